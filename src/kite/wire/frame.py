@@ -1,0 +1,106 @@
+"""The frames between the Event Hub and its clients, as values.
+
+These are for those who build frames or read them whole (SDK, Launcher, command line). The Hub's hot
+path reads only what routing needs and passes the sender's own bytes on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+Raw = msgspec.Raw
+
+
+class Event(
+    msgspec.Struct, frozen=True, kw_only=True, tag="event", tag_field="type", omit_defaults=True
+):
+    """One event with its fields (the envelope).
+
+    Args:
+        event: the subject.
+        data: any JSON value; `msgspec.Raw` holds it undecoded.
+        event_id: 1 to 128 bytes, unique per source within the deduplication window.
+        source: the name of the module that published it, or `operator`.
+        timestamp: RFC 3339 UTC.
+        reply_to: where an answer goes: a subject below `_reply.<source>.`.
+        headers: names and values that travel along, such as `traceparent`.
+        ack: whether the Hub acknowledges it.
+    """
+
+    event: str
+    data: Any = None
+    event_id: str | UnsetType = UNSET
+    source: str | UnsetType = UNSET
+    timestamp: str | UnsetType = UNSET
+    reply_to: str | UnsetType = UNSET
+    headers: dict[str, Any] | UnsetType = UNSET
+    ack: bool = False
+
+
+class Subscribe(
+    msgspec.Struct, frozen=True, kw_only=True, tag="subscribe", tag_field="type", omit_defaults=True
+):
+    """Ask for everything that matches one of the patterns; granted whole or refused whole."""
+
+    events: list[str]
+    id: str | int | UnsetType = UNSET
+    queue: str | UnsetType = UNSET
+    echo: bool = True
+    observe: bool = False
+
+
+class Unsubscribe(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag="unsubscribe",
+    tag_field="type",
+    omit_defaults=True,
+):
+    """Ask for no more of it."""
+
+    events: list[str]
+    id: str | int | UnsetType = UNSET
+    queue: str | UnsetType = UNSET
+
+
+class Ack(
+    msgspec.Struct, frozen=True, kw_only=True, tag="ack", tag_field="type", omit_defaults=True
+):
+    """From the Hub: done. With `id` for a subscription, with `event_id` for an event."""
+
+    id: str | int | UnsetType = UNSET
+    event_id: str | UnsetType = UNSET
+    delivered: int | UnsetType = UNSET
+    duplicate: bool = False
+
+
+class Error(
+    msgspec.Struct, frozen=True, kw_only=True, tag="error", tag_field="type", omit_defaults=True
+):
+    """From the Hub: refused, with what it belongs to.
+
+    Args:
+        code: from `protocol/errors.json`.
+        message: English, for people.
+        missed: with `slow_consumer`, how many events were not sent.
+    """
+
+    code: str
+    message: str = ""
+    id: str | int | UnsetType = UNSET
+    event_id: str | UnsetType = UNSET
+    missed: int | UnsetType = UNSET
+
+
+HubFrame = Event | Ack | Error
+ClientFrame = Event | Subscribe | Unsubscribe
+
+encode = msgspec.json.Encoder().encode
+"""A frame as JSON text in UTF-8, without needless white space."""
+
+decode_hub_frame = msgspec.json.Decoder(HubFrame).decode
+"""What a client receives. Raises `msgspec.DecodeError` when it is no frame of the Hub's."""

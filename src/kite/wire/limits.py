@@ -1,0 +1,15 @@
+"""The limits of the wire, as CONTRACT's pages under `protocol/limits.json` state them."""
+
+from __future__ import annotations
+
+MAX_FRAME_BYTES = 1 << 20
+"""A WebSocket message or an HTTP body may have this many bytes at most."""
+
+MAX_DEPTH = 64
+"""JSON may be nested this deep at most."""
+
+MAX_SUBJECT_BYTES = 255
+MAX_EVENT_ID_BYTES = 128
+TOKEN_HEX_DIGITS = 64
+MAX_SESSION_TTL = 3600.0
+"""Seconds a session token for a web page lives at most."""
