@@ -45,7 +45,7 @@ class EndpointLine(msgspec.Struct, frozen=True, kw_only=True, tag="ws_endpoint",
 
 CoreLine = PortLine | EndpointLine
 
-_core_lines = msgspec.json.Decoder(CoreLine)
+_core_lines: msgspec.json.Decoder[CoreLine] = msgspec.json.Decoder(CoreLine)
 _boot_lines = msgspec.json.Decoder(BootLine)
 _launcher_lines = msgspec.json.Decoder(LauncherTokenLine)
 
