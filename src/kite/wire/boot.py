@@ -6,6 +6,8 @@ launcher_ws_token line. Up, from core modules alone: lines that are JSON objects
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 
@@ -16,11 +18,13 @@ class BootLine(msgspec.Struct, frozen=True, kw_only=True):
         token: 64 hex digits.
         life: which process of the module this is, from 1.
         replica: which of several side by side, from 0.
+        config: for a core module, its section of `kite.yaml` (`registry:`, `hub:`) as JSON.
     """
 
     token: str
     life: int = 1
     replica: int = 0
+    config: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class LauncherTokenLine(

@@ -1,0 +1,233 @@
+"""A small HTTP client: one connection a call, bounded bodies, errors that say who did not answer.
+
+It is what the SDK, the Hub, the Launcher and the command line call the Registry and the Launcher
+with, so it starts fast: httptools over asyncio streams and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httptools
+import msgspec
+
+from kite.errors import KiteError, PeerError, RequestError, Unavailable
+
+MAX_RESPONSE_BYTES: Final = 64 << 20
+"""A response's body may have this many bytes at most; a larger one is `bad_response`."""
+
+MAX_HEAD_BYTES: Final = 64 << 10
+_CHUNK: Final = 64 << 10
+_FIRST_FAILURE: Final = 400
+# Framing is this module's own: what a caller says about it is not sent.
+_FRAMING: Final = frozenset({"connection", "content-length", "transfer-encoding"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What came back.
+
+    Args:
+        status: the HTTP status.
+        headers: lower-case names; of a repeated one the last value.
+        body: all of it.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as Python objects.
+
+        Raises:
+            PeerError: `bad_response` when it is no JSON.
+        """
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, RecursionError) as wrong:
+            raise PeerError("bad_response", url="", detail=str(wrong)) from None
+
+
+async def call(
+    method: str,
+    url: str,
+    *,
+    token: str | None = None,
+    json: Any = msgspec.UNSET,
+    timeout: float = 10.0,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """Ask once and return the whole answer, whatever its status.
+
+    Args:
+        method: `GET`, `POST` …
+        url: `http://host:port/path?query`.
+        token: sent as `Authorization: Bearer …`.
+        json: sent as the body; left out, there is none.
+        timeout: seconds for everything together.
+        headers: further ones; they win over those made here, but for framing.
+
+    Raises:
+        Unavailable: `unreachable` when nobody answers, or not in time.
+        PeerError: `bad_response` when what comes back is no HTTP or too large.
+        ValueError: the URL is no http URL.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ValueError(f"not an http URL: {url!r}")
+    shown = f"http://{parts.netloc}{parts.path}"
+    host, port = parts.hostname, parts.port or 80
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    fields = {"host": f"{_bracketed(host)}:{port}"}
+    if token is not None:
+        fields["authorization"] = f"Bearer {token}"
+    fields |= {name.lower(): value for name, value in (headers or {}).items()}
+    request = _request(method, target, fields, json)
+    try:
+        async with asyncio.timeout(timeout):
+            return await _exchange(host, port, request, shown, bodiless=method == "HEAD")
+    except TimeoutError:
+        detail = f"no answer within {timeout:g} s"
+        raise Unavailable("unreachable", url=shown, detail=detail) from None
+    except OSError as failed:
+        detail = failed.strerror or str(failed)
+        raise Unavailable("unreachable", url=shown, detail=detail) from None
+
+
+def raise_for(response: Response, *, url: str = "") -> Response:
+    """Return a 2xx response, and raise what any other one means.
+
+    Raises:
+        PeerError: `unauthorized` (401, final for the token), or `bad_status` when the answer is no
+            problem document of Kite's.
+        Unavailable: 503, with the code it carries (`not_ready`).
+        RequestError: any other problem document, with its code and params.
+    """
+    status = response.status
+    if 200 <= status < 300:
+        return response
+    raise error_of(response, url=url)
+
+
+def error_of(response: Response, *, url: str = "") -> KiteError:
+    """The error that a response which is no success stands for; see `raise_for`."""
+    status = response.status
+    code, params = _problem(response)
+    if status == 401:
+        return PeerError("unauthorized", **params)
+    if status == 503:
+        what = params.pop("what", url or "it")
+        return Unavailable(code or "not_ready", what=what, **params)
+    if code is None:
+        return PeerError("bad_status", url=url, status=status)
+    return RequestError(code, **params)
+
+
+def _problem(response: Response) -> tuple[str | None, dict[str, Any]]:
+    """The code and the params of a problem document; None when it is none."""
+    if response.status < _FIRST_FAILURE or not response.body:
+        return None, {}
+    try:
+        document = msgspec.json.decode(response.body)
+    except (msgspec.DecodeError, RecursionError):
+        return None, {}
+    if not isinstance(document, dict) or not isinstance(document.get("code"), str):
+        return None, {}
+    found = document.get("params")
+    params = dict(found) if isinstance(found, dict) else {}
+    for name in ("self", "code", "location"):  # names of KiteError's own arguments
+        params.pop(name, None)
+    if isinstance(document.get("detail"), str):
+        params.setdefault("detail", document["detail"])
+    return document["code"], params
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _request(method: str, target: str, given: dict[str, str], json: Any) -> bytes:
+    body = b"" if json is msgspec.UNSET else msgspec.json.encode(json)
+    fields = {"accept": "application/json"}
+    if json is not msgspec.UNSET:
+        fields["content-type"] = "application/json"
+    fields |= {name: value for name, value in given.items() if name not in _FRAMING}
+    fields["connection"] = "close"
+    if body or method not in ("GET", "HEAD"):
+        fields["content-length"] = str(len(body))
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {text}" for name, text in fields.items())]
+    head = "\r\n".join(lines)
+    if head.count("\r") + head.count("\n") != 2 * (len(lines) - 1) or " " in method + target:
+        raise ValueError("a header or the URL holds a line break or a space")
+    return head.encode("latin-1") + b"\r\n\r\n" + body
+
+
+async def _exchange(host: str, port: int, request: bytes, url: str, *, bodiless: bool) -> Response:
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(request)
+        # The server may have answered (413) and closed before it read everything.
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        return await _receive(reader, url, bodiless=bodiless)
+    finally:
+        writer.transport.abort()
+
+
+async def _receive(reader: asyncio.StreamReader, url: str, *, bodiless: bool) -> Response:
+    answer = _Answer()
+    parser = httptools.HttpResponseParser(answer)
+    while not answer.complete:
+        chunk = await reader.read(_CHUNK)
+        if not chunk:
+            # A body without a length ends with the connection; anything else is cut short.
+            if answer.has_head and answer.ends_with_connection:
+                break
+            raise Unavailable("unreachable", url=url, detail="the connection was closed early")
+        try:
+            parser.feed_data(chunk)
+        except httptools.HttpParserError as wrong:
+            raise PeerError("bad_response", url=url, detail=str(wrong)) from None
+        if answer.has_head and answer.status == 0:
+            answer.status = parser.get_status_code()
+            if bodiless:
+                break
+        if answer.size > MAX_RESPONSE_BYTES or answer.head_size > MAX_HEAD_BYTES:
+            raise PeerError("bad_response", url=url, detail="it is too large")
+    return Response(status=answer.status, headers=answer.headers, body=b"".join(answer.chunks))
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What the parser has told so far (its callbacks)."""
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    chunks: list[bytes] = field(default_factory=list)
+    size: int = 0
+    head_size: int = 0
+    has_head: bool = False
+    complete: bool = False
+
+    @property
+    def ends_with_connection(self) -> bool:
+        return not {"content-length", "transfer-encoding"} & self.headers.keys()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.head_size += len(name) + len(value)
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self.has_head = True
+
+    def on_body(self, body: bytes) -> None:
+        self.size += len(body)
+        self.chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        self.complete = True
