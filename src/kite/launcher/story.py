@@ -1,0 +1,208 @@
+"""What is told about a module's life, in words. Pure: steps in, lines out."""
+
+from __future__ import annotations
+
+import json
+import signal as signals
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kite.launcher.progress import duration, instant, reason_of, state_word
+from kite.locale import _
+from kite.terminal import pad, paint
+
+MAX_EVENT_CHARACTERS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line about a module."""
+
+    module: str
+    text: str
+    styles: tuple[str, ...] = ()
+
+
+class Story:
+    """Remembers what a line must tell: when a start began, and whether an end was asked for."""
+
+    def __init__(self) -> None:
+        self._began: dict[str, float] = {}
+        self._stopping: set[str] = set()
+
+    def line(self, step: Mapping[str, Any], now: float, *, verbose: bool) -> Line | None:
+        """The line for a step of `lifecycle.jsonl`; None when it is not worth one."""
+        event, module = str(step.get("event")), str(step.get("module") or "launcher")
+        at = instant(step.get("ts"), now)
+        if event == "exited":
+            return self._exited(module, step, verbose=verbose)
+        if event == "starting":
+            self._began[module] = at
+            self._stopping.discard(module)
+        elif event == "stopping":
+            self._stopping.add(module)
+        if not verbose and event not in _TOLD:
+            return None
+        if event == "started":
+            return Line(module, self._started(module, step, at), ("green",))
+        text, *styles = _words(event, step, at)
+        return Line(module, text, tuple(styles))
+
+    def _started(self, module: str, step: Mapping[str, Any], at: float) -> str:
+        began = self._began.pop(module, None)
+        pid, life = step.get("pid"), step.get("life")
+        if began is None:
+            text = _("started")
+        else:
+            text = _("started in {duration}").format(duration=duration(max(0.0, at - began)))
+        if pid is not None:
+            text += _(", pid {pid}").format(pid=pid)
+        if isinstance(life, int) and life > 1:
+            text += _(", life {life}").format(life=life)
+        return text
+
+    def _exited(self, module: str, step: Mapping[str, Any], *, verbose: bool) -> Line | None:
+        how = exit_text(step.get("exit_code"), step.get("signal"))
+        if module in self._stopping:
+            return Line(module, how, ("dim",)) if verbose else None
+        if step.get("exit_code") == 0:
+            return Line(module, how)
+        return Line(module, _("crashed: {how}").format(how=how), ("red",))
+
+
+_TOLD = {
+    *("started", "start_failed", "stopped", "restarting"),
+    *("failed", "state_changed", "core_crash", "leftover"),
+}
+"""The steps that are told without `-v` (besides `exited`, which depends)."""
+
+
+def _words(event: str, step: Mapping[str, Any], at: float) -> tuple[str, ...]:
+    """A step's sentence, then its styles."""
+    reason = str(step.get("reason") or step.get("code") or "?")
+    words: tuple[str, ...]
+    match event:
+        case "start_failed":
+            words = (_("could not start: {reason}").format(reason=reason), "red")
+        case "stopped":
+            words = (_("stopped: {reason}").format(reason=reason), "dim")
+        case "restarting":
+            words = (_restarting(step), "yellow")
+        case "failed":
+            words = (_gave_up(step, reason, at), "red", "bold")
+        case "state_changed":
+            text = _("config state changed from {old} to {new}")
+            words = (text.format(old=step.get("old"), new=step.get("new")),)
+        case "core_crash":
+            text = _("a core module is gone and Kite mends it: {reason}")
+            words = (text.format(reason=reason), "red")
+        case "leftover":
+            text = _("ended what an earlier Kite left behind: pid {pid}")
+            words = (text.format(pid=step.get("pid")), "yellow")
+        case "starting":
+            words = (_("starting"), "dim")
+        case "stopping":
+            words = (_("stopping: {reason}").format(reason=reason), "dim")
+        case "scanned":
+            where, state = step.get("module_dir"), step.get("state")
+            words = (_("found: {state}, in {folder}").format(state=state, folder=where), "dim")
+        case _:
+            words = (event, "dim")
+    return words
+
+
+def _gave_up(step: Mapping[str, Any], reason: str, at: float) -> str:
+    text = _("gave up: {reason}").format(reason=reason)
+    if (wait := step.get("next_try")) is not None:
+        text += "; " + _("next try {when}").format(when=_when(wait, at))
+    return text
+
+
+def _restarting(step: Mapping[str, Any]) -> str:
+    delay = step.get("delay")
+    if isinstance(delay, int | float) and delay > 0:
+        return _("restarting in {duration}").format(duration=duration(delay))
+    return _("restarting")
+
+
+def exit_text(exit_code: Any, signal: Any) -> str:
+    """How a process ended: `exit status 3`, `killed by SIGSEGV`."""
+    if signal is not None:
+        return _("killed by {signal}").format(signal=signal_name(signal))
+    return _("exit status {code}").format(code=exit_code)
+
+
+def signal_name(signal: Any) -> str:
+    """`SIGKILL` for 9 or `SIGKILL` or `KILL`; an unknown number as it is."""
+    if isinstance(signal, int):
+        try:
+            return signals.Signals(signal).name
+        except ValueError:
+            return str(signal)
+    text = str(signal)
+    return text if text.startswith("SIG") else f"SIG{text}"
+
+
+def event_text(event: Any) -> str:
+    """One event on one line: subject, source, data as JSON (cut when it is long)."""
+    data = json.dumps(getattr(event, "data", None), ensure_ascii=False, default=str)
+    if len(data) > MAX_EVENT_CHARACTERS:
+        data = data[:MAX_EVENT_CHARACTERS] + "…"
+    source = getattr(event, "source", "") or ""
+    return f"* {event.event} ({source}) {data}"
+
+
+def phase_title(phase: str) -> str:
+    """The heading over the modules that come up."""
+    match phase:
+        case "registry":
+            return _("Kite is starting the Registry")
+        case "event_hub":
+            return _("Kite is starting the Event Hub")
+        case "registry_ready":
+            return _("Kite is connecting the Registry")
+        case "modules" | "running":
+            return _("Kite is starting the modules")
+        case _:
+            return _("Kite is starting")
+
+
+def summary(
+    records: Iterable[Mapping[str, Any]], urls: Mapping[str, str], seconds: float, *, color: bool
+) -> list[str]:
+    """What stands once the system has settled: how many run, who does not and why, where to look."""
+    wanted = [record for record in records if record.get("desired_state") == "running"]
+    amiss = [record for record in wanted if _is_amiss(record)]
+    running = sum(record.get("actual_state") == "running" for record in wanted)
+    text = _("Kite is up after {duration}; modules running: {count}")
+    text = text.format(count=running, duration=duration(seconds))
+    lines = [paint(text, "bold", "yellow" if amiss else "green", color=color)]
+    columns = max([0, *(len(str(record["name"])) for record in amiss), *map(len, urls)])
+    for record in amiss:
+        name = pad(str(record["name"]), columns)
+        why = ": ".join(filter(None, [state_word(str(record["actual_state"])), reason_of(record)]))
+        lines.append(f"  {name}  {paint(why, 'red', color=color)}")
+    for name, url in urls.items():
+        lines.append(f"  {pad(name, columns)}  {paint(url, 'cyan', color=color)}")
+    if amiss:
+        names = " ".join(str(record["name"]) for record in amiss[:4])
+        lines.append(_("see why: kite logs {names}").format(names=names))
+    lines.append(_("look around: kite ps, kite logs -f, kite events; end with Ctrl-C or q"))
+    return lines
+
+
+def _is_amiss(record: Mapping[str, Any]) -> bool:
+    """Desired running and neither there nor only waiting for its schedule."""
+    match record.get("actual_state"):
+        case "failed" | "starting" | "backing_off":
+            return True
+        case "waiting":
+            return bool(record.get("error") or record.get("waiting_for"))
+        case _:
+            return False
+
+
+def _when(value: Any, at: float) -> str:
+    wait = float(value) if isinstance(value, int | float) else instant(value, at) - at
+    return _("in {duration}").format(duration=duration(wait)) if wait > 0 else str(value)
