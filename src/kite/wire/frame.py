@@ -30,14 +30,15 @@ class Event(
         ack: whether the Hub acknowledges it.
     """
 
+    # In this order it is written: what routing needs stands before what may be long.
     event: str
-    data: Any = None
     event_id: str | UnsetType = UNSET
     source: str | UnsetType = UNSET
     timestamp: str | UnsetType = UNSET
     reply_to: str | UnsetType = UNSET
     headers: dict[str, Any] | UnsetType = UNSET
     ack: bool = False
+    data: Any = None
 
 
 class Subscribe(
@@ -87,6 +88,8 @@ class Error(
         code: from `protocol/errors.json`.
         message: English, for people.
         missed: with `slow_consumer`, how many events were not sent.
+        params: what fills the placeholders of the code's message, so that a reader can say it in
+            their own language.
     """
 
     code: str
@@ -94,6 +97,7 @@ class Error(
     id: str | int | UnsetType = UNSET
     event_id: str | UnsetType = UNSET
     missed: int | UnsetType = UNSET
+    params: dict[str, Any] | UnsetType = UNSET
 
 
 HubFrame = Event | Ack | Error

@@ -1,0 +1,426 @@
+"""One WebSocket to the Event Hub: frames out, events in, refusals to whom they belong.
+
+There is no reconnection here and no policy: whoever owns a connection decides what happens when it
+is lost. The SDK's session, the Launcher, the Registry and the command line each own theirs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import msgspec
+import picows
+from msgspec import UNSET
+
+from kite.errors import PeerError, RequestError, Unavailable
+from kite.sdk.refusal import refusal
+from kite.wire.frame import Ack, Error, Event, Subscribe, Unsubscribe, decode_hub_frame, encode
+from kite.wire.limits import MAX_FRAME_BYTES
+from kite.wire.token import is_token
+
+# The Hub passes on what a publisher sent in up to MAX_FRAME_BYTES, and adds what was missing.
+_MAX_RECEIVED_BYTES = MAX_FRAME_BYTES + 65536
+_CLOSE_TIMEOUT = 1.0
+ABNORMAL = 1006
+
+# picows reports every connection at INFO; that is for who looks for it.
+_log = logging.getLogger("kite.sdk.wire")
+_log.setLevel(logging.WARNING)
+
+
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """How a connection ended.
+
+    Args:
+        code: the close code of the Hub, or 1006 when there was none (the peer vanished).
+        reason: the Hub's words; may be empty.
+        unsent: bytes that had not left this process; the events in them are gone.
+        error: the error frame the Hub sent before it closed (`slow_consumer`), if it did.
+    """
+
+    code: int = ABNORMAL
+    reason: str = ""
+    unsent: int = 0
+    error: Error | None = None
+
+
+class HubConnection:
+    """One connection to the Event Hub, made with `open`.
+
+    All methods are for the event loop's own thread. `on_event` is called for one event after the
+    other in the order in which the Hub sent them, and must not block; `on_lost` is called once,
+    at the end, whoever ended it (also after `close`), and never from within `open`.
+
+    Attributes:
+        on_error: called with an error frame that nobody waits for: the refusal of an event that
+            was published without an acknowledgement. It carries the `event_id`.
+        ignored: frames that were no frames of the Hub's (of a newer version, say).
+    """
+
+    def __init__(
+        self, on_event: Callable[[Event], None], on_lost: Callable[[Lost], None] | None
+    ) -> None:
+        self.on_error: Callable[[Error], None] | None = None
+        self.ignored = 0
+        self._on_event = on_event
+        self._on_lost = on_lost
+        self._listener: _Listener | None = None
+        self._transport: Any = None
+        self._next_id = 0
+        self._waiting: dict[str | int, list[asyncio.Future[Ack]]] = {}
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._ended = asyncio.Event()
+        self._last_error: Error | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        endpoint: str,
+        token: str,
+        *,
+        on_event: Callable[[Event], None],
+        on_lost: Callable[[Lost], None] | None = None,
+        timeout: float = 10.0,
+    ) -> Self:
+        """Connect and show the token.
+
+        Args:
+            endpoint: `ws://127.0.0.1:<port>/ws`.
+            token: 64 hex digits.
+            timeout: seconds for the whole of it.
+
+        Raises:
+            PeerError: `unauthorized` (401: final for this token), `permission_denied` or
+                `bad_origin` (403), `handshake_failed` (another answer).
+            Unavailable: `not_ready` (503: try again), `unreachable` (nobody answers, in time).
+        """
+        if not is_token(token):
+            raise PeerError("unauthorized")
+        connection = cls(on_event, on_lost)
+        listener = connection._listener = _Listener(connection)
+        try:
+            async with asyncio.timeout(timeout):
+                transport, opened = await picows.ws_connect(
+                    lambda: listener,
+                    endpoint,
+                    extra_headers={"Authorization": f"Bearer {token}"},
+                    websocket_handshake_timeout=timeout,
+                    max_frame_size=_MAX_RECEIVED_BYTES,
+                    max_redirects=0,
+                    disconnect_on_exception=False,
+                    logger_name=_log,
+                    socket_factory=listener.dial,
+                )
+        except picows.WSHandshakeError as failure:
+            raise _handshake_error(endpoint, failure) from failure
+        except (OSError, TimeoutError) as failure:
+            listener.abandon()
+            detail = "no answer in time" if isinstance(failure, TimeoutError) else str(failure)
+            raise Unavailable("unreachable", url=endpoint, detail=detail) from failure
+        except asyncio.CancelledError:
+            listener.abandon()
+            raise
+        # The types of picows do not say it: a peer that closes instead of answering leaves None.
+        if not isinstance(opened, _Listener) or connection._ended.is_set():
+            raise Unavailable("unreachable", url=endpoint, detail="the connection was closed")
+        connection._transport = transport
+        return connection
+
+    @property
+    def is_open(self) -> bool:
+        """Whether events can be published."""
+        return self._transport is not None and not self._ended.is_set()
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether what is published goes out, instead of piling up in this process."""
+        return self.is_open and self._writable.is_set()
+
+    async def subscribe(
+        self,
+        patterns: Sequence[str],
+        *,
+        queue: str | None = None,
+        echo: bool = True,
+        observe: bool = False,
+        timeout: float = 10.0,
+    ) -> None:
+        """Ask for everything that matches one of the patterns; returns when the Hub has agreed.
+
+        After that nothing that matches is missed. It is granted whole or refused whole; subscribing
+        to the same pattern and queue again replaces the options.
+
+        Args:
+            queue: name of a queue group: each event goes to one member of it.
+            echo: whether one's own events come too.
+            observe: a spectator counts neither as responder nor in `delivered`.
+            timeout: seconds until the answer.
+
+        Raises:
+            RequestError: the Hub's refusal: `permission_denied`, `invalid_pattern`, ….
+            Unavailable: `connection_lost`, `unreachable` (no answer in time).
+        """
+        name = self._new_id()
+        frame = Subscribe(
+            events=list(patterns),
+            id=name,
+            queue=UNSET if queue is None else queue,
+            echo=echo,
+            observe=observe,
+        )
+        await self._ask(name, encode(frame), timeout)
+
+    async def unsubscribe(
+        self, patterns: Sequence[str], *, queue: str | None = None, timeout: float = 10.0
+    ) -> None:
+        """Ask for no more of it; not an error where there was no such subscription.
+
+        Raises:
+            RequestError, Unavailable: as `subscribe`.
+        """
+        name = self._new_id()
+        frame = Unsubscribe(events=list(patterns), id=name, queue=UNSET if queue is None else queue)
+        await self._ask(name, encode(frame), timeout)
+
+    def publish(self, event: Event) -> None:
+        """Send an event and go on: at most once, and a refusal comes to `on_error`.
+
+        Nothing is filled in: who calls gives `event_id`, `source` and `timestamp` (or leaves them
+        to the Hub). Await `drained` now and then when publishing much.
+
+        Raises:
+            RequestError: `event_too_large`.
+            Unavailable: `connection_lost`.
+        """
+        self.send(encode_event(event))
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame that is encoded already (`encode_event`).
+
+        Raises:
+            Unavailable: `connection_lost`.
+        """
+        if self._transport is None or self._ended.is_set():
+            raise Unavailable("connection_lost")
+        self._transport.send(picows.WSMsgType.TEXT, frame)
+
+    async def publish_acked(self, event: Event, *, timeout: float = 10.0) -> Ack:
+        """Send an event and wait until the Hub has accepted it.
+
+        Returns:
+            The acknowledgement: `delivered` is the number of connections the event was queued for;
+            `duplicate` says that the Hub had accepted this `event_id` before.
+
+        Raises:
+            RequestError: the Hub's refusal, `event_too_large`.
+            Unavailable: `connection_lost` or `unreachable` (no answer in time): it may or may not
+                have been accepted; sending the same `event_id` again is safe.
+        """
+        if not isinstance(event.event_id, str):
+            event = msgspec.structs.replace(event, event_id=f"ack-{id(self):x}-{self._new_id()}")
+        if not event.ack:
+            event = msgspec.structs.replace(event, ack=True)
+        assert isinstance(event.event_id, str)
+        return await self._ask(event.event_id, encode_event(event), timeout)
+
+    async def drained(self) -> None:
+        """Wait until the write buffer is below its limit (at once when it is, or when all is over)."""
+        await self._writable.wait()
+
+    async def close(self) -> None:
+        """End the connection in an orderly way; returns when it is gone."""
+        if self._transport is None or self._ended.is_set():
+            return
+        self._transport.send_close(picows.WSCloseCode.OK)
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await self._ended.wait()
+        except TimeoutError:
+            self._transport.disconnect(False)
+            await self._ended.wait()
+
+    def abort(self) -> None:
+        """End the connection at once, without a word."""
+        if self._transport is not None and not self._ended.is_set():
+            self._transport.disconnect(False)
+
+    def _new_id(self) -> int:
+        self._next_id += 1
+        return self._next_id
+
+    async def _ask(self, name: str | int, frame: bytes, timeout: float) -> Ack:
+        future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+        self.send(frame)
+        # The same event_id may be sent twice (again, by who was unsure): one answer serves both.
+        self._waiting.setdefault(name, []).append(future)
+        try:
+            async with asyncio.timeout(timeout):
+                return await future
+        except TimeoutError:
+            raise Unavailable(
+                "unreachable", url="the event hub", detail="no answer in time"
+            ) from None
+        finally:
+            rest = self._waiting.get(name)
+            if rest is not None and future in rest:
+                rest.remove(future)
+                if not rest:
+                    del self._waiting[name]
+
+    def _received(self, payload: Any) -> None:
+        try:
+            frame = decode_hub_frame(payload)
+        except (msgspec.DecodeError, RecursionError):
+            self.ignored += 1
+            return
+        if isinstance(frame, Event):
+            self._on_event(frame)
+            return
+        futures = self._waiting.pop(_belongs_to(frame), [])
+        if isinstance(frame, Error):
+            self._last_error = frame
+            if not futures and self.on_error is not None:
+                self.on_error(frame)
+        for future in futures:
+            if future.done():
+                continue
+            if isinstance(frame, Error):
+                future.set_exception(refusal(frame.code, frame.message, frame.params))
+            else:
+                future.set_result(frame)
+
+    def _lost(self, transport: Any) -> None:
+        if self._ended.is_set():
+            return
+        handshake = transport.close_handshake
+        received = handshake.recv if handshake is not None else None
+        last = self._last_error
+        lost = Lost(
+            code=int(received.code) if received is not None else ABNORMAL,
+            reason=(received.reason or "") if received is not None else "",
+            unsent=transport.underlying_transport.get_write_buffer_size(),
+            error=last if last is not None and last.code == "slow_consumer" else None,
+        )
+        self._ended.set()
+        self._writable.set()
+        waiting, self._waiting = self._waiting, {}
+        for future in (future for futures in waiting.values() for future in futures):
+            if not future.done():
+                future.set_exception(Unavailable("connection_lost"))
+        if self._on_lost is not None and self._transport is not None:
+            self._on_lost(lost)
+
+
+def encode_event(event: Event) -> bytes:
+    """An event as the frame that goes out.
+
+    Raises:
+        RequestError: `event_too_large`.
+    """
+    frame = encode(event)
+    if len(frame) > MAX_FRAME_BYTES:
+        raise RequestError(
+            "event_too_large", subject=event.event, size=len(frame), limit=MAX_FRAME_BYTES
+        )
+    return frame
+
+
+def _belongs_to(frame: Ack | Error) -> str | int:
+    if frame.id is not UNSET:
+        return frame.id
+    return frame.event_id if frame.event_id is not UNSET else ""
+
+
+def _handshake_error(endpoint: str, failure: picows.WSHandshakeError) -> PeerError | Unavailable:
+    response = failure.response
+    if response is None:
+        return Unavailable("unreachable", url=endpoint, detail=str(failure))
+    status = int(response.status)
+    if status == 401:
+        return PeerError("unauthorized")
+    if status == 503:
+        return Unavailable("not_ready", what="the event hub")
+    try:
+        problem = msgspec.json.decode(failure.raw_body or b"", type=_Problem)
+    except msgspec.DecodeError:
+        problem = _Problem(detail=str(failure))
+    return PeerError(
+        problem.code or "handshake_failed", url=endpoint, status=status, detail=problem.detail
+    )
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    code: str = ""
+    detail: str = ""
+
+
+class _Listener(picows.WSListener):
+    """What picows calls: puts fragments together, answers closes, passes on the rest."""
+
+    def __init__(self, connection: HubConnection) -> None:
+        super().__init__()
+        self._connection = connection
+        self._fragments: bytearray | None = None
+        self._socket: socket.socket | None = None
+
+    async def dial(self, url: picows.WSParsedURL) -> socket.socket:
+        """Connect the socket that picows then uses, so that an opening can be given up whole."""
+        family = socket.AF_INET6 if ":" in url.host else socket.AF_INET
+        dialled = socket.socket(family, socket.SOCK_STREAM)
+        dialled.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(dialled, (url.host, url.port))
+        except BaseException:
+            dialled.close()
+            raise
+        self._socket = dialled
+        return dialled
+
+    def abandon(self) -> None:
+        """Nobody waits any more: end what is still being opened.
+
+        The transport owns the socket by now, and cannot be reached before the handshake is over;
+        it closes itself at the end of the stream.
+        """
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        kind = frame.msg_type
+        if kind == picows.WSMsgType.TEXT and frame.fin:
+            self._connection._received(frame.get_payload_as_memoryview())
+        elif kind in (picows.WSMsgType.TEXT, picows.WSMsgType.CONTINUATION):
+            self._fragment(transport, frame)
+        elif kind == picows.WSMsgType.CLOSE:
+            if not transport.is_close_frame_sent:
+                transport.send_close(picows.WSCloseCode.OK)
+            transport.disconnect()
+
+    def _fragment(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        if self._fragments is None:
+            if frame.msg_type == picows.WSMsgType.CONTINUATION:
+                return  # the rest of a binary message, which Kite has no use for
+            self._fragments = bytearray()
+        self._fragments += frame.get_payload_as_memoryview()
+        if len(self._fragments) > _MAX_RECEIVED_BYTES:
+            transport.send_close(picows.WSCloseCode.MESSAGE_TOO_BIG)
+            transport.disconnect()
+        elif frame.fin:
+            whole, self._fragments = self._fragments, None
+            self._connection._received(whole)
+
+    def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
+        self._connection._lost(transport)
+
+    def pause_writing(self) -> None:
+        self._connection._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._connection._writable.set()
