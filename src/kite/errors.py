@@ -92,9 +92,19 @@ class KiteError(Exception):
         return render(self.kind.message, self.params)
 
     @property
+    def english(self) -> str:
+        """What happened, in English whatever the language of this process: what travels."""
+        return self.kind.message.format_map(_Lenient(self.params))
+
+    @property
     def hint(self) -> str:
         """What to do next, in the language of this process; may be empty."""
         return render(self.kind.hint, self.params)
+
+    @property
+    def english_hint(self) -> str:
+        """What to do next, in English whatever the language of this process."""
+        return self.kind.hint.format_map(_Lenient(self.params))
 
     @property
     def status(self) -> int:

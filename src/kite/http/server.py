@@ -1,0 +1,243 @@
+"""Serving an ASGI application on a socket that is already there, without a tick.
+
+uvicorn does the work with httptools. Its own main loop looks ten times a second whether it should
+end, and its shutdown looks ten times a second whether it has; here both wait for what they wait
+for. It installs no signal handlers, writes no access log and bounds what a client can send before
+its request is understood.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from typing import Any, Final
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from kite.errors import KiteError, RequestError
+from kite.http.problem import problem_bytes, problem_headers, title
+
+MAX_HEAD_BYTES: Final = 64 << 10
+"""Request line and headers together."""
+
+HEAD_SECONDS: Final = 20.0
+"""From the connection (or a request's first byte) to the end of the request's head."""
+
+KEEP_ALIVE_SECONDS: Final = 30
+"""An idle connection is closed after this."""
+
+BACKLOG: Final = 1024
+_CANCEL_SECONDS: Final = 0.2
+_LINGER_SECONDS: Final = 0.5
+
+
+async def serve(
+    app: ASGIApp, sock: socket.socket, *, stop: asyncio.Event, grace: float = 1.0
+) -> None:
+    """Serve until `stop` is set, then end: idle connections at once, requests under way within
+    `grace` seconds (those that are not done by then are cancelled).
+
+    Args:
+        app: what `kite.http.application.application` returned.
+        sock: bound; it is closed at the end (of a socket that was passed in, this process's copy).
+        stop: set it to end.
+        grace: seconds for requests under way.
+    """
+    config = uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
+    # The application reports what fails in it; what is left for uvicorn to say is about clients.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    await Server(config, stop=stop, grace=grace).serve_on(sock)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, waiting for an event instead of ticking."""
+
+    def __init__(self, config: uvicorn.Config, *, stop: asyncio.Event, grace: float) -> None:
+        super().__init__(config)
+        self._stop = stop
+        self._grace = grace
+
+    async def serve_on(self, sock: socket.socket) -> None:
+        """Serve on one socket until the event is set."""
+        self.config.load()
+        self.lifespan = self.config.lifespan_class(self.config)
+        await self.startup(sockets=[sock])
+        try:
+            await self.main_loop()
+        finally:
+            await self.shutdown(sockets=[sock])
+
+    async def main_loop(self) -> None:
+        """Wait for the end."""
+        await self._stop.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close what is idle, wait for what is under way, cancel what takes too long."""
+        for server in self.servers:
+            server.close()
+        for sock in sockets or ():
+            sock.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await self._finish(self._grace)
+        for task in self.server_state.tasks:
+            task.cancel()
+        await self._finish(_CANCEL_SECONDS)
+        for connection in list(self.server_state.connections):
+            # A plain close would wait for a client that does not read what is left for it.
+            connection.transport.abort()
+
+    async def _finish(self, seconds: float) -> None:
+        if self.server_state.tasks:
+            await asyncio.wait(list(self.server_state.tasks), timeout=seconds)
+        # Closing transports say so in the next round of the loop.
+        await asyncio.sleep(0)
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's connection, with limits on a request's head, problem documents for bad HTTP, and
+    an answer for clients that close their own direction when they have asked."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_head = True
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._refusal: KiteError | None = None
+        self._deaf = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._deaf = True
+        self._forget_timer()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keep the way out open for the answer to a request that is here whole."""
+        if self._is_answering():
+            self.cycle.keep_alive = False
+            return True
+        return False
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, and count what has come for a head that is not complete."""
+        if self._deaf:
+            return
+        was_in_head = self._in_head
+        super().data_received(data)
+        if self._in_head and not self._deaf:
+            # Of a chunk that ended one request and began another the beginning is counted too:
+            # generous by one chunk at most.
+            self._head_bytes = (self._head_bytes if was_in_head else 0) + len(data)
+            if self._head_bytes > 2 * MAX_HEAD_BYTES:
+                self._refuse(RequestError("head_too_large", limit=MAX_HEAD_BYTES))
+
+    def on_message_begin(self) -> None:
+        """A request's first byte."""
+        super().on_message_begin()
+        self._in_head = True
+        self._head_bytes = 0
+        if self._head_timer is None:
+            self._await_head()
+
+    def on_headers_complete(self) -> None:
+        """The end of a request's head."""
+        self._in_head = False
+        self._forget_timer()
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > MAX_HEAD_BYTES:
+            self._refusal = RequestError("head_too_large", limit=MAX_HEAD_BYTES)
+            raise ValueError("head too large")
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The end of a request. An upgrade that it asked for is not made."""
+        super().on_message_complete()
+        if self.parser.should_upgrade():
+            self.cycle.keep_alive = False
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  (uvicorn's words say nothing)
+        """What uvicorn calls for bytes that are no HTTP."""
+        self._refuse(self._refusal or RequestError("bad_request", detail="its syntax is wrong"))
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """A request to upgrade is answered as the plain request that it is too."""
+        self._deaf = True
+
+    def _is_answering(self) -> bool:
+        """Whether a request that is here whole has no complete answer yet."""
+        cycle = self._current
+        return cycle is not None and not cycle.response_complete and not cycle.more_body
+
+    @property
+    def _current(self) -> RequestResponseCycle | None:
+        return self.cycle  # None until the first request's head is complete
+
+    def _await_head(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if not self._in_head or self._deaf:
+            return
+        if self._head_bytes:
+            self._refuse(RequestError("request_slow", limit=f"{HEAD_SECONDS:g}"))
+        else:
+            self.transport.close()
+
+    def _forget_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _refuse(self, error: KiteError) -> None:
+        """Answer in place of the application; then hear no more, and close."""
+        self._deaf = True
+        self._forget_timer()
+        if self._is_answering():
+            # The bytes came after a request that is being answered: that answer goes first.
+            self.cycle.keep_alive = False
+            return
+        cycle = self._current
+        if cycle is not None and not cycle.response_complete:
+            if cycle.response_started:
+                self.transport.close()
+                return
+            cycle.disconnected = True
+            cycle.message_event.set()
+        body = problem_bytes(error)
+        headers = problem_headers(error)
+        headers |= {"content-length": str(len(body)), "connection": "close"}
+        lines = [f"HTTP/1.1 {error.status} {title(error.status)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        self.transport.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close in a moment: closed on unread bytes, the connection would be reset and the client
+        would not see the answer."""
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self._head_timer = self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
