@@ -1,0 +1,143 @@
+"""All modules side by side: who waits for whom, and who may start now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from kite.launcher.core.actions import Action, Publish, Record, Settle, Spawn
+from kite.launcher.core.lifecycle import LIVE, Life, ModuleState, Phase
+from kite.launcher.core.plan import Condition, ConfigState
+from kite.launcher.core.stopping import Ending
+
+CORE_NAMES = ("launcher", "registry", "event_hub")
+
+
+@dataclass(slots=True, kw_only=True)
+class Board:
+    """What the supervisor decides upon.
+
+    Args:
+        concurrency: how many modules may be between process and ready at once.
+        max_failed: how many enabled modules may stand in `failed` by crashes; 0: any number.
+        chance: gives numbers from 0 up to 1 that spread restarts.
+        doors_open: Registry and Hub have been up, so modules may start.
+        backbone_up: both are there now.
+    """
+
+    concurrency: int
+    max_failed: int
+    chance: Callable[[], float]
+    states: dict[str, ModuleState] = field(default_factory=dict)
+    doors_open: bool = False
+    backbone_up: bool = True
+    ending: Ending | None = None
+    gave_up: bool = False
+
+    def living(self) -> list[str]:
+        """Modules of whose tree something may exist."""
+        return [name for name, state in self.states.items() if state.phase in LIVE]
+
+    def requirements(self, name: str) -> Iterator[ModuleState]:
+        """The modules that `name` depends on, directly or not, each once."""
+        seen = {name}
+        todo = [name]
+        while todo:
+            state = self.states.get(todo.pop())
+            for dependency, _ in state.plan.dependencies if state else ():
+                if dependency not in seen and dependency in self.states:
+                    seen.add(dependency)
+                    todo.append(dependency)
+                    yield self.states[dependency]
+
+    def unmet(self, state: ModuleState) -> list[str]:
+        """What the module waits for, in the manifest's order."""
+        return [
+            dependency
+            for dependency, condition in state.plan.dependencies
+            if dependency not in CORE_NAMES and not self._met(dependency, condition)
+        ]
+
+    def _met(self, dependency: str, condition: Condition) -> bool:
+        state = self.states.get(dependency)
+        if state is None:
+            return False
+        if condition is Condition.COMPLETED or state.completed:
+            return state.completed
+        if condition is Condition.STARTED:
+            return state.phase in (Phase.STARTING, Phase.RUNNING)
+        return state.phase is Phase.RUNNING
+
+    def want(self, state: ModuleState) -> list[Action]:
+        """Let a module run, with all it depends on but what a request stopped."""
+        actions = self._enlist(state)
+        for needed in self.requirements(state.plan.name):
+            stopped_by_request = needed.desired.by_request and not needed.desired.running
+            if not stopped_by_request and not needed.wanted:
+                actions += self._enlist(needed)
+        return actions
+
+    def _enlist(self, state: ModuleState) -> list[Action]:
+        state.wanted = True
+        if state.plan.problem is not None or state.plan.config_state is ConfigState.DISABLED:
+            return []
+        if state.phase in (Phase.STOPPED, Phase.BACKING_OFF, Phase.FAILED) and not state.completed:
+            state.move(Phase.WAITING)
+        return []
+
+    def start_those_who_may(self, now: float) -> list[Action]:
+        """Spawn every waiting module whose conditions are met, as far as there are places."""
+        if not self.doors_open or self.ending is not None:
+            return []
+        actions: list[Action] = []
+        places = self.concurrency - sum(s.phase is Phase.STARTING for s in self.states.values())
+        for state in self.states.values():
+            if places <= 0:
+                break
+            if state.phase is Phase.WAITING and not self.unmet(state):
+                actions += self._spawn(state, now)
+                places -= 1
+        return actions
+
+    def _spawn(self, state: ModuleState, now: float) -> list[Action]:
+        name, number = state.plan.name, state.life.number + 1
+        state.life = Life(number=number, started_at=now)
+        state.stop = None
+        state.completed = False
+        state.problem = None
+        timeout = state.plan.launch_timeout
+        deadline = None
+        if timeout is not None and self.backbone_up:
+            deadline = now + timeout
+        elif timeout is not None:
+            state.life.launch_left = timeout
+        state.move(Phase.STARTING, deadline=deadline)
+        return [
+            Record(event="starting", module=name, fields={"life": number}),
+            Publish(subject="module.starting", data={"module_id": name, "life": number}),
+            Spawn(module=name, life=number),
+        ]
+
+    def freeze_launch_clocks(self, now: float) -> None:
+        """Registry or Hub is away: nobody's launch timeout runs on."""
+        self.backbone_up = False
+        for state in self.states.values():
+            if state.phase is Phase.STARTING and state.deadline is not None:
+                state.life.launch_left = max(0.0, state.deadline - now)
+                state.deadline = None
+
+    def thaw_launch_clocks(self, now: float) -> None:
+        """Both are back: the launch timeouts run on from where they stood."""
+        self.backbone_up = True
+        for state in self.states.values():
+            if state.phase is Phase.STARTING and state.life.launch_left is not None:
+                state.deadline = now + state.life.launch_left
+                state.life.launch_left = None
+
+
+def settle(state: ModuleState, code: str | None = None, **params: object) -> list[Action]:
+    """Tell whoever waits for the module's last operation."""
+    if state.op is None:
+        return []
+    op, state.op = state.op, None
+    return [Settle(op=op, code=code, params={"module": state.plan.name, **params})]

@@ -1,0 +1,154 @@
+"""The life of one module as a table: its phases, which may follow which, and what is known of it.
+
+Everything that decides about phases lives in `supervisor.py` and `stopping.py`; they move a module
+with `ModuleState.move`, which refuses by name what is not in the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from kite.errors import InternalError
+from kite.launcher.core.plan import Desired, Plan, Problem
+
+
+class Phase(StrEnum):
+    """Where a module stands. Finer than the actual state that people see."""
+
+    STOPPED = "stopped"
+    WAITING = "waiting"  # for what it depends on, or for a place among those that start
+    STARTING = "starting"  # the process exists and is not ready
+    RUNNING = "running"  # ready
+    ASKED = "asked"  # module.shutdown was published, no answer yet
+    CLEANING = "cleaning"  # it has acknowledged and cleans up
+    ENDING = "ending"  # standard input closed, stop signal sent
+    SWEEPING = "sweeping"  # the whole tree is being killed, or was left behind by an exit
+    BACKING_OFF = "backing_off"  # it crashed and waits for its next try
+    FAILED = "failed"  # given up, or cannot run as it is written
+
+
+MOVES: dict[Phase, frozenset[Phase]] = {
+    Phase.STOPPED: frozenset({Phase.WAITING, Phase.FAILED}),
+    Phase.WAITING: frozenset({Phase.STARTING, Phase.STOPPED, Phase.FAILED}),
+    Phase.STARTING: frozenset(
+        {Phase.RUNNING, Phase.ASKED, Phase.ENDING, Phase.SWEEPING, Phase.FAILED}
+    ),
+    Phase.RUNNING: frozenset({Phase.ASKED, Phase.ENDING, Phase.SWEEPING}),
+    Phase.ASKED: frozenset({Phase.CLEANING, Phase.ENDING, Phase.SWEEPING}),
+    Phase.CLEANING: frozenset({Phase.ENDING, Phase.SWEEPING}),
+    Phase.ENDING: frozenset({Phase.SWEEPING}),
+    Phase.SWEEPING: frozenset({Phase.STOPPED, Phase.WAITING, Phase.BACKING_OFF, Phase.FAILED}),
+    Phase.BACKING_OFF: frozenset({Phase.WAITING, Phase.STOPPED, Phase.FAILED}),
+    Phase.FAILED: frozenset({Phase.WAITING, Phase.STOPPED}),
+}
+
+LIVE = frozenset(
+    {Phase.STARTING, Phase.RUNNING, Phase.ASKED, Phase.CLEANING, Phase.ENDING, Phase.SWEEPING}
+)
+"""Phases in which something of the module's tree may exist."""
+
+STOPPING = frozenset({Phase.ASKED, Phase.CLEANING, Phase.ENDING, Phase.SWEEPING})
+
+
+class After(StrEnum):
+    """What follows when the tree of a life is gone."""
+
+    STOP = "stop"
+    START = "start"
+    JUDGE = "judge"  # it was a failure, or may have been: the restart rule decides
+
+
+@dataclass(slots=True, kw_only=True)
+class Life:
+    """The newest process of a module. Instants are monotonic seconds."""
+
+    number: int = 0
+    pid: int | None = None
+    connections: int = 0
+    started_at: float | None = None
+    ready_at: float | None = None
+    launch_left: float | None = None  # of the launch timeout, while its clock stands still
+    exit_code: int | None = None
+    signal: int | None = None
+    counted: bool = True  # whether its exit counts as a failure
+    blame: str | None = None  # why it was ended as a failure: launch_timeout, unhealthy
+
+
+@dataclass(slots=True, kw_only=True)
+class Stop:
+    """An asked-for end that is under way."""
+
+    reason: str
+    timeout: float
+    after: After
+    bound: float | None = None  # instant at which the layer's share ends
+
+
+@dataclass(slots=True, kw_only=True)
+class History:
+    """What went wrong so far."""
+
+    failures: list[float] = field(default_factory=list)
+    give_ups: int = 0
+    restarts: int = 0
+
+    def clear(self) -> None:
+        """A start request forgets failures."""
+        self.failures.clear()
+        self.give_ups = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class ModuleState:
+    """Everything the supervisor knows of one module.
+
+    Args:
+        wanted: whether it shall run in this run: because it is desired, or because one that is
+            depends on it.
+        deadline: the instant at which the phase ends by itself.
+        completed: a job that ended with exit 0 in this run.
+        removed: its folder is gone; it is forgotten when it has stopped.
+        op: who waits for the outcome of the last operation.
+    """
+
+    plan: Plan
+    desired: Desired
+    phase: Phase = Phase.STOPPED
+    wanted: bool = False
+    life: Life = field(default_factory=Life)
+    stop: Stop | None = None
+    history: History = field(default_factory=History)
+    deadline: float | None = None
+    next_run: float | None = None
+    completed: bool = False
+    removed: bool = False
+    problem: Problem | None = None
+    op: int | None = None
+
+    def move(self, phase: Phase, *, deadline: float | None = None) -> None:
+        """Go to a phase; `deadline` is when it ends by itself."""
+        if phase not in MOVES[self.phase]:
+            raise InternalError(
+                "internal_error",
+                detail=f"module '{self.plan.name}' may not go from {self.phase} to {phase}",
+            )
+        self.phase = phase
+        self.deadline = deadline
+
+    @property
+    def actual_state(self) -> str:
+        """One of the seven words of CONTRACT, section 4."""
+        match self.phase:
+            case Phase.ASKED | Phase.CLEANING | Phase.ENDING:
+                return "stopping"
+            case Phase.SWEEPING:
+                failed = self.stop is None or self.stop.after is After.JUDGE
+                return "backing_off" if failed else "stopping"
+            case phase:
+                return phase.value
+
+    @property
+    def failed_by_crash(self) -> bool:
+        """Whether it counts for `max_failed_modules`."""
+        return self.phase is Phase.FAILED and self.history.give_ups > 0

@@ -1,0 +1,263 @@
+"""What becomes of a life: it is there, it is ready, it has ended, it has failed."""
+
+from __future__ import annotations
+
+from kite.launcher.core.actions import (
+    Action,
+    GiveUpSystem,
+    Publish,
+    Record,
+    RetireLife,
+    WelcomeLife,
+)
+from kite.launcher.core.board import Board, settle
+from kite.launcher.core.facts import BecameUnhealthy, Exited, Spawned, SpawnFailed, TreeGone
+from kite.launcher.core.lifecycle import After, ModuleState, Phase, Stop
+from kite.launcher.core.plan import ConfigState, Policy, Problem, ReadyBy
+from kite.launcher.core.restart import GiveUp, RestartIn, judge, within
+from kite.launcher.core.stopping import CHILDREN_GRACE, begin_stop, signal_stop, sweep
+
+KILL_AFTER_LAUNCH_TIMEOUT = 5.0
+UNCOUNTED_DELAY = 0.5
+
+
+def spawned(board: Board, fact: Spawned, now: float) -> list[Action]:
+    """The process exists."""
+    state = board.states[fact.module]
+    state.life.pid = fact.pid
+    fields = {"life": fact.life, "pid": fact.pid}
+    actions: list[Action] = [Record(event="spawned", module=fact.module, fields=fields)]
+    if state.phase is Phase.STARTING and state.plan.ready_by is ReadyBy.PROCESS:
+        actions += ready(board, state, now)
+    return actions
+
+
+def spawn_failed(board: Board, fact: SpawnFailed) -> list[Action]:
+    """No process could be made: nothing to restart until somebody mends it."""
+    state = board.states[fact.module]
+    state.problem = Problem(code=fact.code, message=fact.message)
+    state.life.pid = None
+    state.move(Phase.FAILED)
+    told = {"module_id": fact.module, "life": fact.life, "reason": fact.code, "error": fact.message}
+    fields = {"life": fact.life, "reason": fact.code, "code": fact.code, "error": fact.message}
+    return [
+        RetireLife(module=fact.module, life=fact.life),
+        Record(event="start_failed", module=fact.module, fields=fields),
+        Publish(subject="module.failed", data=told),
+        *settle(state, "failed", detail=fact.message),
+    ]
+
+
+def ready(board: Board, state: ModuleState, now: float) -> list[Action]:
+    """The life has said that it is ready, or its probe passed."""
+    if state.phase is not Phase.STARTING:
+        return []
+    name, life = state.plan.name, state.life
+    state.move(Phase.RUNNING)
+    life.ready_at = now
+    life.launch_left = None
+    seconds = round(now - (life.started_at or now), 3)
+    fields = {"life": life.number, "pid": life.pid, "seconds": seconds}
+    told = {"module_id": name, "life": life.number, "pid": life.pid}
+    return [
+        WelcomeLife(module=name, life=life.number),
+        Record(event="started", module=name, fields=fields),
+        Publish(subject="module.started", data=told),
+        *settle(state),
+        *board.start_those_who_may(now),
+    ]
+
+
+def launch_timed_out(state: ModuleState, now: float) -> list[Action]:
+    """Ready was not said in time: that is a failure, never a start."""
+    state.life.blame = "launch_timeout"
+    timeout = state.plan.stop_timeout
+    state.stop = Stop(reason="launch_timeout", timeout=timeout, after=After.JUDGE)
+    fields = {
+        "life": state.life.number,
+        "reason": "launch_timeout",
+        "timeout": state.plan.launch_timeout,
+    }
+    return [
+        Record(event="start_failed", module=state.plan.name, fields=fields),
+        *signal_stop(state, now, min(KILL_AFTER_LAUNCH_TIMEOUT, timeout)),
+    ]
+
+
+def unhealthy(board: Board, fact: BecameUnhealthy, now: float) -> list[Action]:
+    """The health probe has failed for good: ended as a failure."""
+    state = board.states[fact.module]
+    if state.phase is not Phase.RUNNING:
+        return []
+    state.life.blame = "unhealthy"
+    plan = Stop(reason="unhealthy", timeout=state.plan.stop_timeout, after=After.JUDGE)
+    fields = {"life": fact.life, "detail": fact.detail}
+    record = Record(event="unhealthy", module=fact.module, fields=fields)
+    return [record, *begin_stop(state, plan, now)]
+
+
+def exited(board: Board, fact: Exited, now: float) -> list[Action]:
+    """The process has ended, asked or not. What it left behind is swept before anything else."""
+    state = board.states[fact.module]
+    life = state.life
+    life.exit_code, life.signal = fact.exit_code, fact.signal
+    life.connections = 0
+    name = fact.module
+    actions: list[Action] = [
+        Record(event="exited", module=name, fields={"life": fact.life, **how(state)}),
+        RetireLife(module=name, life=fact.life),
+    ]
+    if state.phase in (Phase.STARTING, Phase.RUNNING):
+        life.counted = board.backbone_up
+        actions += sweep(state)
+    elif state.phase in (Phase.ASKED, Phase.CLEANING, Phase.ENDING):
+        # Its children were asked with it and may take a moment to follow.
+        left = (
+            CHILDREN_GRACE
+            if state.stop is None or state.stop.bound is None
+            else state.stop.bound - now
+        )
+        actions += sweep(state, grace=max(0.0, min(CHILDREN_GRACE, left)))
+    return actions
+
+
+def tree_gone(board: Board, fact: TreeGone, now: float) -> list[Action]:
+    """Nothing of the life is left, but for `survivors`."""
+    state = board.states[fact.module]
+    if state.phase is not Phase.SWEEPING:
+        return []
+    state.life.pid = None
+    if fact.survivors:
+        return _survived(board, state, fact.survivors)
+    after = After.JUDGE if state.stop is None else state.stop.after
+    if board.ending is not None and after is not After.STOP:
+        after = After.STOP
+    match after:
+        case After.JUDGE:
+            return _judge(board, state, now)
+        case After.START:
+            actions = _stopped(state, state.stop.reason if state.stop else "restart")
+            state.move(Phase.WAITING)
+            restarting = {"life": state.life.number + 1, "reason": "restart"}
+            record = Record(event="restarting", module=state.plan.name, fields=restarting)
+            return [*actions, record, *board.start_those_who_may(now)]
+        case After.STOP:
+            reason = state.stop.reason if state.stop else "stop_requested"
+            state.move(Phase.STOPPED)
+            return [*_stopped(state, reason), *settle(state)]
+
+
+def _survived(board: Board, state: ModuleState, survivors: tuple[int, ...]) -> list[Action]:
+    pids = ", ".join(map(str, survivors))
+    state.problem = Problem(code="survivors", message=f"these processes could not be ended: {pids}")
+    state.move(Phase.FAILED)
+    if board.ending is not None:
+        board.ending.survivors.extend(survivors)
+    fields = {"life": state.life.number, "reason": "survivors", "pids": list(survivors)}
+    told = {"module_id": state.plan.name, **fields}
+    return [
+        Record(event="failed", module=state.plan.name, fields=fields),
+        Publish(subject="module.failed", data=told),
+        *settle(state, "survivors", pids=list(survivors), pid_list=pids),
+    ]
+
+
+def _stopped(state: ModuleState, reason: str) -> list[Action]:
+    name, number = state.plan.name, state.life.number
+    told = {"module_id": name, "life": number, "reason": reason, **how(state)}
+    fields = {"life": number, "reason": reason, **how(state)}
+    return [
+        Record(event="stopped", module=name, fields=fields),
+        Publish(subject="module.stopped", data=told),
+    ]
+
+
+def _judge(board: Board, state: ModuleState, now: float) -> list[Action]:
+    """The restart rule decides what follows an exit that nobody asked for."""
+    rule, life = state.plan.restart, state.life
+    if rule.policy is not Policy.ALWAYS and life.exit_code == 0 and life.blame is None:
+        state.completed = True
+        state.move(Phase.STOPPED)
+        done = _stopped(state, "completed")
+        return [*done, *settle(state), *board.start_those_who_may(now)]
+    told = {"module_id": state.plan.name, "life": life.number, "reason": life.blame or "crashed"}
+    actions: list[Action] = [Publish(subject="module.stopped", data={**told, **how(state)})]
+    if not state.wanted:
+        state.move(Phase.STOPPED)
+        return actions + settle(state, "superseded")
+    history = state.history
+    if not life.counted:
+        # One that cannot even start without Registry or Hub must not spin until they are back.
+        delay = 0.0 if life.ready_at is not None else UNCOUNTED_DELAY
+        return actions + _restart(board, state, delay, now)
+    if life.ready_at is not None and now - life.ready_at >= rule.window:
+        history.give_ups = 0
+    history.failures = [*within(history.failures, rule, now), now]
+    match judge(history.failures, rule, give_ups=history.give_ups, chance=board.chance()):
+        case RestartIn(delay):
+            return actions + _restart(board, state, delay, now)
+        case GiveUp(retry_in):
+            return actions + _give_up(board, state, retry_in, now)
+
+
+def _restart(board: Board, state: ModuleState, delay: float, now: float) -> list[Action]:
+    state.history.restarts += 1
+    fields = {
+        "life": state.life.number + 1,
+        "reason": state.life.blame or "crashed",
+        "delay": round(delay, 3),
+        "failures": len(state.history.failures),
+    }
+    record = Record(event="restarting", module=state.plan.name, fields=fields)
+    if delay > 0:
+        state.move(Phase.BACKING_OFF, deadline=now + delay)
+        return [record]
+    state.move(Phase.WAITING)
+    return [record, *board.start_those_who_may(now)]
+
+
+def _give_up(board: Board, state: ModuleState, retry_in: float | None, now: float) -> list[Action]:
+    history, name = state.history, state.plan.name
+    count = len(history.failures)
+    history.give_ups += 1
+    reason = state.life.blame or "crashed"
+    message = _explain(state, count)
+    state.problem = Problem(code="gave_up", message=message)
+    state.move(Phase.FAILED, deadline=None if retry_in is None else now + retry_in)
+    fields = {"life": state.life.number, "reason": reason, **how(state), "retry_in": retry_in}
+    actions: list[Action] = [
+        Record(event="failed", module=name, fields={**fields, "error": message}),
+        Publish(subject="module.failed", data={"module_id": name, **fields, "error": message}),
+        *settle(state, "failed", detail=message),
+    ]
+    failed = tuple(
+        other.plan.name
+        for other in board.states.values()
+        if other.failed_by_crash and other.plan.config_state is ConfigState.ENABLED
+    )
+    if board.max_failed and len(failed) >= board.max_failed and not board.gave_up:
+        board.gave_up = True
+        actions.append(GiveUpSystem(failed=failed))
+    return actions
+
+
+def _explain(state: ModuleState, count: int) -> str:
+    if state.life.blame == "launch_timeout":
+        what = f"it was not ready within {state.plan.launch_timeout:g} s"
+    elif state.life.blame == "unhealthy":
+        what = "its health probe kept failing"
+    elif state.life.signal is not None:
+        what = f"it was ended by signal {state.life.signal}"
+    else:
+        what = f"it exited with status {state.life.exit_code}"
+    times = "once" if count <= 1 else f"{count} times within {state.plan.restart.window:g} s"
+    return f"gave up after it failed {times}; the last time {what}"
+
+
+def how(state: ModuleState) -> dict[str, int]:
+    """How the process ended: `exit_code` or `signal`."""
+    if state.life.signal is not None:
+        return {"signal": state.life.signal}
+    if state.life.exit_code is not None:
+        return {"exit_code": state.life.exit_code}
+    return {}

@@ -1,0 +1,123 @@
+"""A module as the supervisor needs to know it: what was written down, before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ConfigState(StrEnum):
+    """What the manifest (or `kite.yaml`) says."""
+
+    ENABLED = "enabled"
+    MANUAL = "manual"
+    DISABLED = "disabled"
+
+
+class Condition(StrEnum):
+    """What a dependent waits for."""
+
+    READY = "ready"
+    STARTED = "started"
+    COMPLETED = "completed"
+
+
+class Policy(StrEnum):
+    """When an exit that nobody asked for leads to a restart."""
+
+    ALWAYS = "always"
+    ON_FAILURE = "on-failure"
+    NEVER = "never"
+
+
+class ReadyBy(StrEnum):
+    """Who says that a life is ready."""
+
+    MODULE = "module"
+    PROBE = "probe"
+    PROCESS = "process"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartRule:
+    """How failures of a module are answered.
+
+    Args:
+        policy: which exits are failures.
+        max: the failure within one window that gives up.
+        window: seconds in which failures are counted together.
+        initial, factor, cap: seconds of the first delay, its growth, its limit.
+        retry: whether a module that was given up is tried again at growing intervals.
+    """
+
+    policy: Policy = Policy.ALWAYS
+    max: int = 3
+    window: float = 75.0
+    initial: float = 1.0
+    factor: float = 2.0
+    cap: float = 30.0
+    retry: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desired:
+    """What shall be, as it is kept in the instance directory.
+
+    Args:
+        running: whether the module shall run.
+        by_request: whether a stop request said no; only a start by name lifts that.
+        config_state: the config state this was decided under.
+    """
+
+    running: bool
+    by_request: bool = False
+    config_state: ConfigState = ConfigState.ENABLED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why a module cannot run as it is written: a code of errors.json and the English message."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One module.
+
+    Args:
+        launch_timeout: seconds from the process's start to ready; None for a job.
+        stop_timeout: seconds of grace.
+        dependencies: name and condition, in the manifest's order.
+        problem: set when the module is `failed` before it ever starts.
+        desired: what was kept from earlier, None for a module never seen.
+        is_job, is_scheduled: see CONTRACT, section 7.
+    """
+
+    name: str
+    config_state: ConfigState = ConfigState.ENABLED
+    dependencies: tuple[tuple[str, Condition], ...] = ()
+    ready_by: ReadyBy = ReadyBy.MODULE
+    launch_timeout: float | None = 15.0
+    stop_timeout: float = 10.0
+    restart: RestartRule = RestartRule()
+    problem: Problem | None = None
+    desired: Desired | None = None
+    is_job: bool = False
+    is_scheduled: bool = False
+
+
+def settle_desired(kept: Desired | None, config: ConfigState) -> Desired:
+    """The desired state a module begins with, given what was kept and what the manifest says now.
+
+    A config state that changed while Kite was away acts as if it changed now: enabling starts,
+    disabling stops, manual leaves as is.
+    """
+    if kept is None:
+        return Desired(running=config is ConfigState.ENABLED, config_state=config)
+    if kept.config_state is config:
+        return kept
+    if config is ConfigState.MANUAL:
+        return Desired(running=kept.running, by_request=kept.by_request, config_state=config)
+    return Desired(running=config is ConfigState.ENABLED, config_state=config)

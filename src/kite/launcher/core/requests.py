@@ -1,0 +1,132 @@
+"""What a request to start, stop or restart a module does in each of its phases."""
+
+from __future__ import annotations
+
+from kite.launcher.core.actions import Action, KeepDesired, Publish, Record, Settle
+from kite.launcher.core.board import Board, settle
+from kite.launcher.core.facts import RestartRequested, StartRequested, StopRequested
+from kite.launcher.core.lifecycle import STOPPING, After, ModuleState, Phase, Stop
+from kite.launcher.core.plan import ConfigState, Desired
+from kite.launcher.core.stopping import begin_stop
+
+
+def start(board: Board, fact: StartRequested, now: float) -> list[Action]:
+    """Start a module by name, with what it depends on. Failures are forgotten."""
+    state = board.states[fact.module]
+    if refusal := _refuse_start(board, state):
+        return _refuse(fact.op, state, *refusal)
+    actions = _take_over(state, fact.op)
+    actions += _desire(state, running=True)
+    state.wanted = True
+    state.history.clear()
+    match state.phase:
+        case Phase.RUNNING:
+            actions += settle(state)
+        case Phase.STOPPED | Phase.BACKING_OFF | Phase.FAILED:
+            state.completed = False
+            state.move(Phase.WAITING)
+        case phase if phase in STOPPING:
+            _then(state, After.START)
+        case _:
+            pass
+    for needed in board.requirements(fact.module):
+        needed.history.clear()
+    return actions + board.want(state) + board.start_those_who_may(now)
+
+
+def stop(board: Board, fact: StopRequested, now: float) -> list[Action]:
+    """Stop a module by name. Its dependents run on."""
+    state = board.states[fact.module]
+    actions = _take_over(state, fact.op)
+    if fact.reason != "removed":
+        actions += _desire(state, running=False, by_request=fact.by_request)
+    state.wanted = False
+    match state.phase:
+        case Phase.STOPPED:
+            return actions + settle(state)
+        case Phase.WAITING | Phase.BACKING_OFF | Phase.FAILED:
+            state.move(Phase.STOPPED)
+            if state.plan.problem is None:
+                state.problem = None
+            told = {"module_id": state.plan.name, "life": state.life.number, "reason": fact.reason}
+            return [
+                *actions,
+                Record(event="stopped", module=fact.module, fields={"reason": fact.reason}),
+                Publish(subject="module.stopped", data=told),
+                *settle(state),
+            ]
+        case Phase.STARTING | Phase.RUNNING:
+            timeout = state.plan.stop_timeout
+            plan = Stop(reason=fact.reason, timeout=timeout, after=After.STOP)
+            return actions + begin_stop(state, plan, now)
+        case _:
+            _then(state, After.STOP, reason=fact.reason)
+            return actions
+
+
+def restart(board: Board, fact: RestartRequested, now: float) -> list[Action]:
+    """Restart a module by name; its dependents run on."""
+    state = board.states[fact.module]
+    stopped = state.phase is Phase.STOPPED or (
+        state.phase in STOPPING and state.stop is not None and state.stop.after is After.STOP
+    )
+    if stopped and not fact.revive and state.plan.config_state is not ConfigState.DISABLED:
+        return _refuse(fact.op, state, "stopped", {})
+    if stopped or state.phase not in (Phase.STARTING, Phase.RUNNING):
+        return start(board, StartRequested(module=fact.module, op=fact.op), now)
+    if refusal := _refuse_start(board, state):
+        return _refuse(fact.op, state, *refusal)
+    actions = _take_over(state, fact.op)
+    state.wanted = True
+    state.history.clear()
+    plan = Stop(reason=fact.reason, timeout=state.plan.stop_timeout, after=After.START)
+    return actions + begin_stop(state, plan, now)
+
+
+def _refuse_start(board: Board, state: ModuleState) -> tuple[str, dict[str, object]] | None:
+    if state.plan.config_state is ConfigState.DISABLED:
+        return "module_disabled", {}
+    if state.plan.problem is not None:
+        return "failed", {"detail": state.plan.problem.message}
+    if board.ending is not None:
+        return "stopping", {}
+    for needed in board.requirements(state.plan.name):
+        by_request = needed.desired.by_request and not needed.desired.running
+        if by_request and needed.phase is not Phase.RUNNING:
+            return "dependency_stopped", {"dependency": needed.plan.name}
+    return None
+
+
+def _refuse(
+    op: int | None, state: ModuleState, code: str, params: dict[str, object]
+) -> list[Action]:
+    if op is None:
+        return []
+    return [Settle(op=op, code=code, params={"module": state.plan.name, **params})]
+
+
+def _take_over(state: ModuleState, op: int | None) -> list[Action]:
+    """A later operation ends the earlier one's waiting."""
+    actions = settle(state, "superseded")
+    state.op = op
+    return actions
+
+
+def _desire(state: ModuleState, *, running: bool, by_request: bool = False) -> list[Action]:
+    desired = Desired(
+        running=running,
+        by_request=by_request and not running,
+        config_state=state.plan.config_state,
+    )
+    if desired == state.desired:
+        return []
+    state.desired = desired
+    return [KeepDesired(module=state.plan.name, desired=desired)]
+
+
+def _then(state: ModuleState, after: After, *, reason: str = "restart") -> None:
+    if state.stop is None:  # it is being swept after a crash
+        state.stop = Stop(reason=reason, timeout=state.plan.stop_timeout, after=after)
+    else:
+        state.stop.after = after
+        state.stop.reason = reason if after is After.STOP else state.stop.reason
