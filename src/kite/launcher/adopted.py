@@ -1,0 +1,91 @@
+"""Orphans that the kernel has given to the Launcher are reaped when they die.
+
+Own processes are told by their pidfd and stay unreaped until their tree is ended; orphans arrive
+without a word, perhaps already dead, so the one thing that can announce them is SIGCHLD. It is a
+doorbell only: which children are dead is read from the kernel, and own ones are never touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Collection
+
+from kite.launcher import platform_linux
+
+_own: set[int] = set()
+
+
+def own(pid: int) -> None:
+    """This child's status is read by the one that spawned it."""
+    _own.add(pid)
+
+
+def disown(pid: int) -> None:
+    """From here on the child is like one that was adopted."""
+    _own.discard(pid)
+
+
+def leaders() -> Collection[int]:
+    """The pids of all own processes that are not closed yet."""
+    return _own
+
+
+def reap() -> list[int]:
+    """Reap every dead child that is not an own process; their pids."""
+    dead: list[int] = []
+    for pid in _waiting_children():
+        with contextlib.suppress(ChildProcessError):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                dead.append(pid)
+    return dead
+
+
+def _waiting_children() -> list[int]:
+    try:
+        first = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return []
+    if first is None:
+        return []
+    # The kernel shows one dead child, and the same again until it is reaped. Where that is an own
+    # one, others may stand behind it, and only a look at all processes tells.
+    if first.si_pid not in _own:
+        return [first.si_pid, *_dead_orphans(but=first.si_pid)]
+    return _dead_orphans()
+
+
+def _dead_orphans(but: int = 0) -> list[int]:
+    me = os.getpid()
+    return [
+        pid
+        for pid, process in platform_linux.snapshot().items()
+        if process.parent == me and process.state == "Z" and pid not in _own and pid != but
+    ]
+
+
+def start_reaping(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+    """Reap orphans as they die, until the returned function is called. Main thread only."""
+    pending: asyncio.TimerHandle | None = None
+
+    def sweep() -> None:
+        nonlocal pending
+        pending = None
+        reap()
+
+    def ring() -> None:
+        # Nothing waits for an orphan's status: a crash's replacement goes first.
+        nonlocal pending
+        if pending is None:
+            pending = loop.call_later(0.2, sweep)
+
+    def stop() -> None:
+        loop.remove_signal_handler(signal.SIGCHLD)
+        if pending is not None:
+            pending.cancel()
+        reap()
+
+    loop.add_signal_handler(signal.SIGCHLD, ring)
+    return stop
