@@ -118,13 +118,18 @@ def salt_of(mark: int) -> int:
     return mark >> _LIFE_BITS
 
 
+def is_mark(number: int) -> bool:
+    """Whether a number can be a mark at all."""
+    return _MARK_BASE <= number < _MARK_BASE << 1
+
+
 def mark_of(pid: int) -> int | None:
     """The mark of a process, or None when it has none, is gone, or belongs to another user."""
     try:
         soft = resource.prlimit(pid, resource.RLIMIT_RTTIME)[0]
     except (OSError, ValueError):
         return None
-    return soft if soft >= _MARK_BASE else None
+    return soft if is_mark(soft) else None
 
 
 @contextlib.contextmanager
@@ -208,9 +213,56 @@ def signal_exactly(pid: int, start_time: int, sig: int) -> bool:
     if descriptor is None:
         return False
     try:
+        return signal_pidfd(descriptor, sig)
+    finally:
+        os.close(descriptor)
+
+
+def signal_pidfd(descriptor: int, sig: int) -> bool:
+    """Send a signal through a pidfd; False when the process is gone or another user's."""
+    try:
         signal.pidfd_send_signal(descriptor, sig)
     except OSError:
         return False
-    finally:
-        os.close(descriptor)
     return True
+
+
+# -- listening sockets ----------------------------------------------------------------------------
+
+_LISTENING = b"0A"
+
+
+def listeners() -> dict[int, int]:
+    """Every listening TCP socket of this machine's network, inode to port.
+
+    The kernel lists the listening ones first, so established connections are not read.
+    """
+    found: dict[int, int] = {}
+    for path in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123
+                next(file, None)
+                for row in file:
+                    fields = row.split(None, 10)
+                    if fields[3] != _LISTENING:
+                        break
+                    found[int(fields[9])] = int(fields[1].rpartition(b":")[2], 16)
+        except OSError:  # no IPv6
+            continue
+    return found
+
+
+def socket_inodes(pid: int) -> set[int]:
+    """The inodes of the sockets that a process has open; empty when one may not look."""
+    folder = f"/proc/{pid}/fd"
+    found: set[int] = set()
+    try:
+        names = os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return found
+    for name in names:
+        with contextlib.suppress(OSError):
+            target = os.readlink(f"{folder}/{name}")  # noqa: PTH115
+            if target.startswith("socket:["):
+                found.add(int(target[8:-1]))
+    return found

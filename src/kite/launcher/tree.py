@@ -8,7 +8,6 @@ children born in between into orphans whose parents nobody knows any more.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -107,8 +106,7 @@ async def _kill(processes: Iterable[Stat], deadline: float) -> None:
             if descriptor is None:
                 continue
             watched.append(descriptor)
-            with contextlib.suppress(OSError):  # gone, or another user's: the next look tells
-                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            platform_linux.signal_pidfd(descriptor, signal.SIGKILL)
         await wait_until_dead(watched, deadline)
     finally:
         for descriptor in watched:

@@ -1,0 +1,156 @@
+"""A tiny parent of the Launcher that leaves nothing behind when the Launcher is killed.
+
+The guard forks before anything heavy is imported, waits in the kernel, and knows every descendant,
+as orphans below the Launcher become its children. When the Launcher is gone, for whatever reason,
+what is left has a moment to see the end of its lifeline, and is then killed.
+
+    shell ── guard ── Launcher ── modules …
+
+It imports os, select, signal, time and `platform_linux` only: its memory is what a bare interpreter needs.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+
+from kite.launcher import platform_linux
+
+_GRACE = 0.8  # seconds from the Launcher's end to the first SIGKILL
+_BOUND = 5.0  # seconds after which what cannot be killed is left
+_PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+# The terminal sends these to the whole foreground group, so the Launcher has them already.
+_LEFT_ALONE = (signal.SIGINT, signal.SIGQUIT)
+
+
+def protect() -> None:
+    """Fork; return in the child, which is to become the Launcher. The parent never returns: it
+    ends with the Launcher's exit status, 128 + n after signal n.
+
+    Call it before threads, event loops and heavy imports. Should the guard be killed, the Launcher
+    gets SIGTERM and stops everything in good order.
+    """
+    guard = os.getpid()
+    platform_linux.become_subreaper()
+    # No signal may fall between the fork and the handlers that pass it on.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_PASSED_ON, *_LEFT_ALONE})
+    launcher = os.fork()
+    if launcher == 0:
+        platform_linux.die_with_parent(signal.SIGTERM)
+        if os.getppid() != guard:  # the guard went before the line above
+            os.kill(os.getpid(), signal.SIGTERM)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return
+    status = 1
+    try:
+        status = _guard(launcher, before)
+    finally:
+        os._exit(status)
+
+
+def _guard(launcher: int, mask: set[int]) -> int:
+    _let_go_of_everything()
+    # A pidfd cannot be confused with a later process of the same number.
+    pidfd = os.pidfd_open(launcher)
+
+    def pass_on(number: int, _frame: object) -> None:
+        platform_linux.signal_pidfd(pidfd, number)
+
+    for number in _PASSED_ON:
+        # What is ignored here is ignored in the Launcher, too (nohup): it stays so.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, pass_on)
+    for number in _LEFT_ALONE:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    status = _wait_for(launcher)
+    end_descendants(_GRACE, _BOUND)
+    return status
+
+
+def _let_go_of_everything() -> None:
+    """Descriptors that the guard holds would keep a pipe open that others read to its end."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.closerange(3, max(256, os.sysconf("SC_OPEN_MAX")))
+
+
+def _wait_for(launcher: int) -> int:
+    """Reap orphans until the Launcher ends; its exit status."""
+    while True:
+        pid, status = os.waitpid(-1, 0)
+        if pid == launcher:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else 128 - code
+
+
+def end_descendants(grace: float, bound: float) -> list[int]:
+    """Give every descendant of this process `grace` seconds to go, then kill; those left after
+    `bound` seconds. Waits on pidfds, and reaps."""
+    started = time.monotonic()
+    _wait_for_ends(_descendants(), started + grace)
+    while True:
+        # Frozen first: what is stopped cannot fork, so a look that finds nobody new is complete.
+        frozen: set[tuple[int, int]] = set()
+        found = _descendants()
+        while fresh := [p for p in found if (p.pid, p.start_time) not in frozen]:
+            for process in fresh:
+                platform_linux.signal_exactly(process.pid, process.start_time, signal.SIGSTOP)
+                frozen.add((process.pid, process.start_time))
+            found = _descendants()
+            if time.monotonic() > started + bound:
+                break
+        for process in found:
+            platform_linux.signal_exactly(process.pid, process.start_time, signal.SIGKILL)
+        _wait_for_ends(found, started + bound)
+        left = [process.pid for process in _descendants()]
+        if not left or time.monotonic() > started + bound:
+            return left
+
+
+def _descendants() -> list[platform_linux.Stat]:
+    processes = platform_linux.snapshot()
+    children: dict[int, list[platform_linux.Stat]] = {}
+    for process in processes.values():
+        children.setdefault(process.parent, []).append(process)
+    found: list[platform_linux.Stat] = []
+    pending = list(children.get(os.getpid(), ()))
+    while pending:
+        process = pending.pop()
+        pending += children.get(process.pid, ())
+        if process.is_alive:
+            found.append(process)
+    return found
+
+
+def _wait_for_ends(processes: list[platform_linux.Stat], deadline: float) -> None:
+    poll = select.poll()
+    watched: set[int] = set()
+    for process in processes:
+        pidfd = platform_linux.open_exactly(process.pid, process.start_time)
+        if pidfd is not None:
+            watched.add(pidfd)
+            poll.register(pidfd, select.POLLIN)
+    while watched:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        for pidfd, _ in poll.poll(left * 1000):
+            poll.unregister(pidfd)
+            watched.discard(pidfd)
+            os.close(pidfd)
+        _reap()
+    for pidfd in watched:
+        os.close(pidfd)
+    _reap()
+
+
+def _reap() -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
