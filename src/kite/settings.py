@@ -50,3 +50,10 @@ class ModuleSettings:
             raise ConfigError("not_under_kite", name=missing.args[0]) from None
         except ValueError as wrong:
             raise ConfigError("bad_environment", detail=str(wrong)) from None
+
+
+def data_dir(environ: Mapping[str, str] | None = None) -> Path | None:
+    """Where this process keeps its data (`KITE_MODULE_DATA`), or None when nobody said: for core
+    modules, which also run by hand."""
+    found = (os.environ if environ is None else environ).get("KITE_MODULE_DATA")
+    return Path(found) if found else None

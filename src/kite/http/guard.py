@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from kite.errors import RequestError
 
@@ -19,7 +18,6 @@ _LOOPBACK_ORIGIN = re.compile(
     r"(https?)://(?:127\.0\.0\.1|localhost|\[::1\])(?::([0-9]{1,5}))?", re.IGNORECASE
 )
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-_LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0", "::"})  # noqa: S104
 _SHOWN: Final = 200
 
 
@@ -95,22 +93,3 @@ class Guard:
                 return True
         plain = origin.lower().rstrip("/")
         return any(plain == allowed.lower().rstrip("/") for allowed in self.origins)
-
-
-def loopback_port(url: object) -> int | None:
-    """The port of a URL on this machine's loopback address, or None when it is none.
-
-    A module that listens everywhere (`0.0.0.0`) is reached at the loopback address too.
-    """
-    if not isinstance(url, str):
-        return None
-    try:
-        parts = urlsplit(url)
-        port, host = parts.port, parts.hostname
-    except ValueError:
-        return None
-    if host not in _LOOPBACK_HOSTS:
-        return None
-    if port is None:
-        port = {"ws": 80, "wss": 443, **_DEFAULT_PORTS}.get(parts.scheme)
-    return port or None

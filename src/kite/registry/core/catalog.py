@@ -1,0 +1,260 @@
+"""Who is here: the entries of modules, each with a lease.
+
+Pure: `now` is monotonic seconds (for leases), `wall` seconds since 1970 (for what people read).
+
+A module has one entry for each of its lives that registered itself; mostly that is one. Its record
+is the entry that registered last. What is registered without a life stands for the module as a
+whole and replaces all. Entries of core modules never expire and are never removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from kite.clock import rfc3339
+from kite.errors import RequestError
+from kite.registry.core.leases import Leases
+from kite.registry.core.registration import Registration
+from kite.wire.endpoint import loopback_port
+
+CORE: Final = frozenset({"launcher", "registry", "event_hub"})
+"""Modules whose entries stay while Kite runs."""
+
+Key = tuple[str, int | None]
+"""A module and one of its lives; None: the module as a whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much a catalogue may hold.
+
+    Args:
+        entries: number of them.
+        size: bytes of all of them as JSON.
+    """
+
+    entries: int = 4096
+    size: int = 16 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One registration.
+
+    Args:
+        registered_at: seconds since 1970.
+        ttl: seconds of its lease.
+        size: bytes as JSON.
+    """
+
+    module_id: str
+    life: int | None
+    registration: Registration
+    registered_at: float
+    ttl: float
+    size: int
+
+    @property
+    def key(self) -> Key:
+        return (self.module_id, self.life)
+
+    def ports(self) -> Iterator[int]:
+        """The ports on this machine that it has registered as its endpoints."""
+        said = self.registration
+        yield from _ports([said.api_endpoint, said.health_endpoint])
+        metadata = said.metadata or {}
+        yield from _ports([value for key, value in metadata.items() if key.endswith("endpoint")])
+
+
+class Catalog:
+    """The entries, by module and life.
+
+    Duties: an entry is there from its registration until it is deregistered, replaced, or its
+    lease has ended; a refused registration changes nothing; core entries stay.
+    """
+
+    def __init__(self, *, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._entries: dict[str, dict[int | None, Entry]] = {}
+        self._leases: Leases[Key] = Leases()
+        self._size = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all entries as JSON."""
+        return self._size
+
+    def register(
+        self,
+        module_id: str,
+        life: int | None,
+        registration: Registration,
+        *,
+        ttl: float,
+        now: float,
+        wall: float,
+    ) -> Entry:
+        """Put an entry in; it replaces the life's former one, and without a life all of them.
+
+        Raises:
+            RequestError: `limit_reached`.
+        """
+        if module_id in CORE:
+            life = None
+        size = len(msgspec.json.encode(registration)) + len(module_id)
+        entry = Entry(
+            module_id=module_id,
+            life=life,
+            registration=registration,
+            registered_at=wall,
+            ttl=ttl,
+            size=size,
+        )
+        self._check_limits(entry)
+        for former in self._replaced_by(entry):
+            self._remove(former)
+        self._entries.setdefault(module_id, {})[life] = entry
+        self._size += size
+        self._leases.grant(entry.key, None if module_id in CORE else now + ttl)
+        return entry
+
+    def renew(self, module_id: str, life: int | None, *, now: float) -> float:
+        """Give the life's entry another lease (without a life: all of the module's), and return
+        its seconds. An entry for the module as a whole may be renewed by any of its lives.
+
+        Raises:
+            RequestError: `not_registered`.
+        """
+        lives = self._entries.get(module_id, {})
+        if life is None or module_id in CORE:
+            renewed = list(lives.values())
+        else:
+            renewed = [lives[each] for each in (life, None) if each in lives]
+        if not renewed:
+            raise RequestError("not_registered", module_id=module_id)
+        if module_id not in CORE:
+            for entry in renewed:
+                self._leases.grant(entry.key, now + entry.ttl)
+        return renewed[0].ttl
+
+    def deregister(self, module_id: str, life: int | None) -> list[Entry]:
+        """Take out the life's entry (without a life: all of the module's); no error when gone."""
+        if module_id in CORE:
+            return []
+        lives = self._entries.get(module_id, {})
+        if life is None:
+            gone = list(lives.values())
+        else:
+            gone = [lives[each] for each in (life, None) if each in lives]
+        for entry in gone:
+            self._remove(entry)
+        return gone
+
+    def keep_lives(self, module_id: str, lives: frozenset[int]) -> list[Entry]:
+        """Take out the entries of lives that are over. What stands for the module as a whole
+        stays."""
+        over = [
+            entry
+            for life, entry in self._entries.get(module_id, {}).items()
+            if life is not None and life not in lives
+        ]
+        for entry in over:
+            self._remove(entry)
+        return over
+
+    def expire(self, now: float) -> list[Entry]:
+        """Take out the entries whose lease has ended, the earliest first."""
+        gone = []
+        for module_id, life in self._leases.due(now):
+            entry = self._entries[module_id][life]
+            self._remove(entry)
+            gone.append(entry)
+        return gone
+
+    def next_deadline(self) -> float | None:
+        """When the next lease ends."""
+        return self._leases.next_deadline()
+
+    def renew_all(self, now: float) -> None:
+        """Give every entry a full lease: after a time in which nobody could be heard."""
+        for entry in self.entries():
+            if entry.module_id not in CORE:
+                self._leases.grant(entry.key, now + entry.ttl)
+
+    def entries(self) -> list[Entry]:
+        """All entries, of all lives."""
+        return [entry for lives in self._entries.values() for entry in lives.values()]
+
+    def restore(self, entry: Entry, *, now: float) -> None:
+        """Put back an entry of the Registry's former life, with a full lease."""
+        self.register(
+            entry.module_id,
+            entry.life,
+            entry.registration,
+            ttl=entry.ttl,
+            now=now,
+            wall=entry.registered_at,
+        )
+
+    def has(self, module_id: str) -> bool:
+        """Whether there is a record."""
+        return module_id in self._entries
+
+    def record(self, module_id: str, *, now: float, wall: float) -> dict[str, Any]:
+        """The record of a module: its fields, `module_id`, `registered_at`, `expires_at`.
+
+        Raises:
+            RequestError: `not_found`.
+        """
+        lives = self._entries.get(module_id)
+        if lives is None:
+            raise RequestError("not_found", path=module_id)
+        entry = next(reversed(lives.values()))
+        deadline = self._leases.deadline(entry.key)
+        record = {"module_id": module_id, **entry.registration.fields()}
+        if entry.life is not None:
+            record["life"] = entry.life
+        record["registered_at"] = rfc3339(entry.registered_at)
+        record["expires_at"] = None if deadline is None else rfc3339(wall + deadline - now)
+        return record
+
+    def records(self, *, now: float, wall: float) -> list[dict[str, Any]]:
+        """All records, by name."""
+        return [self.record(module_id, now=now, wall=wall) for module_id in sorted(self._entries)]
+
+    def ports(self) -> frozenset[int]:
+        """The ports that live modules have registered."""
+        return frozenset(port for entry in self.entries() for port in entry.ports())
+
+    def _replaced_by(self, entry: Entry) -> list[Entry]:
+        lives = self._entries.get(entry.module_id, {})
+        if entry.life is None:
+            return list(lives.values())
+        return [lives[life] for life in (entry.life, None) if life in lives]
+
+    def _check_limits(self, entry: Entry) -> None:
+        replaced = self._replaced_by(entry)
+        count = sum(map(len, self._entries.values())) - len(replaced) + 1
+        if count > self._limits.entries:
+            raise RequestError("limit_reached", what="entries", limit=self._limits.entries)
+        if self._size - sum(each.size for each in replaced) + entry.size > self._limits.size:
+            raise RequestError("limit_reached", what="bytes of entries", limit=self._limits.size)
+
+    def _remove(self, entry: Entry) -> None:
+        lives = self._entries[entry.module_id]
+        del lives[entry.life]
+        if not lives:
+            del self._entries[entry.module_id]
+        self._leases.drop(entry.key)
+        self._size -= entry.size
+
+
+def _ports(endpoints: list[Any]) -> Iterator[int]:
+    return (port for each in endpoints if (port := loopback_port(each)) is not None)

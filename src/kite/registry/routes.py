@@ -1,0 +1,225 @@
+"""The Registry over HTTP: from requests to the service and back (CONTRACT, section 6)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from kite.clock import rfc3339
+from kite.errors import RequestError
+from kite.http.application import application, reply
+from kite.http.body import read_json
+from kite.http.guard import Guard
+from kite.http.metrics import Family, exposition
+from kite.registry.announcer import Announcer
+from kite.registry.core.posted import Grant, parse_patterns, parse_posted, wrong
+from kite.registry.core.registration import ModulesRequest
+from kite.registry.service import Registry, shown
+from kite.registry.speaker import Speaker
+from kite.version import __version__
+from kite.wire.limits import MAX_SESSION_TTL
+
+MAX_WAIT: Final = 60.0
+"""Seconds a `GET /tokens/digests` waits at most."""
+
+MAX_FIELDS: Final = 32
+"""A look-up may name this many fields."""
+
+_DEFAULT_SESSION_TTL: Final = 600.0
+
+
+class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of `POST /tokens/session`. A list that is left out allows nothing; null is what the
+    module itself may do."""
+
+    publish: list[str] | UnsetType | None = UNSET
+    subscribe: list[str] | UnsetType | None = UNSET
+    ttl: float = _DEFAULT_SESSION_TTL
+
+
+class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of `POST /verify`."""
+
+    token: str
+
+
+def registry_app(
+    registry: Registry, announcer: Announcer, *, port: int, life: int = 1
+) -> Starlette:
+    """The application.
+
+    Args:
+        registry: the service.
+        announcer: told where the Hub is whenever that may have changed.
+        port: where it listens.
+        life: which process of the Registry this is, if its token does not say so.
+    """
+    return application(
+        _Routes(registry, announcer, life).routes(),
+        authenticate=registry.authenticate,
+        guard=Guard(
+            port=port, ports=lambda: registry.ports, origins=tuple(registry.config.origins)
+        ),
+    )
+
+
+class _Routes:
+    def __init__(self, registry: Registry, announcer: Announcer, life: int) -> None:
+        self._registry = registry
+        self._life = life
+        self._announcer = announcer
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/health", self.health),
+            Route("/metrics", self.metrics),
+            Route("/modules", self.post_modules, methods=["POST"]),
+            Route("/modules", self.modules),
+            Route("/modules/{module_id}", self.module),
+            Route("/lookup", self.lookup),
+            Route("/get/{path:path}", self.get),
+            Route("/tokens", self.tokens, methods=["POST"]),
+            Route("/tokens/session", self.session, methods=["POST"]),
+            Route("/tokens/digests", self.digests),
+            Route("/verify", self.verify, methods=["POST"]),
+        ]
+
+    async def health(self, _request: Request) -> Response:
+        return reply({"status": "ok", "version": __version__})
+
+    async def post_modules(self, request: Request) -> Response:
+        body = await read_json(request, ModulesRequest)
+        body.check()
+        answer = await self._registry.handle(body, _speaker(request))
+        self._tell_announcer()
+        return reply(answer)
+
+    async def modules(self, _request: Request) -> Response:
+        return reply({"modules": self._registry.records()})
+
+    async def module(self, request: Request) -> Response:
+        return reply(self._registry.record(request.path_params["module_id"]))
+
+    async def lookup(self, request: Request) -> Response:
+        query = request.query_params.multi_items()
+        if len(query) > MAX_FIELDS:
+            detail = f"expected at most {MAX_FIELDS} fields, got {len(query)}"
+            raise RequestError("bad_query", name=query[MAX_FIELDS][0], detail=detail)
+        return reply({"modules": self._registry.records(query)})
+
+    async def get(self, request: Request) -> Response:
+        return reply(self._registry.get(request.path_params["path"]))
+
+    async def tokens(self, request: Request) -> Response:
+        _speaker(request).must_be_launcher("say who has which token")
+        body = await read_json(request, dict[str, Any])
+        posted = parse_posted(body)
+        await self._registry.post_tokens(posted, _token_of(body.get("registry")))
+        self._tell_announcer()
+        return reply({"ok": True, "revision": self._registry.revision})
+
+    async def session(self, request: Request) -> Response:
+        grant = _speaker(request).module("ask for a session token, being no module")
+        body = await read_json(request, SessionRequest)
+        if not 0 < body.ttl <= MAX_SESSION_TTL:
+            raise wrong("$.ttl", f"expected seconds up to {MAX_SESSION_TTL:g}, got {body.ttl:g}")
+        token, session = await self._registry.open_session(
+            grant,
+            publish=_patterns(body.publish, "publish"),
+            subscribe=_patterns(body.subscribe, "subscribe"),
+            ttl=body.ttl,
+        )
+        assert session.expires_at is not None
+        return reply({"token": token, "expires_at": rfc3339(session.expires_at)})
+
+    async def digests(self, request: Request) -> Response:
+        _speaker(request).must_be_launcher_or_hub("read the table of tokens")
+        query = request.query_params
+        revision = _number(request, "revision", None)
+        wait = _number(request, "wait", 0.0)
+        assert wait is not None
+        table = await self._registry.digests(
+            epoch=query.get("epoch"),
+            revision=None if revision is None else int(revision),
+            wait=min(wait, MAX_WAIT),
+        )
+        return reply(table)
+
+    async def verify(self, request: Request) -> Response:
+        _speaker(request).must_be_launcher_or_hub("ask whose a token is")
+        body = await read_json(request, VerifyRequest)
+        grant: Grant = self._registry.verify(body.token)
+        return reply(shown(grant))
+
+    async def metrics(self, _request: Request) -> Response:
+        registry, backlog = self._registry, self._announcer.backlog
+        tokens = registry.tokens.count()
+        return exposition(
+            [
+                _one("kite_registry_entries", "modules that are registered", len(registry.catalog)),
+                _one("kite_registry_entry_bytes", "size of all entries", registry.catalog.size),
+                _one("kite_registry_tokens", "live tokens without sessions", tokens["tokens"]),
+                _one("kite_registry_sessions", "live session tokens", tokens["sessions"]),
+                _one("kite_registry_kept_events", "events not published yet", len(backlog)),
+                _one(
+                    "kite_registry_hub_connected",
+                    "1 while connected to the Event Hub",
+                    int(self._announcer.is_connected),
+                ),
+                Family(
+                    name="kite_registry_changes",
+                    help="what has been done, by kind",
+                    kind="counter",
+                    samples={(("kind", kind),): n for kind, n in registry.counts.items()},
+                ),
+            ]
+        )
+
+    def _tell_announcer(self) -> None:
+        """Where the Hub is and who the Registry is there may be different now."""
+        token, life = self._registry.own_token or (None, None)
+        self._announcer.set_hub(self._registry.hub_endpoint(), token, life or self._life)
+
+
+def _speaker(request: Request) -> Speaker:
+    speaker = request.state.identity
+    assert isinstance(speaker, Speaker)
+    return speaker
+
+
+def _patterns(value: list[str] | UnsetType | None, name: str) -> tuple[str, ...] | None:
+    return () if value is UNSET else parse_patterns(value, f"$.{name}")
+
+
+def _token_of(value: Any) -> str | None:
+    """The Registry's own token in the body of `POST /tokens`: of several the last."""
+    if isinstance(value, list):
+        value = value[-1] if value else None
+    if isinstance(value, dict):
+        value = value.get("token")
+    return value if isinstance(value, str) else None
+
+
+def _number(request: Request, name: str, default: float | None) -> float | None:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1 << 53:
+        raise RequestError(
+            "bad_query", name=name, detail=f"expected a number from 0 on, got '{text[:50]}'"
+        )
+    return number
+
+
+def _one(name: str, text: str, value: float) -> Family:
+    return Family(name=name, help=text, samples={(): value})
