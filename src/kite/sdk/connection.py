@@ -59,6 +59,7 @@ class HubConnection:
     Attributes:
         on_error: called with an error frame that nobody waits for: the refusal of an event that
             was published without an acknowledgement. It carries the `event_id`.
+        frame_size: bytes of the frame whose event `on_event` is being called with.
         ignored: frames that were no frames of the Hub's (of a newer version, say).
     """
 
@@ -66,6 +67,7 @@ class HubConnection:
         self, on_event: Callable[[Event], None], on_lost: Callable[[Lost], None] | None
     ) -> None:
         self.on_error: Callable[[Error], None] | None = None
+        self.frame_size = 0
         self.ignored = 0
         self._on_event = on_event
         self._on_lost = on_lost
@@ -280,6 +282,7 @@ class HubConnection:
             self.ignored += 1
             return
         if isinstance(frame, Event):
+            self.frame_size = len(payload)
             self._on_event(frame)
             return
         futures = self._waiting.pop(_belongs_to(frame), [])

@@ -1,0 +1,90 @@
+"""What the author of a module has said: who listens to what, what runs first and last."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kite.sdk.core.subscriptions import Subscription
+from kite.sdk.event import Event, Request
+from kite.wire import frame
+
+Nothing = Awaitable[None] | None
+EventHandler = Callable[[Event], Nothing]
+RequestHandler = Callable[[Request], Awaitable[Any] | Any]
+LifeHandler = Callable[[], Nothing]
+
+OWN_NAME = ""
+"""As a queue: the group that is called like the module, so that replicas share the work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """One handler with what it listens to.
+
+    Args:
+        pattern: of the events or requests.
+        function: the author's.
+        queue: a queue group, None for none, `OWN_NAME` for the module's own.
+        echo: whether the module's own events come too.
+        concurrency: how many are handled at the same time.
+        is_request: whether what the function returns is an answer.
+    """
+
+    pattern: str
+    function: Callable[[Any], Any]
+    queue: str | None
+    echo: bool
+    concurrency: int
+    is_request: bool
+
+    def subscription(self, module: str) -> Subscription:
+        """What is asked of the Hub."""
+        queue = module if self.queue == OWN_NAME else self.queue
+        return Subscription(pattern=self.pattern, queue=queue, echo=self.echo)
+
+    def receive(self, event: frame.Event) -> Any:
+        """Call the function with an event."""
+        return self.function(Event(event))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopHandler:
+    """What runs before the module leaves; `estimated_cleanup` in seconds."""
+
+    function: LifeHandler
+    estimated_cleanup: float
+
+
+@dataclass(slots=True)
+class Declaration:
+    """Everything that has been said so far."""
+
+    listeners: list[Listener] = field(default_factory=list)
+    start_handlers: list[LifeHandler] = field(default_factory=list)
+    stop_handlers: list[StopHandler] = field(default_factory=list)
+    registered: dict[str, Any] | None = None
+
+    @property
+    def offers_something(self) -> bool:
+        """Whether there is something to register: the author said so, or it answers requests."""
+        return self.registered is not None or any(one.is_request for one in self.listeners)
+
+    def register(self, fields: Mapping[str, Any]) -> None:
+        """Add to what is registered; the `metadata` of several calls are merged."""
+        said = self.registered if self.registered is not None else {}
+        metadata = {**said.get("metadata", {}), **(fields.get("metadata") or {})}
+        said.update({name: value for name, value in fields.items() if value is not None})
+        if metadata:
+            said["metadata"] = metadata
+        self.registered = said
+
+    def record(self) -> Mapping[str, Any]:
+        """The registration: what was said, and what the handlers show."""
+        record = dict(self.registered or {})
+        record.setdefault("events_subscribe", self._patterns())
+        return record
+
+    def _patterns(self) -> Sequence[str]:
+        return list(dict.fromkeys(listener.pattern for listener in self.listeners))

@@ -1,0 +1,167 @@
+"""What runs a module's handlers: in order for events, side by side for requests.
+
+A handler that raises is logged with its traceback, and the module goes on: this is the edge at
+which a stranger's mistake ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from kite.sdk.core.subscriptions import Subscription
+from kite.sdk.event import Event
+from kite.wire import frame
+from kite.wire.subject import matches
+
+MAX_BACKLOG = 64 << 20
+"""Bytes of events that may wait for one handler; beyond that they are dropped, and it is said."""
+
+# A handler that never waits would keep the loop from everything else.
+_RUN_AT_ONCE = 64
+_COMPLAIN_EVERY = 5.0
+_TYPICAL_BYTES = 512
+
+Handle = Callable[[frame.Event], Awaitable[Any] | Any]
+
+
+class Handler:
+    """One subscription and the function behind it.
+
+    Args:
+        subscription: what it listens to.
+        handle: called with one event; may be a coroutine function. What it raises is logged.
+        concurrency: how many events are handled at the same time; 1 keeps their order.
+        log: where failures are told.
+        max_backlog: bytes that may wait.
+
+    Attributes:
+        dropped: events that came while the backlog was full.
+    """
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        handle: Handle,
+        *,
+        concurrency: int,
+        log: logging.Logger,
+        max_backlog: int = MAX_BACKLOG,
+    ) -> None:
+        self.subscription = subscription
+        self.dropped = 0
+        self._handle = handle
+        self._concurrency = concurrency
+        self._log = log
+        self._max_backlog = max_backlog
+        self._waiting: deque[tuple[frame.Event, int]] = deque()
+        self._bytes = 0
+        self._running = 0
+        self._started = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._complained_at = -_COMPLAIN_EVERY
+
+    def wants(self, subject: str) -> bool:
+        """Whether an event of this subject is for this handler."""
+        return matches(self.subscription.pattern, subject)
+
+    @property
+    def is_started(self) -> bool:
+        """Whether events are handled, and not only kept."""
+        return self._started
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something waits or is being handled."""
+        return not self._idle.is_set()
+
+    def put(self, event: frame.Event, size: int = _TYPICAL_BYTES) -> None:
+        """Let the handler have an event when its turn comes.
+
+        Args:
+            size: bytes it takes, about.
+        """
+        if self._bytes + size > self._max_backlog and self._waiting:
+            self.dropped += 1
+            self._complain()
+            return
+        self._waiting.append((event, size))
+        self._bytes += size
+        self._idle.clear()
+        if self._started and self._running < self._concurrency:
+            self._work()
+
+    def start(self) -> None:
+        """Begin to handle what has come and what comes."""
+        self._started = True
+        for _ in range(min(self._concurrency, len(self._waiting))):
+            self._work()
+
+    async def idle(self) -> None:
+        """Wait until nothing waits and nothing runs."""
+        await self._idle.wait()
+
+    async def cancel(self, timeout: float) -> list[frame.Event]:
+        """End what runs, and return what was still waiting.
+
+        Args:
+            timeout: seconds to wait for a handler that does not end when it is cancelled.
+        """
+        self._started = False
+        rest = [event for event, _ in self._waiting]
+        self._waiting.clear()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout)
+        self._idle.set()
+        return rest
+
+    def _work(self) -> None:
+        self._running += 1
+        task = asyncio.get_running_loop().create_task(self._drain(), name=self.subscription.pattern)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _drain(self) -> None:
+        handled = 0
+        try:
+            while self._waiting:
+                event, size = self._waiting.popleft()
+                self._bytes -= size
+                await self._call(event)
+                handled += 1
+                if handled % _RUN_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        finally:
+            self._running -= 1
+            if not self._running and not self._waiting:
+                self._idle.set()
+
+    async def _call(self, event: frame.Event) -> None:
+        try:
+            outcome = self._handle(event)
+            if inspect.isawaitable(outcome):
+                await outcome
+        except Exception:  # noqa: BLE001  (the edge: a module survives its handlers)
+            self._log.exception("handler.failed %r", Event(event))
+
+    def _complain(self) -> None:
+        now = time.monotonic()
+        if now - self._complained_at >= _COMPLAIN_EVERY:
+            self._complained_at = now
+            self._log.error(
+                "handler.overflowed pattern=%s dropped=%d waiting=%d bytes=%d",
+                self.subscription.pattern,
+                self.dropped,
+                len(self._waiting),
+                self._bytes,
+            )

@@ -1,0 +1,162 @@
+"""The connections of one session: opened together, subscribed, lost together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Protocol, Self
+
+from kite.errors import Unavailable
+from kite.sdk.connection import HubConnection, Lost
+from kite.sdk.core.envelopes import Envelopes
+from kite.sdk.core.subscriptions import Subscription, arrange, asks
+from kite.sdk.handlers import Handler
+from kite.wire.frame import Error, Event
+
+SHUTDOWN = "module.shutdown"
+_REMEMBERED_SUBJECTS = 1024
+
+
+class Connect(Protocol):
+    """How a connection is made: `HubConnection.open`, or what a test puts in its place."""
+
+    async def __call__(
+        self,
+        endpoint: str,
+        token: str,
+        *,
+        on_event: Callable[[Event], None],
+        on_lost: Callable[[Lost], None] | None = None,
+        timeout: float = 10.0,
+    ) -> HubConnection: ...
+
+
+class Link:
+    """The connections that a module's subscriptions need (one, nearly always).
+
+    Args:
+        handlers: who gets the events.
+        envelopes: tells the module's own events and the answers to its requests.
+        on_shutdown: called with each `module.shutdown`, whomever it names.
+        on_answer: called with each answer to a request of this process.
+        on_refused: called with the refusal of an event that nobody waits for.
+        on_lost: called once, when one of the connections is lost; the others are ended then.
+    """
+
+    def __init__(
+        self,
+        handlers: Iterable[Handler],
+        envelopes: Envelopes,
+        *,
+        on_shutdown: Callable[[Event], None],
+        on_answer: Callable[[Event, str], None],
+        on_refused: Callable[[Error], None],
+        on_lost: Callable[[Link, Lost], None],
+    ) -> None:
+        self.is_lost = False
+        self._handlers = list(handlers)
+        self._envelopes = envelopes
+        self._on_shutdown = on_shutdown
+        self._on_answer = on_answer
+        self._on_refused = on_refused
+        self._on_lost = on_lost
+        self._connections: list[HubConnection] = []
+        self._routes: list[dict[str, tuple[Handler, ...]]] = []
+        self._groups: list[list[Subscription]] = []
+        self._closing = False
+
+    async def open(self, connect: Connect, endpoint: str, token: str) -> Self:
+        """Connect and subscribe; `module.shutdown` first.
+
+        Raises:
+            PeerError, RequestError, Unavailable: as `HubConnection.open` and `subscribe`.
+        """
+        control = [Subscription(pattern=SHUTDOWN), Subscription(pattern=self._envelopes.replies)]
+        wanted = [handler.subscription for handler in self._handlers]
+        self._groups = arrange([*control, *wanted])
+        self._routes = [{} for _ in self._groups]
+        try:
+            for number, group in enumerate(self._groups):
+                connection = await connect(
+                    endpoint, token, on_event=partial(self._deliver, number), on_lost=self._ended
+                )
+                connection.on_error = self._on_refused
+                self._connections.append(connection)
+                # One after the other goes out, and the answers are waited for together.
+                await asyncio.gather(
+                    *(
+                        connection.subscribe(ask.patterns, queue=ask.queue, echo=ask.echo)
+                        for ask in asks(group)
+                    )
+                )
+            if self.is_lost:
+                raise Unavailable("connection_lost")
+        except BaseException:
+            self.abort()
+            raise
+        return self
+
+    @property
+    def connection(self) -> HubConnection:
+        """The one over which the module publishes."""
+        return self._connections[0]
+
+    async def unsubscribe(self, handlers: Sequence[Handler], *, timeout: float) -> None:
+        """Ask for no more events for these handlers; what has come stays theirs.
+
+        Raises:
+            RequestError, Unavailable: as `HubConnection.unsubscribe`.
+        """
+        mine = {handler.subscription for handler in handlers}
+        for connection, group in zip(self._connections, self._groups, strict=False):
+            for ask in asks([subscription for subscription in group if subscription in mine]):
+                await connection.unsubscribe(ask.patterns, queue=ask.queue, timeout=timeout)
+
+    def abort(self) -> None:
+        """End all connections at once; nobody is told."""
+        self._closing = True
+        for connection in self._connections:
+            connection.abort()
+
+    async def close(self) -> None:
+        """End all connections in an orderly way; nobody is told."""
+        self._closing = True
+        for connection in self._connections:
+            await connection.close()
+
+    def _deliver(self, number: int, event: Event) -> None:
+        subject = event.event
+        if subject == SHUTDOWN and number == 0:
+            self._on_shutdown(event)
+        request = self._envelopes.request_of(subject)
+        if request is not None:
+            self._on_answer(event, request)
+            return
+        routes = self._routes[number]
+        wanting = routes.get(subject)
+        if wanting is None:
+            wanting = self._find(number, subject)
+        for handler in wanting:
+            if handler.subscription.echo or not self._envelopes.is_own(event):
+                handler.put(event, self._connections[number].frame_size)
+
+    def _find(self, number: int, subject: str) -> tuple[Handler, ...]:
+        routes, group = self._routes[number], self._groups[number]
+        found = tuple(
+            handler
+            for handler in self._handlers
+            if handler.subscription in group and handler.wants(subject)
+        )
+        if len(routes) >= _REMEMBERED_SUBJECTS:
+            routes.clear()
+        routes[subject] = found
+        return found
+
+    def _ended(self, lost: Lost) -> None:
+        if self.is_lost:
+            return
+        self.is_lost = True
+        if not self._closing:
+            self.abort()
+            self._on_lost(self, lost)

@@ -1,0 +1,445 @@
+"""The module as its author writes it.
+
+from kite import Module
+
+module = Module()
+
+@module.handle("greet")
+def greet(request):
+    return {"text": f"hello, {request.data['name']}"}
+
+module.run()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar, overload
+
+from kite.errors import ModuleError, Unavailable
+from kite.sdk import log as module_log
+from kite.sdk.connection import HubConnection
+from kite.sdk.core.farewell import Cause
+from kite.sdk.declaration import (
+    OWN_NAME,
+    Declaration,
+    EventHandler,
+    LifeHandler,
+    Listener,
+    RequestHandler,
+    StopHandler,
+)
+from kite.sdk.life import Life
+from kite.sdk.link import Connect
+from kite.sdk.publishing import Published, publish, publish_acked
+from kite.sdk.registry_client import RegistryClient
+from kite.settings import ModuleSettings
+from kite.wire.boot import BootLine
+from kite.wire.subject import check_pattern
+
+_Task = TypeVar("_Task")
+_OnEvent = TypeVar("_OnEvent", bound=EventHandler)
+_OnRequest = TypeVar("_OnRequest", bound=RequestHandler)
+_OnLife = TypeVar("_OnLife", bound=LifeHandler)
+
+
+class Module:
+    """A Kite module: declare what it does, then `run` it.
+
+    Handlers are coroutine functions or plain functions. A plain function runs in the event loop
+    itself and must be quick; give slow work to `await asyncio.to_thread(...)`. All methods are for
+    the event loop's thread; from another one go through `loop.call_soon_threadsafe`.
+
+    A lost connection is restored by itself, with every subscription, the registration and
+    `module.ready`; the author has nothing to do for it.
+    """
+
+    def __init__(self) -> None:
+        self._declaration = Declaration()
+        self._life: Life | None = None
+        self._settings: ModuleSettings | None = None
+
+    # -- declaring -----------------------------------------------------------------------------
+
+    def on(
+        self, pattern: str, *, queue: str | None = None, echo: bool = True, concurrency: int = 1
+    ) -> Callable[[_OnEvent], _OnEvent]:
+        """Call the decorated function with each event that matches.
+
+        What the function raises is logged with its traceback; the module goes on.
+
+        Args:
+            pattern: a subject, with `*` for one token or a last `>` for one or more.
+            queue: share the events with all who name the same queue: each goes to one of them.
+            echo: whether the events that this process publishes come too.
+            concurrency: how many events are handled at the same time. 1: one after the other, in
+                the order in which they were published. Events that wait take up to 64 MiB; beyond
+                that they are dropped, counted and told in the log.
+
+        Raises:
+            RequestError: `invalid_pattern`.
+            ModuleError: `module_already_running`.
+        """
+        check_pattern(pattern)
+
+        def declare(function: _OnEvent) -> _OnEvent:
+            self._listen(pattern, function, queue, echo=echo, concurrency=concurrency)
+            return function
+
+        return declare
+
+    def handle(
+        self, subject: str, *, queue: str | None = OWN_NAME, concurrency: int = 16
+    ) -> Callable[[_OnRequest], _OnRequest]:
+        """Answer requests with what the decorated function returns (any JSON value).
+
+        Raising `RequestError("code", detail="…")` answers with that code and message; anything else
+        it raises is logged with its traceback and answered with `handler_failed`. A request whose
+        deadline has passed is skipped: nobody waits for it.
+
+        Args:
+            subject: of the requests; a pattern is allowed.
+            queue: the queue group; by default one called like the module, so that its replicas
+                share the requests. None: everybody gets every request, and the first answer counts.
+            concurrency: how many requests are handled at the same time; the others wait.
+
+        Raises:
+            RequestError: `invalid_pattern`.
+            ModuleError: `module_already_running`.
+        """
+        check_pattern(subject)
+
+        def declare(function: _OnRequest) -> _OnRequest:
+            self._listen(subject, function, queue, concurrency=concurrency, is_request=True)
+            return function
+
+        return declare
+
+    def on_start(self, function: _OnLife) -> _OnLife:
+        """Run the decorated function once, connected and registered, before the module is ready.
+
+        It may publish and request; events wait until it is through. What it raises ends the module
+        with status 1.
+        """
+        self._check_declaring("a start handler")
+        self._declaration.start_handlers.append(function)
+        return function
+
+    @overload
+    def on_stop(self, function: _OnLife, /) -> _OnLife: ...
+
+    @overload
+    def on_stop(self, /, *, estimated_cleanup: float = 0.0) -> Callable[[_OnLife], _OnLife]: ...
+
+    def on_stop(self, function: Any = None, /, *, estimated_cleanup: float = 0.0) -> Any:
+        """Run the decorated function before the module leaves; the last declared runs first.
+
+        By then no events come any more, what had come is finished and the module's tasks have
+        ended; publishing still works. All of it must be done within the time that the Launcher
+        gives (`stop.timeout` of the manifest, default 10 s; 4 s after a plain signal).
+
+        Args:
+            estimated_cleanup: seconds that it takes, about: the Launcher is told.
+        """
+        self._check_declaring("a stop handler")
+
+        def declare(stop: LifeHandler) -> LifeHandler:
+            handler = StopHandler(function=stop, estimated_cleanup=estimated_cleanup)
+            self._declaration.stop_handlers.append(handler)
+            return stop
+
+        return declare if function is None else declare(function)
+
+    def register(
+        self,
+        *,
+        type: str | None = None,  # noqa: A002  (the manifest's word)
+        name: str | None = None,
+        api_endpoint: str | None = None,
+        health_endpoint: str | None = None,
+        events_publish: Mapping[str, str] | Sequence[str] | None = None,
+        events_subscribe: Sequence[str] | None = None,
+        tools: Sequence[Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Say in the Registry what this module offers; kept alive, and restored after an outage.
+
+        Before `run` it is part of the start; while the module runs it changes the entry soon. A
+        module that answers requests is registered with their subjects even without this.
+
+        Args:
+            type: `module_type`: `agent`, `service`, ….
+            name: what people call it.
+            api_endpoint: URL of its own HTTP server.
+            health_endpoint: URL, or a path below `api_endpoint`.
+            events_publish: subjects with descriptions, or a list.
+            events_subscribe: patterns; default: those of the handlers.
+            tools: what agents may call: any JSON values.
+            metadata: anything else; several calls are merged.
+        """
+        self._declaration.register(
+            {
+                "module_type": type,
+                "name": name,
+                "api_endpoint": api_endpoint,
+                "health_endpoint": health_endpoint,
+                "events_publish": _plain(events_publish),
+                "events_subscribe": _plain(events_subscribe),
+                "tools": _plain(tools),
+                "metadata": _plain(metadata),
+            }
+        )
+        if self._life is not None:
+            self._life.refresh_registration()
+
+    # -- speaking --------------------------------------------------------------------------------
+
+    def publish(
+        self, subject: str, data: Any = None, *, headers: Mapping[str, str] | None = None
+    ) -> str:
+        """Publish an event and go on; returns its id.
+
+        At most once: while there is no connection, or the Hub takes nothing for a moment, up to
+        10 000 events or 16 MiB are kept and go out in order later; what was written to a connection
+        that then breaks may be lost. Where that matters, use `publish_acked`. A refusal by the Hub
+        is logged (`event.refused`).
+
+        Args:
+            subject: dotted name, `docs.file.changed`.
+            data: any JSON value; also msgspec structs, dataclasses, datetimes.
+            headers: names and values that travel along.
+
+        Raises:
+            RequestError: `invalid_subject`, `event_too_large` (1 MiB).
+            Unavailable: `publish_queue_full` (await `drained`), `module_not_running`.
+            TypeError: `data` has something that JSON has not.
+        """
+        return publish(self._running, subject, data, headers)
+
+    async def publish_acked(
+        self,
+        subject: str,
+        data: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 10.0,
+    ) -> Published:
+        """Publish an event and wait until the Hub has accepted it.
+
+        At least once: after a lost connection it is sent again under the same id, which a Hub that
+        has it already recognizes; where the Hub itself was restarted meanwhile, subscribers may
+        get it twice, with the same `event.id`.
+
+        Args:
+            timeout: seconds, outages included.
+
+        Returns:
+            Its id, and to how many connections it went.
+
+        Raises:
+            RequestError: the Hub's refusal (`permission_denied`, …), `invalid_subject`,
+                `event_too_large`.
+            Unavailable: `connection_lost`: not acknowledged in time; it may or may not have been
+                accepted.
+        """
+        return await publish_acked(self._running, subject, data, headers, timeout)
+
+    async def drained(self) -> None:
+        """Wait until what has been published is on its way: call it now and then in a loop."""
+        await self._running.publisher.drained()
+
+    async def request(
+        self,
+        subject: str,
+        data: Any = None,
+        timeout: float = 5.0,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Ask whoever handles `subject`, and return the data of the answer.
+
+        At most once: it is not sent again. The header `kite-deadline` tells the handler until when
+        the answer is of use; an answer that comes later is dropped and counted.
+
+        Args:
+            timeout: seconds, outages included.
+
+        Raises:
+            RequestError: `no_responders` (at once), `request_timeout`, `permission_denied`,
+                `module_stopping`, `handler_failed`, or the code that the handler raised.
+            Unavailable: `publish_queue_full`, `module_not_running`.
+        """
+        return await self._running.questions.ask(subject, data, timeout=timeout, headers=headers)
+
+    @property
+    def registry(self) -> RegistryClient:
+        """The Registry: `await module.registry.get("event_hub.metadata.ws_endpoint")`."""
+        return self._running.registry
+
+    # -- living ----------------------------------------------------------------------------------
+
+    def spawn(
+        self, coroutine: Coroutine[Any, Any, _Task], *, name: str | None = None
+    ) -> asyncio.Task[_Task]:
+        """Run a coroutine beside the handlers, until it ends or the module stops.
+
+        It is cancelled when the module stops. What it raises ends the module with a traceback and
+        status 1: a module that does only half of its work is restarted.
+
+        Raises:
+            Unavailable: `module_not_running`.
+        """
+        if self._life is None:
+            coroutine.close()
+        return self._running.spawn(coroutine, name)
+
+    def stop(self, status: int = 0) -> None:
+        """Leave in good order, as if asked to; `status` is the exit status."""
+        self._running.stop(Cause.OWN, status)
+
+    async def ready(self) -> None:
+        """Wait until the module has said `module.ready`."""
+        await self._running.ready()
+
+    def run(self) -> NoReturn:
+        """Run the module until it is to go; ends the process with the exit status.
+
+        0: stopped in good order. 1: a start or stop handler or a spawned task failed. 2: wrongly
+        started or configured. 6: its token is dead.
+
+        Raises:
+            SystemExit: always.
+        """
+        from kite.sdk.process import run  # noqa: PLC0415  (only who runs pays for it)
+
+        raise SystemExit(run(self))
+
+    async def serve(self) -> int:
+        """Like `run`, inside a loop that is running already; returns the exit status.
+
+        Reads the boot line from standard input. Signals are the caller's: call `stop`.
+
+        Raises:
+            ConfigError: `not_under_kite`, `no_boot_line`.
+        """
+        from kite.sdk.process import serve  # noqa: PLC0415
+
+        return await serve(self)
+
+    # -- knowing ---------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> ModuleSettings:
+        """What the Launcher has told this process.
+
+        Raises:
+            ConfigError: `not_under_kite`.
+        """
+        if self._settings is None:
+            self._settings = ModuleSettings.read()
+        return self._settings
+
+    @property
+    def name(self) -> str:
+        """The module's name."""
+        return self.settings.module
+
+    @property
+    def dir(self) -> Path:
+        """The module's own folder, where its `module.md` is."""
+        return self.settings.module_dir
+
+    @property
+    def data_dir(self) -> Path:
+        """The directory for what this module keeps; it exists and is the module's own."""
+        return self.settings.data_dir
+
+    @property
+    def project_dir(self) -> Path:
+        """The project directory."""
+        return self.settings.project_dir
+
+    @property
+    def port(self) -> int | None:
+        """The port to listen on (127.0.0.1), where the manifest has a `preferred_port`."""
+        return self.settings.port
+
+    @property
+    def life(self) -> int:
+        """The number of this process among the module's, from 1."""
+        return self._running.number
+
+    @property
+    def replica(self) -> int:
+        """Which of several processes side by side this is, from 0."""
+        return self._running.replica
+
+    @cached_property
+    def log(self) -> logging.Logger:
+        """The module's log: goes to standard error, from level `LOG_LEVEL` (default `info`)."""
+        return module_log.configure(self.name)
+
+    def begin(
+        self,
+        settings: ModuleSettings,
+        boot: BootLine,
+        *,
+        registry: RegistryClient | None = None,
+        connect: Connect = HubConnection.open,
+    ) -> Life:
+        """Make the life that this module is to live: for `run`, and for tests."""
+        self._settings = settings
+        self._life = Life(
+            self._declaration,
+            name=settings.module,
+            boot=boot,
+            registry=registry or RegistryClient(settings.registry_port, boot.token),
+            log=self.log,
+            connect=connect,
+        )
+        return self._life
+
+    @property
+    def _running(self) -> Life:
+        if self._life is None:
+            name = self._settings.module if self._settings is not None else ""
+            raise Unavailable("module_not_running", module=name)
+        return self._life
+
+    def _check_declaring(self, what: str) -> None:
+        if self._life is not None:
+            raise ModuleError("module_already_running", module=self.name, what=what)
+
+    def _listen(
+        self,
+        pattern: str,
+        function: Callable[[Any], Any],
+        queue: str | None,
+        *,
+        echo: bool = True,
+        concurrency: int,
+        is_request: bool = False,
+    ) -> None:
+        self._check_declaring(f"a handler for '{pattern}'")
+        if concurrency < 1:
+            raise ValueError(f"concurrency must be at least 1, not {concurrency}")
+        self._declaration.listeners.append(
+            Listener(
+                pattern=pattern,
+                function=function,
+                queue=queue,
+                echo=echo,
+                concurrency=concurrency,
+                is_request=is_request,
+            )
+        )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value if value is None or isinstance(value, str) else list(value)

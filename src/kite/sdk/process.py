@@ -1,0 +1,64 @@
+"""A module as a process of its own: standard input, signals, the loop, the exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from kite.errors import ConfigError
+from kite.sdk.boot import Lifeline
+from kite.sdk.core.farewell import DEFAULT_TIMEOUT, Cause
+from kite.settings import ModuleSettings
+
+if TYPE_CHECKING:
+    from kite.sdk.module import Module
+
+# Nothing of ours takes longer than this to leave; a program that is stuck is ended by the kernel.
+_STUCK_AFTER = DEFAULT_TIMEOUT + 5.0
+
+
+def run(module: Module) -> int:
+    """Run the module in a loop of its own; returns the exit status."""
+    # Lines appear in the log when they are printed, not when 8 KiB of them have gathered.
+    with contextlib.suppress(AttributeError, ValueError):
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_main(module))
+    except ConfigError as wrong:
+        print(f"{wrong}", file=sys.stderr)  # noqa: T201  (there is no log without settings)
+        return wrong.kind.exit
+
+
+async def serve(module: Module) -> int:
+    """Live one life as standard input tells; returns the exit status."""
+    settings = ModuleSettings.read()
+    lifeline = Lifeline(lambda: module._running.stop(Cause.LIFELINE))
+    try:
+        boot = await lifeline.boot_line()
+        return await module.begin(settings, boot).run()
+    finally:
+        lifeline.close()
+
+
+async def _main(module: Module) -> int:
+    loop = asyncio.get_running_loop()
+
+    def asked() -> None:
+        if module._life is None:
+            sys.exit(0)  # without its boot line there is nothing to clean up
+        signal.alarm(int(_STUCK_AFTER))
+        module._life.stop(Cause.SIGNAL)
+
+    loop.add_signal_handler(signal.SIGTERM, asked)
+    # A terminal's Ctrl-C is the Launcher's. A handler, not SIG_IGN, which children would inherit.
+    loop.add_signal_handler(signal.SIGINT, lambda: None)
+    return await serve(module)
+
+
+def _loop_factory() -> Callable[[], Any] | None:
+    return None

@@ -1,0 +1,65 @@
+"""Publishing in a life's name: at most once, or until the Hub has said yes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kite.errors import Unavailable
+from kite.sdk.connection import encode_event
+
+if TYPE_CHECKING:
+    from kite.sdk.life import Life
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that the Hub has accepted.
+
+    Args:
+        event_id: its id.
+        delivered: to how many connections it was queued.
+        duplicate: the Hub had it already: an earlier try had arrived.
+    """
+
+    event_id: str
+    delivered: int
+    duplicate: bool = False
+
+
+def publish(life: Life, subject: str, data: Any, headers: Mapping[str, str] | None) -> str:
+    """See `Module.publish`."""
+    event = life.envelopes.make(subject, data, time.time(), headers=headers)
+    life.publisher.send(encode_event(event))
+    assert isinstance(event.event_id, str)
+    return event.event_id
+
+
+async def publish_acked(
+    life: Life, subject: str, data: Any, headers: Mapping[str, str] | None, timeout: float
+) -> Published:
+    """See `Module.publish_acked`."""
+    event = life.envelopes.make(subject, data, time.time(), headers=headers, ack=True)
+    encode_event(event)  # what cannot be sent is refused now, not after an outage
+    assert isinstance(event.event_id, str)
+    try:
+        async with asyncio.timeout(timeout):
+            while True:
+                await life.publisher.attached()
+                link = life.link
+                if link is None:
+                    continue
+                try:
+                    ack = await link.connection.publish_acked(event, timeout=timeout)
+                except Unavailable:
+                    continue  # lost: again over the next connection, under the same id
+                return Published(
+                    event_id=event.event_id,
+                    delivered=ack.delivered if isinstance(ack.delivered, int) else 0,
+                    duplicate=ack.duplicate,
+                )
+    except TimeoutError:
+        raise Unavailable("connection_lost") from None

@@ -1,0 +1,153 @@
+"""Questions and answers: waiting for a reply, and giving one."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from kite.errors import KiteError, RequestError
+from kite.sdk.connection import encode_event
+from kite.sdk.core.envelopes import Envelopes
+from kite.sdk.core.pending import Pending
+from kite.sdk.event import Request
+from kite.sdk.publisher import Publisher
+from kite.sdk.refusal import refusal
+from kite.wire import frame
+
+ERROR_HEADER = "kite-error"
+
+
+class Questions:
+    """Requests of this module that wait for their answers."""
+
+    def __init__(self, envelopes: Envelopes, publisher: Publisher) -> None:
+        self.pending: Pending[asyncio.Future[frame.Event]] = Pending()
+        self._envelopes = envelopes
+        self._publisher = publisher
+
+    async def ask(
+        self, subject: str, data: Any, *, timeout: float, headers: Mapping[str, str] | None
+    ) -> Any:
+        """Publish a request and return the data of its answer; see `Module.request`."""
+        event = self._envelopes.make_request(
+            subject, data, time.time(), timeout=timeout, headers=headers
+        )
+        assert isinstance(event.event_id, str)
+        answer: asyncio.Future[frame.Event] = asyncio.get_running_loop().create_future()
+        self.pending.add(event.event_id, answer)
+        try:
+            self._publisher.send(encode_event(event))
+            async with asyncio.timeout(timeout):
+                reply = await answer
+        except TimeoutError:
+            raise RequestError("request_timeout", subject=subject, timeout=timeout) from None
+        finally:
+            self.pending.give_up(event.event_id)
+        headers_back = reply.headers if isinstance(reply.headers, dict) else {}
+        if ERROR_HEADER in headers_back:
+            raise _error_of(reply, str(headers_back[ERROR_HEADER]))
+        return reply.data
+
+    def answered(self, event: frame.Event, request: str) -> None:
+        """An answer has come."""
+        waiter = self.pending.answered(request)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(event)
+
+    def refused(self, error: frame.Error) -> bool:
+        """The Hub has refused an event; False when it was no request of ours."""
+        waiter = self.pending.refused(error.event_id) if isinstance(error.event_id, str) else None
+        if waiter is None:
+            return False
+        if not waiter.done():
+            waiter.set_exception(refusal(error.code, error.message, error.params))
+        return True
+
+
+class Answers:
+    """Runs the handler of one kind of request and publishes what it returns.
+
+    Args:
+        function: called with a `Request`; its return value is the answer's data.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Request], Awaitable[Any] | Any],
+        envelopes: Envelopes,
+        publisher: Publisher,
+        log: logging.Logger,
+    ) -> None:
+        self._function = function
+        self._envelopes = envelopes
+        self._publisher = publisher
+        self._log = log
+
+    async def __call__(self, event: frame.Event) -> None:
+        request = Request(event)
+        deadline = request.deadline
+        if deadline is not None and deadline <= time.time():
+            self._log.debug("request.expired %r", request)
+            return
+        try:
+            result = self._function(request)
+            if inspect.isawaitable(result):
+                result = await result
+            self._reply(request, result)
+        except asyncio.CancelledError:
+            self.decline(event)
+            raise
+        except KiteError as failure:
+            self._log.debug("request.refused %r code=%s", request, failure.code)
+            self._refuse(request, failure)
+        except Exception as failure:  # noqa: BLE001  (the edge: a module survives its handlers)
+            self._log.exception("handler.failed %r", request)
+            detail = f"{type(failure).__name__}: {failure}"
+            self._refuse(
+                request,
+                RequestError(
+                    "handler_failed",
+                    subject=request.subject,
+                    module=self._envelopes.source,
+                    detail=detail[:1000],
+                ),
+            )
+
+    def decline(self, event: frame.Event) -> None:
+        """Say that the module is stopping and will not answer."""
+        self._refuse(Request(event), RequestError("module_stopping", module=self._envelopes.source))
+
+    def _reply(self, request: Request, data: Any, headers: Mapping[str, str] | None = None) -> None:
+        if request.reply_to is None:
+            return
+        reply = self._envelopes.make(request.reply_to, data, time.time(), headers=headers)
+        self._publisher.send(encode_event(reply))
+
+    def _refuse(self, request: Request, failure: KiteError) -> None:
+        document = {
+            "code": failure.code,
+            "message": failure.message,
+            "params": {
+                name: value if isinstance(value, str | int | float | bool | None) else str(value)
+                for name, value in failure.params.items()
+            },
+        }
+        try:
+            self._reply(request, document, {ERROR_HEADER: failure.code})
+        except KiteError as lost:
+            self._log.error("reply.lost %r: %s", request, lost)
+
+
+def _error_of(reply: frame.Event, code: str) -> RequestError:
+    document = reply.data if isinstance(reply.data, dict) else {}
+    words = document.get("message")
+    params = document.get("params")
+    return refusal(
+        code,
+        words if isinstance(words, str) else "",
+        params if isinstance(params, dict) else None,
+    )
