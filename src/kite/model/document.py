@@ -19,7 +19,6 @@ from yaml.events import (
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
-    SequenceStartEvent,
     StreamEndEvent,
 )
 
@@ -81,6 +80,11 @@ def _parser(text: str) -> Any:
     if cyaml is not None:
         return cyaml.CParser(text)
     return yaml.SafeLoader(text)
+
+
+def _index(event: Any) -> int:
+    index: int = event.end_mark.index
+    return index
 
 
 class _Builder:
@@ -162,7 +166,7 @@ class _Builder:
         items = node.value = []
         while not isinstance(event := self.next(), SequenceEndEvent):
             items.append(self.node(event, depth + 1))
-        node.end = event.end_mark.index
+        node.end = _index(event)
 
     def mapping(self, node: Node, depth: int) -> None:
         values = node.value = {}
@@ -176,7 +180,7 @@ class _Builder:
                 raise self.error("duplicate_key", event, key=name, first=keys[name].line)
             keys[name] = key
             values[name] = self.node(self.next(), depth + 1)
-        node.end = event.end_mark.index
+        node.end = _index(event)
 
     def alias(self, event: Any) -> Node:
         target = self.anchors.get(event.anchor)
@@ -223,7 +227,7 @@ class _Builder:
         if "mapping values are not allowed" in detail:
             return ConfigError("yaml_colon", location=place)
         started = getattr(error, "context_mark", None)
-        if started is not None and started.line != mark.line:
+        if started is not None and mark is not None and started.line != mark.line:
             line = started.line + self.offset
             return ConfigError("yaml_open", location=place, detail=detail, line=line)
         return ConfigError("yaml_syntax", location=place, detail=detail)

@@ -1,84 +1,56 @@
-"""`${KITE_…}` in a manifest: replaced by what the module's environment holds.
-
-`$$` is a dollar. Any other dollar stays as it is, so that `sh -c 'echo $HOME'` and a regular
-expression that ends with `$` mean what they say.
-"""
+"""A manifest for one life: every `${KITE_…}` in it filled in."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-import msgspec
+from msgspec.structs import replace
 
 from kite.errors import ConfigError
-from kite.model.fields import nearest
+from kite.model.manifest import Manifest
+from kite.model.probe_spec import Probe, ProbeKind, port_number
+from kite.model.variables import expand
 
-VARIABLES = (
-    "KITE_PROJECT",
-    "KITE_CWD",
-    "KITE_WORKSPACE",
-    "KITE_INSTANCE",
-    "KITE_INSTANCE_DIR",
-    "KITE_MODULE",
-    "KITE_MODULE_DIR",
-    "KITE_MODULE_DATA",
-    "KITE_REGISTRY_PORT",
-    "KITE_PORT",
-)
-"""What a manifest may use; `KITE_PORT` only with `preferred_port`."""
-
-_PLACE = re.compile(r"\$(?:\$|\{(KITE_[^}]*\}?))")
-_NAME = re.compile(r"KITE_[A-Z0-9_]*\}")
+__all__ = ["expand", "expand_manifest", "expand_probe"]
 
 
-def expand(text: str, variables: Mapping[str, str]) -> str:
-    """Replace every `${KITE_…}` and `$$`.
+def expand_manifest(manifest: Manifest, variables: Mapping[str, str]) -> Manifest:
+    """Fill in `command`, `env`, `ready`, `health` and the endpoints; once is enough, twice is wrong
+    (`$$` would have become a dollar that means something).
 
-    >>> expand("http://127.0.0.1:${KITE_PORT}/$$", {"KITE_PORT": "8080"})
-    'http://127.0.0.1:8080/$'
+    Args:
+        manifest: as it was read.
+        variables: the `KITE_` variables of the life.
 
     Raises:
-        ConfigError: `unknown_variable` (`name`, `nearest`), `port_not_asked` (`${KITE_PORT}` where
-            there is none), `bad_dollar` (`text`: what cannot be read as `${KITE_NAME}`).
+        ConfigError: as `expand`; `bad_port` when a `tcp` probe's port is none.
     """
-    if "$" not in text:
-        return text
+    health = manifest.health
 
-    def replace(found: re.Match[str]) -> str:
-        inner = found[1]
-        if inner is None:
-            return "$"
-        if not _NAME.fullmatch(inner):
-            raise ConfigError("bad_dollar", text=found[0])
-        name = inner[:-1]
-        value = variables.get(name)
-        if value is None:
-            raise _unknown(name, variables)
-        return value
+    def maybe(text: str | None) -> str | None:
+        return None if text is None else expand(text, variables)
 
-    return _PLACE.sub(replace, text)
-
-
-def _unknown(name: str, variables: Mapping[str, str]) -> ConfigError:
-    if name == "KITE_PORT":
-        return ConfigError("port_not_asked")
-    near = nearest(name, tuple(variables))
-    code = "unknown_variable_near" if near else "unknown_variable"
-    return ConfigError(code, name=name, nearest=near, known=", ".join(variables))
+    return replace(
+        manifest,
+        command=tuple(expand(argument, variables) for argument in manifest.command),
+        env={name: expand(value, variables) for name, value in manifest.env.items()},
+        ready=None if manifest.ready is None else expand_probe(manifest.ready, variables),
+        health=None
+        if health is None
+        else replace(health, probe=expand_probe(health.probe, variables)),
+        api_endpoint=maybe(manifest.api_endpoint),
+        health_endpoint=maybe(manifest.health_endpoint),
+    )
 
 
-class Sample:
-    """Stands for the variables while a manifest is read, so that mistakes show before a start."""
+def expand_probe(probe: Probe, variables: Mapping[str, str]) -> Probe:
+    """The probe with its variables filled in.
 
-    def __init__(self, *, port: bool) -> None:
-        names = VARIABLES if port else VARIABLES[:-1]
-        self.variables = {name: "1" for name in names}
-
-    def expand(self, text: str) -> str:
-        """The text with every variable replaced by a sample.
-
-        Raises:
-            ConfigError: as `kite.model.expand.expand`.
-        """
-        return expand(text, self.variables)
+    Raises:
+        ConfigError: as `expand_manifest`.
+    """
+    target = expand(probe.target, variables)
+    if probe.kind is ProbeKind.TCP and port_number(target) is None:
+        raise ConfigError("bad_port", found=target)
+    command = tuple(expand(argument, variables) for argument in probe.command)
+    return replace(probe, target=target, command=command)

@@ -94,7 +94,7 @@ class Fields:
         """The items of a sequence node, converted."""
         missing = object()
         values = (
-            self.convert(f"{key}[{index}]", item, convert, missing)  # type: ignore[arg-type]
+            self.convert(f"{key}[{index}]", item, convert, missing)
             for index, item in enumerate(node.value)
         )
         return [value for value in values if value is not missing]

@@ -13,7 +13,6 @@ import msgspec
 
 from kite.errors import ConfigError, Location
 from kite.model import kinds, phrases
-from kite.model.expand import Sample
 from kite.model.fields import Fields, Wrong
 from kite.model.front_matter import parse_front_matter, read_text
 from kite.model.limits import Limits, read_limits
@@ -23,6 +22,7 @@ from kite.model.override import lay_over
 from kite.model.probe_spec import HealthProbe, Probe, read_command, read_health, read_ready
 from kite.model.restart_policy import Restart, Stop, read_restart, read_stop
 from kite.model.schedule import Schedule, read_schedule
+from kite.model.variables import Sample
 from kite.model.watch import Watch, read_watch
 
 MANIFEST_NAME = "module.md"
@@ -181,6 +181,8 @@ def manifest_of(
     fields = Fields(root, mistakes)
     manifest = _manifest(fields, core)
     _check_whole(fields, manifest, core)
+    if core:
+        fields.take("discovery")  # read by kite.model.project
     fields.finish()
     mistakes.settle()
     return manifest, _places(root)
@@ -204,7 +206,7 @@ def _manifest(fields: Fields, core: bool) -> Manifest:
         entry=fields.read("entry", _entry, None),
         command=tuple(read_command(fields, "command", sample) or ()),
         preferred_port=port,
-        depends_on=_depends_on(fields, name),
+        depends_on=_depends_on(fields),
         publish=publish,
         subscribe=subscribe,
         scopes=tuple(fields.list("scopes", kinds.one_of(Scope), phrases.LIST_OF_TEXTS) or ()),
@@ -268,10 +270,11 @@ def _events(fields: Fields) -> tuple[tuple[str, ...] | None, tuple[str, ...] | N
     )
 
 
-def _depends_on(fields: Fields, name: str) -> dict[str, Condition]:
+def _depends_on(fields: Fields) -> dict[str, Condition]:
     node = fields.take("depends_on")
     if node is None:
         return {}
+    found: dict[str, Condition]
     if isinstance(node.value, list):
         found = dict.fromkeys(fields.items("depends_on", node, kinds.name), Condition.READY)
     elif isinstance(node.value, dict):

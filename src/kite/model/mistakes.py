@@ -8,7 +8,7 @@ from typing import Any
 from kite.errors import ConfigError, KiteError, Location
 
 
-class ConfigErrors(ConfigError):
+class ConfigErrors(ConfigError):  # noqa: N818  (the many of one ConfigError)
     """Everything that is wrong with one file (or with several that belong together).
 
     `errors` is never empty and sorted by place; each has a code, a location and a hint of its own.
@@ -17,7 +17,7 @@ class ConfigErrors(ConfigError):
     errors: tuple[ConfigError, ...]
 
     def __init__(self, errors: Iterable[ConfigError]) -> None:
-        self.errors = tuple(sorted(errors, key=_place))
+        self.errors = tuple(sorted(errors, key=by_place))
         first = self.errors[0]
         super().__init__(
             "config_errors", location=first.location, count=len(self.errors), first=first.message
@@ -37,7 +37,8 @@ class ConfigErrors(ConfigError):
         return "\n".join(str(error) for error in self.errors)
 
 
-def _place(error: ConfigError) -> tuple[str, int, int]:
+def by_place(error: ConfigError) -> tuple[str, int, int]:
+    """Sorts errors as one reads: by file, line and column."""
     place = error.location
     return (place.file, place.line, place.column) if place else ("", 0, 0)
 

@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 
 import msgspec
 
 from kite.model import kinds, phrases
-from kite.model.expand import Sample
 from kite.model.fields import Fields, Wrong
 from kite.model.node import Node
+from kite.model.variables import Sample
 
 
 class ProbeKind(StrEnum):
@@ -107,7 +108,7 @@ def _probe(
         if kind is ProbeKind.EXEC:
             command = tuple(read_command(fields, kind, sample) or ())
         else:
-            target = fields.read(kind, lambda node, kind=kind: _target(node, kind, sample), target)
+            target = fields.read(kind, partial(_target, kind=kind, sample=sample), target)
     probe_interval = fields.read("interval", kinds.some_seconds, interval)
     timeout = fields.read("timeout", kinds.some_seconds, 2.0)
     if len(found) != 1:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 from enum import StrEnum
+from signal import Signals
 
 import msgspec
 
@@ -66,9 +66,9 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 10.0
 
     @property
-    def number(self) -> signal.Signals:
+    def number(self) -> Signals:
         """The signal itself."""
-        return signal.Signals[self.signal]
+        return Signals[self.signal]
 
 
 def read_restart(fields: Fields | None, launch_timeout: float) -> Restart:
@@ -126,6 +126,6 @@ def read_stop(fields: Fields | None) -> Stop:
 def _signal(node: Node) -> str:
     name = node.value.upper() if isinstance(node.value, str) else ""
     name = name if name.startswith("SIG") else f"SIG{name}"
-    if name not in signal.Signals.__members__:
+    if name not in Signals.__members__:
         raise Wrong(phrases.SIGNAL)
     return name
