@@ -16,7 +16,7 @@ from kite.model.check import mistakes
 from kite.model.front_matter import decode_text, read_bytes
 from kite.model.manifest import CORE_NAMES, MANIFEST_NAME, parse_placed
 from kite.model.mistakes import ConfigErrors, by_place
-from kite.model.project import Project, read_launcher_sources, read_project
+from kite.model.project import Project, read_launcher_sources, survey_project
 from kite.model.scan import Broken, Found, Scan, Source
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -88,14 +88,10 @@ def check_project(
 ) -> tuple[ConfigError, ...]:
     """Every mistake in a project's `kite.yaml` and in every manifest, sorted by file and line.
 
-    Where `kite.yaml` is wrong, the modules are judged as if it were empty.
+    What is wrong in `kite.yaml` counts as not said while the modules are judged.
     """
-    found: list[ConfigError] = []
-    try:
-        project = read_project(project_dir, home=home)
-    except ConfigErrors as errors:
-        found.extend(errors.errors)
-        project = Project()
+    project, wrong = survey_project(project_dir, home=home)
+    found = list(wrong)
     try:
         modules = scan(project_dir, project, home=home, package=package)
     except ConfigErrors as errors:
@@ -190,18 +186,15 @@ class _Search:
             return
         name = found.manifest.name
         if first := self.place_of(name):
-            place = found.places.get("name") or Location(file=str(file))
-            self.problems.append(
-                ConfigError(
-                    "duplicate_module",
-                    location=place,
-                    name=name,
-                    first=str(first),
-                    second=str(folder),
-                )
-            )
+            self.add_duplicate(name, first, folder, found.places["name"])
             return
         self.modules[name] = found
+
+    def add_duplicate(self, name: str, first: Path, second: Path, place: Location) -> None:
+        error = ConfigError(
+            "duplicate_module", location=place, name=name, first=str(first), second=str(second)
+        )
+        self.problems.append(error)
 
     def read(self, folder: Path, file: Path, source: str) -> Found:
         core = source == CORE
@@ -228,8 +221,11 @@ class _Search:
 
     def add_broken(self, folder: Path, file: Path, source: str, errors: ConfigErrors) -> None:
         name = errors.name if isinstance(errors, _Overridden) else folder.name
-        if self.place_of(name):
-            self.problems.extend(errors.errors)
+        if first := self.place_of(name):
+            if isinstance(errors, _Overridden):
+                self.add_duplicate(name, first, folder, Location(file=str(file)))
+            else:
+                self.problems.extend(errors.errors)
             return
         self.broken[name] = Broken(
             name=name, folder=folder, source=source, file=file, errors=errors.errors

@@ -30,6 +30,8 @@ MAX_NODES = 20_000
 
 MAX_DEPTH = 32
 
+BYTE_ORDER_MARK = "\ufeff"
+
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, Any] = {
@@ -82,17 +84,12 @@ def _parser(text: str) -> Any:
     return yaml.SafeLoader(text)
 
 
-def _index(event: Any) -> int:
-    index: int = event.end_mark.index
-    return index
-
-
 class _Builder:
     """Builds the tree from the parser's events, without recursion into the parser."""
 
     def __init__(self, text: str, file: str, first_line: int) -> None:
-        # The mark keeps its place in the text, so that offsets stay true.
-        self.text = text.replace("\ufeff", " ", 1) if text.startswith("\ufeff") else text
+        self.text = text.removeprefix(BYTE_ORDER_MARK)
+        self.skipped = len(text) - len(self.text)
         self.file = file
         self.offset = first_line
         self.anchors: dict[str, Node] = {}
@@ -130,8 +127,8 @@ class _Builder:
             file=self.file,
             line=mark.line + self.offset,
             column=mark.column + 1,
-            start=mark.index,
-            end=event.end_mark.index,
+            start=mark.index + self.skipped,
+            end=self.end_of(event),
         )
         anchor = event.anchor
         if anchor is not None:
@@ -166,7 +163,7 @@ class _Builder:
         items = node.value = []
         while not isinstance(event := self.next(), SequenceEndEvent):
             items.append(self.node(event, depth + 1))
-        node.end = _index(event)
+        node.end = self.end_of(event)
 
     def mapping(self, node: Node, depth: int) -> None:
         values = node.value = {}
@@ -180,7 +177,7 @@ class _Builder:
                 raise self.error("duplicate_key", event, key=name, first=keys[name].line)
             keys[name] = key
             values[name] = self.node(self.next(), depth + 1)
-        node.end = _index(event)
+        node.end = self.end_of(event)
 
     def alias(self, event: Any) -> Node:
         target = self.anchors.get(event.anchor)
@@ -195,11 +192,15 @@ class _Builder:
             column=mark.column + 1,
             text=target.text,
             keys=target.keys,
-            start=mark.index,
-            end=event.end_mark.index,
+            start=mark.index + self.skipped,
+            end=self.end_of(event),
             flow=target.flow,
             anchored=True,
         )
+
+    def end_of(self, event: Any) -> int:
+        index: int = event.end_mark.index
+        return index + self.skipped
 
     def tagged(self, event: Any, kind: str) -> None:
         if event.tag is not None and _TAGS.get(event.tag) != kind and event.tag != "!":

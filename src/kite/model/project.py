@@ -81,14 +81,24 @@ def read_project(directory: Path, *, home: Path | None = None) -> Project:
     Raises:
         ConfigErrors: every mistake in it.
     """
+    project, errors = survey_project(directory, home=home)
+    if errors:
+        raise ConfigErrors(errors)
+    return project
+
+
+def survey_project(
+    directory: Path, *, home: Path | None = None
+) -> tuple[Project, tuple[ConfigError, ...]]:
+    """As `read_project`, but gives what could be read beside the mistakes."""
     file = directory / PROJECT_FILE
     if not os.path.lexists(file):
-        return parse_project(None, directory, home=home)
+        return _survey(None, directory, home)
     try:
         text = read_text(file)
     except ConfigError as error:
-        raise ConfigErrors((error,)) from None
-    return parse_project(text, directory, home=home)
+        return _survey(None, directory, home)[0], (error,)
+    return _survey(text, directory, home)
 
 
 def parse_project(text: str | None, directory: Path, *, home: Path | None = None) -> Project:
@@ -97,17 +107,27 @@ def parse_project(text: str | None, directory: Path, *, home: Path | None = None
     Raises:
         ConfigErrors: every mistake in it.
     """
+    project, errors = _survey(text, directory, home)
+    if errors:
+        raise ConfigErrors(errors)
+    return project
+
+
+def _survey(
+    text: str | None, directory: Path, home: Path | None
+) -> tuple[Project, tuple[ConfigError, ...]]:
     default_starts = STARTS_PER_CORE * (os.cpu_count() or 1)
+    empty = Project(start_concurrency=default_starts)
     if text is None:
-        return Project(start_concurrency=default_starts)
+        return empty, ()
     file = directory / PROJECT_FILE
     try:
         root = parse_document(text, str(file))
         if root.value is None:
-            return Project(file=file, start_concurrency=default_starts)
+            return replace(empty, file=file), ()
         check_mapping(root)
     except ConfigError as error:
-        raise ConfigErrors((error,)) from None
+        return empty, (error,)
     mistakes = Mistakes()
     fields = Fields(root, mistakes)
     project = Project(
@@ -122,11 +142,10 @@ def parse_project(text: str | None, directory: Path, *, home: Path | None = None
         logs=_logs(fields.section("logs")),
     )
     fields.finish()
-    mistakes.settle()
     # Who may talk to the Hub from a page may talk to the Registry too: one list for both.
     if origins := project.hub.get("origins"):
         project = replace(project, registry={**project.registry, "origins": origins})
-    return project
+    return project, tuple(mistakes.errors)
 
 
 def read_launcher_sources(file: Path, *, home: Path | None = None) -> tuple[Source, ...]:
