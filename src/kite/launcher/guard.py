@@ -6,7 +6,7 @@ what is left has a moment to see the end of its lifeline, and is then killed.
 
     shell ── guard ── Launcher ── modules …
 
-It imports os, select, signal, time and `platform_linux` only: its memory is what a bare interpreter needs.
+It imports little: os, select, signal, time and three small files beside it: its memory is what a bare interpreter needs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ import signal
 import time
 
 from kite.launcher import platform_linux
+from kite.launcher.descent import descendants
+from kite.launcher.freezing import Identity, freeze
+from kite.launcher.platform_linux import Stat
 
 _GRACE = 0.8  # seconds from the Launcher's end to the first SIGKILL
 _BOUND = 5.0  # seconds after which what cannot be killed is left
@@ -91,42 +94,25 @@ def end_descendants(grace: float, bound: float) -> list[int]:
     """Give every descendant of this process `grace` seconds to go, then kill; those left after
     `bound` seconds. Waits on pidfds, and reaps."""
     started = time.monotonic()
-    _wait_for_ends(_descendants(), started + grace)
+    _wait_for_ends([p for p in _descendants().values() if p.is_alive], started + grace)
+    seen: set[Identity] = set()
     while True:
-        # Frozen first: what is stopped cannot fork, so a look that finds nobody new is complete.
-        frozen: set[tuple[int, int]] = set()
-        found = _descendants()
-        while fresh := [p for p in found if (p.pid, p.start_time) not in frozen]:
-            for process in fresh:
-                platform_linux.signal_exactly(process.pid, process.start_time, signal.SIGSTOP)
-                frozen.add((process.pid, process.start_time))
-            found = _descendants()
-            if time.monotonic() > started + bound:
-                break
-        for process in found:
+        alive = freeze(_descendants, seen)
+        if not alive or time.monotonic() > started + bound:
+            _reap()
+            return [process.pid for process in alive]
+        for process in alive:
             platform_linux.signal_exactly(process.pid, process.start_time, signal.SIGKILL)
-        _wait_for_ends(found, started + bound)
-        left = [process.pid for process in _descendants()]
-        if not left or time.monotonic() > started + bound:
-            return left
+        _wait_for_ends(alive, started + bound)
 
 
-def _descendants() -> list[platform_linux.Stat]:
+def _descendants() -> dict[int, Stat]:
     processes = platform_linux.snapshot()
-    children: dict[int, list[platform_linux.Stat]] = {}
-    for process in processes.values():
-        children.setdefault(process.parent, []).append(process)
-    found: list[platform_linux.Stat] = []
-    pending = list(children.get(os.getpid(), ()))
-    while pending:
-        process = pending.pop()
-        pending += children.get(process.pid, ())
-        if process.is_alive:
-            found.append(process)
-    return found
+    me = os.getpid()
+    return {pid: processes[pid] for pid in descendants(processes, [me]) if pid != me}
 
 
-def _wait_for_ends(processes: list[platform_linux.Stat], deadline: float) -> None:
+def _wait_for_ends(processes: list[Stat], deadline: float) -> None:
     poll = select.poll()
     watched: set[int] = set()
     for process in processes:
@@ -142,7 +128,6 @@ def _wait_for_ends(processes: list[platform_linux.Stat], deadline: float) -> Non
             poll.unregister(pidfd)
             watched.discard(pidfd)
             os.close(pidfd)
-        _reap()
     for pidfd in watched:
         os.close(pidfd)
     _reap()

@@ -1,6 +1,6 @@
 """Who belongs to a life of a module: the pure part, facts about processes in, pids out.
 
-Kin are, of the processes that live and whose mark is not another life's:
+Kin are, of the processes whose mark is not another life's:
 1. those with the mark of the life (`platform_linux`: inherited, whatever a program does);
 2. those in the session or the group of the life's leader, while the leader holds its pid, dead
    or alive (afterwards the number may be a stranger's);
@@ -10,9 +10,10 @@ Kin are, of the processes that live and whose mark is not another life's:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from kite.launcher.descent import descendants
 from kite.launcher.platform_linux import Stat, salt_of
 
 
@@ -42,7 +43,7 @@ def find(
     mark_of: Callable[[int], int | None],
     environment: Callable[[int], Mapping[str, str] | None],
 ) -> set[int]:
-    """The living processes of a life's tree.
+    """The processes of a life's tree, the dead ones that nobody has reaped yet among them.
 
     Args:
         processes: all that there are.
@@ -71,8 +72,7 @@ def find(
             process.parent == me and pid != kin.pid and says_kin(kin, environment(pid))
         ):
             roots.add(pid)
-    family = descendants(candidates, roots, but=strangers)
-    return {pid for pid in family if candidates[pid].is_alive}
+    return descendants(candidates, roots, but=strangers)
 
 
 def _is_of_another_life(pid: int, mark: int | None, kin: Kin, leaders: Collection[int]) -> bool:
@@ -88,21 +88,3 @@ def says_kin(kin: Kin, environment: Mapping[str, str] | None) -> bool:
         and environment.get("KITE_INSTANCE") == kin.instance
         and environment.get("KITE_MODULE") == kin.module
     )
-
-
-def descendants(
-    processes: Mapping[int, Stat], roots: Iterable[int], *, but: Iterable[int] = ()
-) -> set[int]:
-    """The roots, their children, theirs, and so on; never one of `but` nor what is below it."""
-    children: dict[int, list[int]] = {}
-    for pid, process in processes.items():
-        children.setdefault(process.parent, []).append(pid)
-    barred = set(but)
-    found: set[int] = set()
-    pending = [pid for pid in roots if pid not in barred]
-    while pending:
-        pid = pending.pop()
-        if pid not in found:
-            found.add(pid)
-            pending += [child for child in children.get(pid, ()) if child not in barred]
-    return found

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from kite.launcher import platform_linux, tree
-from kite.launcher.kin import descendants
+from kite.launcher.descent import descendants
 from kite.launcher.platform_linux import Stat
 from kite.launcher.records import Record, Records
 
@@ -86,7 +86,7 @@ async def end_leftovers(
         [record for _, record, _ in verdicts if records.is_of_now(record)], records.instance_dir
     )
     look = _looker(signs)
-    found = look()
+    found = {pid: process for pid, process in look().items() if process.is_alive}
     facts = {pid: _who(pid, signs) for pid in found}
     left: Collection[int] = ()
     if found:
@@ -180,7 +180,7 @@ def _who(pid: int, signs: _Signs) -> tuple[str, str, int | None]:
 
 
 def _looker(signs: _Signs) -> Callable[[], dict[int, Stat]]:
-    """A look at the living processes of the earlier instances: never this one nor its ancestors."""
+    """A look at the processes of the earlier instances: never this one nor its ancestors."""
 
     def look() -> dict[int, Stat]:
         if not signs.instances and not signs.salts:
@@ -189,7 +189,7 @@ def _looker(signs: _Signs) -> Callable[[], dict[int, Stat]]:
         spared = _ancestors(processes, os.getpid())
         roots = [pid for pid in processes if pid not in spared and signs.cover(pid)]
         family = descendants(processes, roots, but=spared)
-        return {pid: processes[pid] for pid in family if processes[pid].is_alive}
+        return {pid: processes[pid] for pid in family}
 
     return look
 

@@ -260,7 +260,7 @@ def spawn(spec: Spawn, *, on_exit: Callable[[Exit], None] | None = None) -> Proc
     mark = platform_linux.new_mark(_SALT, _spawned)
     try:
         popen, stdin, pidfd = _fork(spec, str(path), mark)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a null byte in a word is a ValueError
         raise ModuleError("spawn_failed", program=spec.argv[0], detail=_detail(error)) from error
     assert popen.stdout is not None
     assert popen.stderr is not None
@@ -346,6 +346,8 @@ def _limit(pid: int, limits: Limits) -> None:
             resource.prlimit(pid, kind, values)
 
 
-def _detail(error: OSError) -> str:
+def _detail(error: OSError | ValueError) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
     text = os.strerror(error.errno) if error.errno else str(error)
     return f"{text}: {error.filename}" if error.filename else text

@@ -72,10 +72,11 @@ def _check_format(path: Path) -> None:
         if not _knows_foreign_formats():
             raise ModuleError("not_executable", path=str(path))
         return
-    first_line = start[2:].partition(b"\n")[0].strip(b" \t")
-    interpreter = Path(os.fsdecode(first_line.split(None, 1)[0] if first_line else b""))
-    if not first_line or not _is_program(path.parent / interpreter):
-        raise ModuleError("bad_interpreter", path=str(path), interpreter=os.fsdecode(first_line))
+    # The kernel splits at blanks and tabs alone, so a Windows line end is part of the name.
+    first_line = start[2:].partition(b"\n")[0].strip(b" \t").replace(b"\t", b" ")
+    interpreter = os.fsdecode(first_line.partition(b" ")[0])
+    if not interpreter or not _is_program(path.parent / interpreter):
+        raise ModuleError("bad_interpreter", path=str(path), interpreter=interpreter)
 
 
 def _knows_foreign_formats() -> bool:

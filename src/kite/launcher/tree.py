@@ -1,8 +1,6 @@
 """The whole tree of a life: looked up in one pass over `/proc`, and ended so that nothing is left.
 
-A tree is frozen before it is killed. A process that has a SIGSTOP pending cannot finish a fork, so
-when a pass finds nobody who is not frozen yet, the set is complete; killing first would turn
-children born in between into orphans whose parents nobody knows any more.
+It is frozen first (`freezing` says why), then killed, then looked for again, until nobody is found.
 """
 
 from __future__ import annotations
@@ -10,27 +8,26 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from kite.launcher import adopted, platform_linux
 from kite.launcher.adopted import start_reaping
-from kite.launcher.kin import Kin, descendants, find
+from kite.launcher.descent import descendants
+from kite.launcher.freezing import Identity, Look, freeze
+from kite.launcher.kin import Kin, find
 from kite.launcher.platform_linux import Stat, snapshot
 
 __all__ = ["Kin", "Stat", "end", "end_strays", "end_tree", "members", "snapshot", "start_reaping"]
 
-_FREEZE_ROUNDS = 50
-
-Look = Callable[[], Mapping[int, Stat]]
-
 
 def members(kin: Kin, processes: Mapping[int, Stat] | None = None) -> list[int]:
     """The living pids of a life's tree, in order. Zombies are dead."""
-    return sorted(_members(kin, snapshot() if processes is None else processes))
+    found = _members(kin, snapshot() if processes is None else processes)
+    return sorted(pid for pid, process in found.items() if process.is_alive)
 
 
-def _members(kin: Kin, processes: Mapping[int, Stat]) -> set[int]:
-    return find(
+def _members(kin: Kin, processes: Mapping[int, Stat]) -> dict[int, Stat]:
+    found = find(
         kin,
         processes,
         me=os.getpid(),
@@ -38,6 +35,7 @@ def _members(kin: Kin, processes: Mapping[int, Stat]) -> set[int]:
         mark_of=platform_linux.mark_of,
         environment=platform_linux.environment,
     )
+    return {pid: processes[pid] for pid in found}
 
 
 async def end_tree(kin: Kin, *, timeout: float = 3.0) -> list[int]:
@@ -46,12 +44,11 @@ async def end_tree(kin: Kin, *, timeout: float = 3.0) -> list[int]:
     Returns:
         The pids that still live after `timeout` seconds: stuck in the kernel, or another user's.
     """
-
-    def look() -> Mapping[int, Stat]:
-        processes = snapshot()
-        return {pid: processes[pid] for pid in _members(kin, processes)}
-
-    return await end(look, timeout=timeout)
+    leader = platform_linux.stat(kin.pid)
+    seen: set[Identity] = set()
+    if leader is not None and not leader.is_alive:
+        seen.add((leader.pid, leader.start_time))  # dead before the first look: it forks no more
+    return await end(lambda: _members(kin, snapshot()), timeout=timeout, mark=kin.mark, seen=seen)
 
 
 async def end_strays(*, spare: Collection[int] = (), timeout: float = 2.0) -> list[int]:
@@ -64,37 +61,33 @@ async def end_strays(*, spare: Collection[int] = (), timeout: float = 2.0) -> li
     def look() -> Mapping[int, Stat]:
         processes = snapshot()
         below = descendants(processes, [os.getpid()], but=spare) - {os.getpid()}
-        return {pid: processes[pid] for pid in below if processes[pid].is_alive}
+        return {pid: processes[pid] for pid in below}
 
     survivors = await end(look, timeout=timeout)
     adopted.reap()
     return survivors
 
 
-async def end(look: Look, *, timeout: float) -> list[int]:
-    """Freeze and kill what `look` finds until it finds nothing; the pids left after `timeout`."""
+async def end(
+    look: Look, *, timeout: float, mark: int | None = None, seen: set[Identity] | None = None
+) -> list[int]:
+    """Freeze and kill what `look` finds until it finds nobody alive.
+
+    Args:
+        timeout: seconds.
+        mark, seen: see `freezing.freeze`.
+
+    Returns:
+        The pids that are left after the timeout.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
+    known = set() if seen is None else seen
     while True:
-        found = _freeze(look)
-        if not found or loop.time() >= deadline:
-            return sorted(found)
-        await _kill(found.values(), deadline)
-
-
-def _freeze(look: Look) -> Mapping[int, Stat]:
-    """Stop all that `look` finds, until a look finds nobody new."""
-    frozen: set[tuple[int, int]] = set()
-    found: Mapping[int, Stat] = {}
-    for _ in range(_FREEZE_ROUNDS):
-        found = look()
-        fresh = [p for p in found.values() if (p.pid, p.start_time) not in frozen]
-        if not fresh:
-            break
-        for process in fresh:
-            platform_linux.signal_exactly(process.pid, process.start_time, signal.SIGSTOP)
-            frozen.add((process.pid, process.start_time))
-    return found
+        alive = freeze(look, known, mark=mark)
+        if not alive or loop.time() >= deadline:
+            return sorted(process.pid for process in alive)
+        await _kill(alive, deadline)
 
 
 async def _kill(processes: Iterable[Stat], deadline: float) -> None:

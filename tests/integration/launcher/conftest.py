@@ -1,0 +1,124 @@
+"""Real processes of modules, and nothing of them left after each test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from kite.launcher import adopted, platform_linux, tree
+from kite.launcher.output import Capture
+from kite.launcher.process import Exit, Limits, Process, Spawn, prepare_launcher, spawn
+
+DEADLINE = 10.0
+
+
+@dataclass(kw_only=True)
+class Life:
+    """A process with what it printed and when it ended."""
+
+    process: Process
+    capture: Capture
+    out: list[str] = field(default_factory=list)
+    err: list[str] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def line(self, text: str) -> str:
+        """The first line of output that holds the text, as soon as there is one."""
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                for line in (*self.out, *self.err):
+                    if text in line:
+                        return line
+                self.changed.clear()
+                await self.changed.wait()
+
+    async def exit(self) -> Exit:
+        async with asyncio.timeout(DEADLINE):
+            how = await asyncio.shield(self.process.exited)
+        self.capture.finish()
+        return how
+
+
+Start = Callable[..., Life]
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Starts a life: `start(*argv)`, or `start(python="source")`."""
+    prepare_launcher()
+    before = set(os.listdir("/proc/self/fd"))
+    lives: list[Life] = []
+
+    def run(
+        *argv: str,
+        python: str | None = None,
+        module: str = "m",
+        stdin: bool = True,
+        listener: object = None,
+        limits: Limits | None = None,
+        on_exit: Callable[[Exit], None] | None = None,
+        env: dict[str, str] | None = None,
+    ) -> Life:
+        words = argv if python is None else (sys.executable, "-c", python, *argv)
+        spec = Spawn(
+            instance="test-instance",
+            module=module,
+            life=len(lives) + 1,
+            argv=words,
+            cwd=tmp_path,
+            env={
+                "PATH": os.environ["PATH"],
+                "KITE_INSTANCE": "test-instance",
+                "KITE_MODULE": module,
+                **(env or {}),
+            },
+            stdin=stdin,
+            listener=listener,  # type: ignore[arg-type]
+            limits=limits or Limits(),
+        )
+        process = spawn(spec, on_exit=on_exit)
+        life = Life(process=process, capture=None)  # type: ignore[arg-type]
+
+        def keep(is_error: bool, lines: list[str]) -> None:
+            (life.err if is_error else life.out).extend(lines)
+            life.changed.set()
+
+        life.capture = Capture(process.stdout, process.stderr, on_lines=keep)
+        lives.append(life)
+        return life
+
+    yield run
+    for life in lives:
+        assert await tree.end_tree(life.process.kin) == []
+        life.capture.close()
+        life.process.close()
+    assert await tree.end_strays() == []
+    adopted.reap()
+    assert [p for p in tree.snapshot().values() if p.parent == os.getpid()] == []
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.fixture
+def reaping() -> Iterator[None]:
+    """Nothing to do before; afterwards no child, dead or alive, is left."""
+    yield
+    adopted.reap()
+    assert [p for p in tree.snapshot().values() if p.parent == os.getpid()] == []
+
+
+def is_alive(pid: int) -> bool:
+    seen = platform_linux.stat(pid)
+    return seen is not None and seen.is_alive
+
+
+async def until(fact: Callable[[], bool]) -> None:
+    """Wait for a fact of the outside world that announces itself to nobody."""
+    async with asyncio.timeout(DEADLINE):
+        while not fact():
+            await asyncio.sleep(0.01)
