@@ -52,7 +52,7 @@ def judge(failures: Sequence[float], rule: RestartRule, *, give_ups: int, chance
         return GiveUp(retry_delay(give_ups) if rule.retry else None)
     if count <= 1:
         return RestartIn(0.0)
-    delay = min(rule.cap, rule.initial * rule.factor ** (count - 2))
+    delay = min(rule.cap, rule.initial * rule.factor ** min(count - 2, 64))
     return RestartIn(delay * (0.5 + chance / 2))
 
 

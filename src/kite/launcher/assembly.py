@@ -1,0 +1,290 @@
+"""Puts a Launcher together from its parts, runs it, and takes it apart again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kite.clock import SystemClock
+from kite.errors import KiteError
+from kite.http.listen import listening_socket, port_of
+from kite.launcher.authority import Authority
+from kite.launcher.catalog import Catalog
+from kite.launcher.console import Console
+from kite.launcher.core.backbone import HUB, REGISTRY, Backbone
+from kite.launcher.core.supervisor import Supervisor
+from kite.launcher.core_runner import CoreRunner
+from kite.launcher.desired import DesiredStates
+from kite.launcher.hub_link import HubLink
+from kite.launcher.instance import ApiFile, Instance
+from kite.launcher.journal import Journal
+from kite.launcher.leftovers import end_leftovers
+from kite.launcher.log_writer import LogWriter
+from kite.launcher.logfile import LogLimits
+from kite.launcher.module_runner import Surroundings
+from kite.launcher.process import prepare_launcher
+from kite.launcher.records import Records
+from kite.launcher.registry_link import RegistryLink
+from kite.launcher.service import Launcher, reap_orphans
+from kite.model.project import OnCoreCrash, Project
+
+API_GRACE = 0.5
+_log = logging.getLogger("kite.launcher")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line decided.
+
+    Args:
+        console: where a person watches, or None.
+    """
+
+    project_dir: Path
+    instance_dir: Path
+    workspace: Path
+    console: Console | None
+    verbose: bool = False
+
+
+class Assembly:
+    """One Launcher with everything around it."""
+
+    def __init__(self, options: Options, catalog: Catalog, group: asyncio.TaskGroup) -> None:
+        self._options = options
+        self._console = options.console
+        self._group = group
+        self._tasks: set[asyncio.Task[Any]] = set()
+        project = catalog.project
+        self._sockets = {name: listening_socket() for name in (REGISTRY, HUB)}
+        self._api_socket = listening_socket()
+        self._api_stop = asyncio.Event()
+        self._api: asyncio.Task[Any] | None = None
+        self.instance = Instance(
+            id=secrets.token_hex(8),
+            project_dir=options.project_dir,
+            workspace=options.workspace,
+            instance_dir=options.instance_dir,
+            registry_port=port_of(self._sockets[REGISTRY]),
+            started_at=time.time(),
+        )
+        self.ws_endpoint = f"ws://127.0.0.1:{port_of(self._sockets[HUB])}/ws"
+        self._api_file = ApiFile(self.instance)
+        self._journal = Journal(
+            self.instance.launcher_dir / "lifecycle.jsonl", on_problem=self._disk_problem
+        )
+        limits = LogLimits(
+            size=project.logs.size, count=project.logs.count, total=project.logs.total
+        )
+        self.logs = LogWriter(
+            self.instance.instance_dir / "logs",
+            limits,
+            on_problem=lambda path, error: self._disk_problem(error, path),
+        )
+        self.records = Records(self.instance.launcher_dir / "processes")
+        self.launcher = self._build(catalog, project)
+
+    def _build(self, catalog: Catalog, project: Project) -> Launcher:
+        authority = Authority()
+        registry = RegistryLink(self.instance.registry_url, authority)
+        around = Surroundings(
+            instance=self.instance,
+            authority=authority,
+            registry=registry,
+            logs=self.logs,
+            records=self.records,
+            start_task=self._start_task,
+            show=self._show,
+        )
+        wishes = DesiredStates(
+            self.instance.launcher_dir / "desired.json", on_problem=self._disk_problem
+        )
+        if wishes.problem:
+            _log.warning("desired.repaired problem=%s", wishes.problem)
+        launcher = Launcher(
+            around=around,
+            catalog=catalog,
+            supervisor=Supervisor(
+                concurrency=project.start_concurrency,
+                max_failed=project.max_failed_modules,
+                chance=random.random,
+            ),
+            backbone=Backbone(full_on_crash=project.on_core_crash is OnCoreCrash.FULL),
+            wishes=wishes,
+            record=self._record,
+            on_phase=self._phase,
+        )
+        watch = self._console.event if self._console and self._options.verbose else None
+        hub = HubLink(on_event=launcher.hear, instance=self.instance.id, watch=watch)
+        cores = CoreRunner(
+            around,
+            sockets=self._sockets,
+            config={HUB: project.hub, REGISTRY: project.registry},
+            hub=hub,
+            feed=launcher.feed_core,
+            on_hub_gone=launcher.hub_gone,
+        )
+        launcher.attach(hub, cores)
+        return launcher
+
+    # -- the run ------------------------------------------------------------------------------
+
+    async def run(self) -> int:
+        """From the leftovers of earlier runs to the last process of this one; the exit status."""
+        prepare_launcher()
+        stop_reaping = reap_orphans()
+        link = self._start_task(self.launcher.around.registry.run(), name="registry link")
+        try:
+            await self._end_leftovers()
+            status = await self._launch()
+        finally:
+            await self._close_api()
+            link.cancel()
+            stop_reaping()
+            if self.launcher.status == 0:
+                self.records.clear()
+            for task in self._tasks:
+                task.cancel()
+            for sock in (*self._sockets.values(), self._api_socket):
+                sock.close()
+            self._journal.close()
+            self.logs.close()
+        return status
+
+    async def _end_leftovers(self) -> None:
+        for leftover in await end_leftovers(self.records):
+            self._record(
+                "leftover",
+                leftover.module,
+                pid=leftover.pid,
+                life=leftover.life,
+                instance=leftover.instance,
+                verdict=leftover.verdict,
+                ended=leftover.ended,
+            )
+        self.records.open_instance(self.instance.id)
+
+    async def _launch(self) -> int:
+        run = self._start_task(self.launcher.run(), name="launcher")
+        await asyncio.sleep(0)  # the two core processes start while this one imports its API
+        import kite.launcher.routes  # noqa: F401, PLC0415
+
+        return int(await run)
+
+    def _start_task(self, work: Any, *, name: str) -> asyncio.Task[Any]:
+        task = self._group.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # -- the API ------------------------------------------------------------------------------
+
+    def _serve_api(self) -> None:
+        from kite.http.server import serve  # noqa: PLC0415  (imported while the cores start)
+        from kite.launcher.routes import launcher_application  # noqa: PLC0415
+        from kite.launcher.view import View  # noqa: PLC0415
+
+        launcher = self.launcher
+        port = port_of(self._api_socket)
+        view = self._view = View(
+            instance=self.instance,
+            catalog=launcher.catalog,
+            supervisor=launcher.supervisor,
+            backbone=launcher.backbone,
+            cores=launcher.cores,
+            clock=SystemClock(),
+            pid=os.getpid(),
+        )
+        app = launcher_application(launcher, view, port=port, ws_endpoint=self.ws_endpoint)
+        self._api_file.write(
+            {
+                "url": self.api_url,
+                "token": launcher.around.authority.operator_token,
+                "pid": os.getpid(),
+                "instance": self.instance.id,
+                "registry_port": self.instance.registry_port,
+                "ws_endpoint": self.ws_endpoint,
+            }
+        )
+        served = serve(app, self._api_socket, stop=self._api_stop, grace=API_GRACE)
+        self._api = self._start_task(served, name="api")
+
+    async def _close_api(self) -> None:
+        self._api_stop.set()
+        self._api_file.remove()
+        if self._api is not None:
+            await asyncio.wait({self._api}, timeout=API_GRACE + 0.5)
+
+    @property
+    def api_url(self) -> str:
+        """Where the Launcher's API answers."""
+        return f"http://127.0.0.1:{port_of(self._api_socket)}"
+
+    # -- what people see ----------------------------------------------------------------------
+
+    def _phase(self, phase: str) -> None:
+        _log.info("launcher.came_to phase=%s", phase)
+        if phase == "event_hub":
+            if self._api is None:
+                self._serve_api()
+            self.launcher.register_self(self.api_url)
+        if self._console is None:
+            return
+        self._console.phase(phase)
+        if phase == "running":
+            records = self._view.records(phase)
+            self._console.settled(records, self._urls(records))
+
+    def _urls(self, records: list[dict[str, Any]]) -> Mapping[str, str]:
+        """Where to look: the endpoints that running modules have named."""
+        found: dict[str, str] = {}
+        for record in records:
+            manifest = self.launcher.modules.expanded(record["name"])
+            if (
+                manifest is not None
+                and manifest.api_endpoint
+                and record["actual_state"] == "running"
+            ):
+                found[record["name"]] = manifest.api_endpoint
+        return found
+
+    def _record(self, event: str, module: str, **fields: Any) -> None:
+        step = self._journal.write(event, module, **fields)
+        if self._console is not None:
+            self._console.step(step)
+
+    def _show(self, module: str, is_error: bool, lines: list[str]) -> None:
+        if self._console is not None:
+            for line in lines:
+                self._console.output(module, line, is_error)
+
+    def _disk_problem(self, error: OSError, path: Path | None = None) -> None:
+        where = path or error.filename or self.instance.instance_dir
+        text = f"kite: {where} cannot be written: {error.strerror or error}"
+        _log.error("disk.refused path=%s error=%s", where, error)
+        if self._console is not None:
+            self._console.message(text)
+
+
+async def run(options: Options) -> tuple[int, KiteError | None]:
+    """Run a Launcher until it ends; its exit status and the error that ended it, if one did."""
+    catalog = Catalog(options.project_dir)
+    async with asyncio.TaskGroup() as group:
+        assembly = Assembly(options, catalog, group)
+        with _signals(assembly.launcher, options.console):
+            status = await assembly.run()
+    return status, assembly.launcher.failure
+
+
+def _signals(launcher: Launcher, console: Console | None) -> Any:
+    from kite.launcher.quitting import quitting  # noqa: PLC0415
+
+    return quitting(launcher, has_terminal=console is not None)

@@ -1,0 +1,141 @@
+"""What was found in the folders, as the supervisor and the API need it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kite.errors import KiteError
+from kite.launcher.core.plan import (
+    Condition,
+    ConfigState,
+    Desired,
+    Plan,
+    Policy,
+    Problem,
+    ReadyBy,
+    RestartRule,
+)
+from kite.launcher.discovery import scan as scan_folders
+from kite.model.graph import Graph
+from kite.model.manifest import CORE_NAMES, Manifest
+from kite.model.project import Project, read_project
+from kite.model.scan import Scan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What a rescan found to be different, by name; `errors` are texts."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    errors: tuple[KiteError, ...] = field(default=())
+
+
+class Catalog:
+    """The last scan of a project.
+
+    Attributes:
+        project: `kite.yaml`, as it was read at the start or by the last rescan that could.
+        scan, graph: what was found, and who waits for whom.
+    """
+
+    def __init__(self, project_dir: Path) -> None:
+        self._project_dir = project_dir
+        self.project: Project = read_project(project_dir)
+        self.scan = Scan()
+        self.graph = Graph({})
+        self._project_error: KiteError | None = None
+
+    def look(self) -> Changes:
+        """Search the folders again."""
+        before = self.scan
+        self._project_error = None
+        try:
+            self.project = read_project(self._project_dir)
+        except KiteError as error:
+            self._project_error = error
+        self.scan = scan_folders(self._project_dir, self.project)
+        self.graph = self.scan.graph()
+        return self._compare(before)
+
+    def _compare(self, before: Scan) -> Changes:
+        old = {**before.broken, **before.modules}
+        new = {**self.scan.broken, **self.scan.modules}
+        changed = [name for name in new if name in old and new[name] != old[name]]
+        return Changes(
+            added=tuple(name for name in new if name not in old and name not in CORE_NAMES),
+            changed=tuple(changed),
+            removed=tuple(name for name in old if name not in new),
+            errors=tuple(self.errors()),
+        )
+
+    def errors(self) -> list[KiteError]:
+        """Every mistake the search has found."""
+        found: list[KiteError] = list(self.scan.problems)
+        if self._project_error is not None:
+            found.append(self._project_error)
+        for broken in self.scan.broken.values():
+            found.extend(broken.errors)
+        for problems in self.graph.problems.values():
+            found.extend(problems)
+        return found
+
+    def folder(self, name: str) -> Path | None:
+        """Where a module lies."""
+        found = self.scan.modules.get(name) or self.scan.broken.get(name)
+        return found.folder if found else None
+
+    def manifest(self, name: str) -> Manifest | None:
+        """What a module says about itself; None for a broken one."""
+        found = self.scan.modules.get(name)
+        return found.manifest if found else None
+
+    def plans(self, kept: Callable[[str], Desired | None]) -> tuple[Plan, ...]:
+        """All modules but the core ones, those first that others wait for."""
+        order = [name for layer in self.graph.layers() for name in layer if name not in CORE_NAMES]
+        plans = [self._plan(name, kept(name)) for name in order]
+        for name, broken in self.scan.broken.items():
+            problem = _problem(broken.errors)
+            plans.append(Plan(name=name, problem=problem, desired=kept(name)))
+        return tuple(plans)
+
+    def _plan(self, name: str, desired: Desired | None) -> Plan:
+        manifest, graph = self.scan.modules[name].manifest, self.graph
+        is_job = graph.is_job(name)
+        ready_by = ReadyBy.PROCESS if is_job else ReadyBy.MODULE
+        if manifest.ready is not None:
+            ready_by = ReadyBy.PROBE
+        restart = manifest.restart
+        rule = RestartRule(
+            policy=Policy(graph.policy(name).value),
+            max=restart.max,
+            window=restart.window,
+            initial=restart.backoff.initial,
+            factor=restart.backoff.factor,
+            cap=restart.backoff.max,
+            retry=restart.retry,
+        )
+        problems = graph.problems.get(name)
+        return Plan(
+            name=name,
+            config_state=ConfigState(manifest.state.value),
+            dependencies=tuple(
+                (other, Condition(condition.value))
+                for other, condition in graph.conditions(name).items()
+            ),
+            ready_by=ready_by,
+            launch_timeout=None if is_job else manifest.launch_timeout,
+            stop_timeout=manifest.stop.timeout,
+            restart=rule,
+            problem=_problem(problems) if problems else None,
+            desired=desired,
+            is_job=is_job,
+            is_scheduled=manifest.schedule is not None,
+        )
+
+
+def _problem(errors: tuple[KiteError, ...]) -> Problem:
+    return Problem(code=errors[0].code, message="; ".join(str(error) for error in errors))

@@ -1,0 +1,452 @@
+"""Registry and Event Hub: their start, their crashes, and what follows.
+
+    absent ── spawned ── spoken ── ready          (of each of the two)
+
+A start spawns both; the Registry speaks (prints its port) and is told the tokens; only then does
+the Hub get its boot line; it speaks (prints its endpoint), the Launcher connects, the Hub says
+ready, then the Registry does. A crash of one restarts that one alone; where that is not enough,
+everything starts over with a new kite token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any, assert_never
+
+REGISTRY, HUB = "registry", "event_hub"
+CORES = (REGISTRY, HUB)
+
+SPEAKS_WITHIN = 6.0
+HUB_READY_WITHIN = 15.0
+REGISTRY_READY_WITHIN = 12.0
+DEATHS, DEATHS_WITHIN = 3, 60.0
+FULL_RESTARTS, FULL_RESTARTS_WITHIN = 3, 600.0
+
+STATUS_NOT_READY = 4
+STATUS_FAILED = 1
+
+
+class Stage(IntEnum):
+    """How far a core module has come."""
+
+    ABSENT = 0
+    SPAWNED = 1
+    SPOKEN = 2
+    READY = 3
+
+
+class Mode(StrEnum):
+    """What kind of start is under way, or was the last."""
+
+    INITIAL = "initial"
+    ISOLATED = "isolated"
+    FULL = "full"
+
+
+# --- facts -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Start both, for the first time or all over."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoreSpoke:
+    """The core module printed its port or endpoint."""
+
+    name: str
+    life: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokensAcked:
+    """The Registry knows everybody's token, that of this life of the Hub included."""
+
+    registry_life: int
+    hub_life: int
+
+
+@dataclass(frozen=True, slots=True)
+class CoreReady:
+    """The core module said `module.ready` (for the Hub: and the Launcher is connected)."""
+
+    name: str
+    life: int
+
+
+@dataclass(frozen=True, slots=True)
+class CoreExited:
+    """Its process has ended; `detail` says how."""
+
+    name: str
+    life: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoreRestartAsked:
+    """The operator wants an isolated restart."""
+
+    name: str
+    op: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """Everything is being ended: exits are no crashes any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """A deadline may have come."""
+
+
+CoreFact = (
+    Begin
+    | CoreSpoke
+    | TokensAcked
+    | CoreReady
+    | CoreExited
+    | CoreRestartAsked
+    | Halted
+    | TimePassed
+)
+
+# --- actions -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnCore:
+    """Make its process over the kept socket."""
+
+    name: str
+    life: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndCore:
+    """End its process; `CoreExited` follows."""
+
+    name: str
+    life: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellTokens:
+    """Tell the Registry who is who; answer `TokensAcked`."""
+
+    registry_life: int
+
+
+@dataclass(frozen=True, slots=True)
+class BootHub:
+    """Write the Hub's boot line and the launcher_ws_token line."""
+
+    life: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectHub:
+    """Connect the Launcher to the Hub and subscribe."""
+
+    life: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDoors:
+    """The rest may start."""
+
+
+@dataclass(frozen=True, slots=True)
+class SayLost:
+    """Registry or Hub is away."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SayRestored:
+    """Both are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for lifecycle.jsonl about a core module."""
+
+    event: str
+    name: str
+    fields: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SettleCore:
+    """The restart somebody waits for is done, or not."""
+
+    op: int
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartOver:
+    """End everything, then `Begin` with a new kite token."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fatal:
+    """It cannot go on: end everything and leave with this status."""
+
+    status: int
+    code: str
+    params: dict[str, Any]
+
+
+CoreAction = (
+    SpawnCore
+    | EndCore
+    | TellTokens
+    | BootHub
+    | ConnectHub
+    | OpenDoors
+    | SayLost
+    | SayRestored
+    | Note
+    | SettleCore
+    | StartOver
+    | Fatal
+)
+
+
+@dataclass(slots=True)
+class Core:
+    """What is known of one of the two."""
+
+    name: str
+    stage: Stage = Stage.ABSENT
+    life: int = 0
+    spawned_at: float = 0.0
+    deadline: float | None = None
+    booted: bool = False
+    restart_asked: bool = False
+    op: int | None = None
+    deaths: list[float] = field(default_factory=list)
+    restarts: int = 0
+    error: str | None = None
+
+
+class Backbone:
+    """Decides about Registry and Hub.
+
+    Args:
+        full_on_crash: a crash of either restarts everything (`on_core_crash: full`).
+    """
+
+    def __init__(self, *, full_on_crash: bool = False) -> None:
+        self.cores = {name: Core(name) for name in CORES}
+        self._full_on_crash = full_on_crash
+        self._mode = Mode.INITIAL
+        self._doors_open = False
+        self._up = False
+        self._halted = True
+        self._tokens_acked = False
+        self._full_restarts: list[float] = []
+
+    @property
+    def is_up(self) -> bool:
+        """Whether both are there and know each other."""
+        return self._up
+
+    def next_deadline(self) -> float | None:
+        """The instant at which `TimePassed` is due."""
+        deadlines = [core.deadline for core in self.cores.values() if core.deadline is not None]
+        return None if self._halted else min(deadlines, default=None)
+
+    def handle(self, fact: CoreFact, now: float) -> list[CoreAction]:  # noqa: PLR0911 - a table
+        """Take a fact and say what is to be done. Facts of an earlier life change nothing."""
+        match fact:
+            case Begin():
+                return self._begin(now)
+            case Halted():
+                self._halted, self._up = True, False
+                for core in self.cores.values():
+                    core.deadline = None
+                return []
+            case CoreRestartAsked():
+                return self._restart_asked(fact, now)
+            case TokensAcked():
+                return self._tokens(fact)
+            case TimePassed():
+                return self._pass_time(now)
+            case CoreSpoke() | CoreReady() | CoreExited():
+                core = self.cores[fact.name]
+                if self._halted or fact.life != core.life:
+                    return []
+                match fact:
+                    case CoreSpoke():
+                        return self._spoke(core)
+                    case CoreReady():
+                        return self._ready(core, now)
+                    case CoreExited():
+                        return self._exited(core, fact.detail, now)
+            case _:
+                assert_never(fact)
+
+    def _begin(self, now: float) -> list[CoreAction]:
+        self._halted = self._doors_open = self._up = False
+        actions: list[CoreAction] = []
+        for core in self.cores.values():
+            core.deaths.clear()
+            actions += self._spawn(core, now)
+        return actions
+
+    def _spawn(self, core: Core, now: float) -> list[CoreAction]:
+        core.life += 1
+        core.stage = Stage.SPAWNED
+        core.spawned_at = now
+        core.deadline = now + SPEAKS_WITHIN
+        core.booted = False
+        core.error = None
+        if core.name == REGISTRY:
+            self._tokens_acked = False
+        actions: list[CoreAction] = [
+            Note("starting", core.name, {"life": core.life}),
+            SpawnCore(core.name, core.life),
+        ]
+        registry = self.cores[REGISTRY]
+        if core.name == HUB and registry.stage >= Stage.SPOKEN:
+            actions.append(TellTokens(registry.life))
+        return actions
+
+    def _spoke(self, core: Core) -> list[CoreAction]:
+        if core.stage is not Stage.SPAWNED:
+            return []
+        core.stage = Stage.SPOKEN
+        if core.name == REGISTRY:
+            core.deadline = None
+            return [TellTokens(core.life)]
+        core.deadline = core.spawned_at + HUB_READY_WITHIN
+        return [ConnectHub(core.life)]
+
+    def _tokens(self, fact: TokensAcked) -> list[CoreAction]:
+        registry, hub = self.cores[REGISTRY], self.cores[HUB]
+        if self._halted or fact.registry_life != registry.life:
+            return []
+        self._tokens_acked = True
+        if fact.hub_life != hub.life or hub.stage is not Stage.SPAWNED or hub.booted:
+            return self._consider_up()
+        hub.booted = True
+        return [BootHub(hub.life)]
+
+    def _ready(self, core: Core, now: float) -> list[CoreAction]:
+        if core.stage is not Stage.SPOKEN:
+            return []
+        core.stage = Stage.READY
+        core.deadline = None
+        core.error = None
+        actions: list[CoreAction] = [Note("started", core.name, {"life": core.life})]
+        if core.op is not None:
+            actions.append(SettleCore(core.op))
+            core.op = None
+        registry = self.cores[REGISTRY]
+        if core.name == HUB and registry.stage is Stage.SPOKEN:
+            registry.deadline = now + REGISTRY_READY_WITHIN
+        if self.cores[HUB].stage is Stage.READY and registry.stage is Stage.READY:
+            actions += self._open_doors()
+        return actions + self._consider_up()
+
+    def _consider_up(self) -> list[CoreAction]:
+        there = self._tokens_acked and self.cores[HUB].stage is Stage.READY
+        if not there or self._up:
+            return []
+        self._up = True
+        return [SayRestored()]
+
+    def _open_doors(self) -> list[CoreAction]:
+        if self._doors_open:
+            return []
+        self._doors_open = True
+        self._mode = Mode.ISOLATED
+        return [OpenDoors()]
+
+    def _exited(self, core: Core, detail: str, now: float) -> list[CoreAction]:
+        early = core.stage is Stage.SPAWNED
+        core.stage = Stage.ABSENT
+        core.deadline = None
+        actions: list[CoreAction] = []
+        if self._up:
+            self._up = False
+            actions.append(SayLost(core.name))
+        if core.restart_asked:
+            core.restart_asked = False
+            core.restarts += 1
+            return actions + self._spawn(core, now)
+        actions.append(Note("core_crash", core.name, {"life": core.life, "reason": detail}))
+        if early:
+            return actions + self._missed(core, f"it ended before it spoke: {detail}", now)
+        core.deaths = [at for at in core.deaths if now - at < DEATHS_WITHIN] + [now]
+        if self._full_on_crash and self._doors_open:
+            return actions + self._start_over(f"{core.name} crashed", now)
+        if len(core.deaths) >= DEATHS:
+            return actions + self._start_over(f"{core.name} crashed {DEATHS} times", now)
+        core.restarts += 1
+        return actions + self._spawn(core, now)
+
+    def _missed(self, core: Core, detail: str, now: float) -> list[CoreAction]:
+        """A start that did not come in time: fatal at first, else everything starts over."""
+        if self._mode is Mode.INITIAL:
+            self._halted = True
+            params: dict[str, Any] = {"module": core.name, "detail": detail}
+            return [Fatal(STATUS_NOT_READY, "core_not_ready", params)]
+        return self._start_over(f"{core.name}: {detail}", now)
+
+    def _start_over(self, reason: str, now: float) -> list[CoreAction]:
+        recent = [at for at in self._full_restarts if now - at < FULL_RESTARTS_WITHIN]
+        self._full_restarts = [*recent, now]
+        self._halted, self._up, self._mode = True, False, Mode.FULL
+        actions: list[CoreAction] = []
+        for core in self.cores.values():
+            core.deadline = None
+            core.restart_asked = False
+            if core.op is not None:
+                actions.append(SettleCore(core.op, "superseded"))
+                core.op = None
+        if len(self._full_restarts) >= FULL_RESTARTS:
+            return [*actions, Fatal(STATUS_FAILED, "core_keeps_crashing", {"reason": reason})]
+        return [*actions, StartOver(reason)]
+
+    def _restart_asked(self, fact: CoreRestartAsked, now: float) -> list[CoreAction]:
+        core = self.cores[fact.name]
+        actions: list[CoreAction] = []
+        if core.op is not None:
+            actions.append(SettleCore(core.op, "superseded"))
+        core.op = fact.op
+        if self._halted:
+            core.op = None
+            return [*actions, SettleCore(fact.op, "stopping")] if fact.op is not None else actions
+        if core.stage is Stage.ABSENT:
+            return actions + self._spawn(core, now)
+        if core.restart_asked:
+            return actions
+        core.restart_asked = True
+        core.deadline = None
+        note = Note("stopping", core.name, {"life": core.life, "reason": "restart"})
+        return [*actions, note, EndCore(core.name, core.life)]
+
+    def _pass_time(self, now: float) -> list[CoreAction]:
+        actions: list[CoreAction] = []
+        for core in self.cores.values():
+            if self._halted or core.deadline is None or core.deadline > now:
+                continue
+            core.deadline = None
+            if core.name == REGISTRY and core.stage is Stage.SPOKEN:
+                core.error = f"it was not ready within {REGISTRY_READY_WITHIN:g} s"
+                actions += self._open_doors()
+            elif core.stage is Stage.SPAWNED:
+                actions += self._missed(core, f"it did not speak within {SPEAKS_WITHIN:g} s", now)
+            else:
+                within = f"it was not ready within {HUB_READY_WITHIN:g} s"
+                actions += self._missed(core, within, now)
+        return actions

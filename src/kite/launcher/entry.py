@@ -1,0 +1,107 @@
+"""The Launcher's process: `python -m kite.launcher.entry`, started by `kite up`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a Launcher; the exit status (CONTRACT, section 8)."""
+    from kite.launcher.guard import protect  # noqa: PLC0415  (before anything heavy)
+
+    protect()
+    return _launch(sys.argv[1:] if arguments is None else arguments)
+
+
+def _launch(arguments: list[str]) -> int:
+    import argparse  # noqa: PLC0415  (the guard has no use for all this)
+    import asyncio  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
+
+    from kite.errors import KiteError  # noqa: PLC0415
+    from kite.launcher.assembly import Options, run  # noqa: PLC0415
+    from kite.launcher.console import Console  # noqa: PLC0415
+    from kite.launcher.discovery import check_core  # noqa: PLC0415
+    from kite.launcher.instance import prepare_directories  # noqa: PLC0415
+    from kite.model.instance_lock import InstanceLock  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(prog="kite.launcher")
+    parser.add_argument("--project", type=Path, required=True)
+    parser.add_argument("--instance-dir", type=Path, required=True)
+    parser.add_argument("--workspace", type=Path, required=True)
+    parser.add_argument("--detached", action="store_true")
+    parser.add_argument("--quiet", action="store_true")
+    parser.add_argument("--verbose", action="store_true")
+    given = parser.parse_args(arguments)
+
+    console: Console | None = None
+    try:
+        prepare_directories(given.instance_dir)
+        with InstanceLock.acquire(given.instance_dir):
+            check_core()
+            if not given.detached:
+                console = Console.on(sys.stdout, quiet=given.quiet, verbose=given.verbose)
+                console.header(_header(given))
+            _log_to(None if given.detached else given.instance_dir / "logs" / "launcher.log")
+            options = Options(
+                project_dir=given.project,
+                instance_dir=given.instance_dir,
+                workspace=given.workspace,
+                console=console,
+                verbose=given.verbose,
+            )
+            status, failure = asyncio.run(run(options))
+            if failure is not None:
+                raise failure
+            return status
+    except KiteError as error:
+        if console is not None:
+            console.close()
+            console = None
+        print(f"kite: {error}", file=sys.stderr)  # noqa: T201  (the person's terminal, or the log)
+        return error.kind.exit
+    finally:
+        if console is not None:
+            console.close()
+
+
+def _log_to(path: object | None) -> None:
+    """The Launcher's own log: standard error when detached (the command line points it there)."""
+    import logging  # noqa: PLC0415
+    import time  # noqa: PLC0415
+
+    if path is None:
+        handler: logging.Handler = logging.StreamHandler()
+    else:
+        handler = logging.FileHandler(str(path))
+    formatter = logging.Formatter(
+        "%(asctime)s.%(msecs)03dZ ! %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S"
+    )
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+def _header(given: object) -> dict[str, str]:
+    import os  # noqa: PLC0415
+    import platform  # noqa: PLC0415
+
+    from kite.version import __version__  # noqa: PLC0415
+
+    shown = {
+        "kite": __version__,
+        "pid": str(os.getpid()),
+        "python": f"{sys.version.split()[0]} ({sys.executable})",
+        "platform": platform.platform(),
+        "project": str(getattr(given, "project", "")),
+        "instance directory": str(getattr(given, "instance_dir", "")),
+    }
+    secret = ("TOKEN", "SECRET", "PASSWORD", "KEY")
+    for name in sorted(os.environ):
+        if name.startswith("KITE_") and not any(word in name for word in secret):
+            shown[name] = os.environ[name]
+    return shown
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""The Launcher's own connection to the Event Hub, in all of the Hub's lives.
+
+While the Hub is away up to 1 000 events of the Launcher's are kept. They are published in order once
+every module that was connected has said `module.ready` again, at the latest 5 s after the Hub's own;
+what is asked of a module (`module.shutdown`) never waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kite.clock import now_rfc3339
+from kite.errors import KiteError, Unavailable
+from kite.sdk.connection import HubConnection, Lost
+from kite.wire.frame import Event
+
+KEPT_EVENTS = 1000
+RETURN_WITHIN = 5.0
+_RETRY_SECONDS = 0.05
+
+HEARD = (
+    "module.ready",
+    "module.shutdown.ack",
+    "module.shutdown.ready",
+    "hub.client.connected",
+    "hub.client.disconnected",
+)
+"""What the Launcher subscribes to, in one frame: with its acknowledgement the Hub opens to all."""
+
+_log = logging.getLogger("kite.launcher.hub")
+
+
+class HubLink:
+    """Publishes for the Launcher and hears what modules say to it.
+
+    Args:
+        on_event: called with each event of `HEARD`, in order.
+        instance: goes into the ids of events, so that they are unique over Launchers.
+        watch: called with every event there is (for `kite up -v`), or None.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_event: Callable[[Event], None],
+        instance: str,
+        watch: Callable[[Event], None] | None = None,
+    ) -> None:
+        self._on_event = on_event
+        self._watch = watch
+        self._instance = instance
+        self._published = 0
+        self._connection: HubConnection | None = None
+        self._kept: deque[Event] = deque()
+        self._lost_events = 0
+        self._holding = True
+        self._awaited: set[str] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the Launcher can talk to the Hub now."""
+        return self._connection is not None and self._connection.is_open
+
+    async def connect(self, endpoint: str, token: str) -> None:
+        """Connect and subscribe; keeps trying until it succeeds or is cancelled."""
+        while True:
+            try:
+                connection = await HubConnection.open(
+                    endpoint, token, on_event=self._received, on_lost=self._lost
+                )
+                await connection.subscribe(HEARD)
+                if self._watch is not None:
+                    await connection.subscribe([">"], observe=True)
+            except Unavailable:
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            self._connection = connection
+            return
+
+    def release(self, connected_before: set[str]) -> None:
+        """The Hub has said that it is ready: kept events go out when these modules are back."""
+        self._awaited = set(connected_before)
+        if not self._awaited:
+            self._flush()
+            return
+        self._timer = asyncio.get_running_loop().call_later(RETURN_WITHIN, self._flush)
+
+    def came_back(self, module: str) -> None:
+        """A module has said `module.ready` again."""
+        self._awaited.discard(module)
+        if self._holding and self._timer is not None and not self._awaited:
+            self._flush()
+
+    def publish(self, subject: str, data: Mapping[str, Any], *, at_once: bool = False) -> None:
+        """Publish, now or when the Hub is back; `at_once` events do not wait and may be lost."""
+        event = self._event(subject, data)
+        if self.is_connected and (at_once or not self._holding):
+            self._send(event)
+        elif not at_once:
+            if len(self._kept) >= KEPT_EVENTS:
+                self._kept.popleft()
+                self._lost_events += 1
+            self._kept.append(event)
+
+    async def drained(self) -> None:
+        """Wait until what was published has left this process."""
+        if self._connection is not None and self.is_connected:
+            with contextlib.suppress(KiteError, TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await self._connection.drained()
+
+    async def close(self) -> None:
+        """End the connection."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await connection.close()
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self.is_connected:
+            return
+        self._holding = False
+        if self._lost_events:
+            lost, self._lost_events = self._lost_events, 0
+            self._send(self._event("launcher.resync", {"lost": lost}))
+        while self._kept:
+            self._send(self._kept.popleft())
+
+    def _send(self, event: Event) -> None:
+        assert self._connection is not None
+        self._connection.publish(event)
+
+    def _event(self, subject: str, data: Mapping[str, Any]) -> Event:
+        self._published += 1
+        return Event(
+            event=subject,
+            event_id=f"launcher-{self._instance}-{self._published}",
+            source="launcher",
+            timestamp=now_rfc3339(),
+            data=dict(data),
+        )
+
+    def _received(self, event: Event) -> None:
+        if event.event in HEARD:
+            self._on_event(event)
+        if self._watch is not None:
+            self._watch(event)
+
+    def _lost(self, lost: Lost) -> None:
+        self._connection = None
+        self._holding = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        _log.info("hub.lost code=%s reason=%s", lost.code, lost.reason)

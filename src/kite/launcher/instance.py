@@ -1,0 +1,116 @@
+"""One running Kite: its id, its directories, and the file that tells clients where it is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kite.clock import rfc3339
+from kite.errors import ConfigError
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """What stays the same from `kite up` to the end.
+
+    Args:
+        id: unique to this run.
+        project_dir: the folder whose modules run.
+        workspace: where all instance directories are.
+        instance_dir: this project's.
+        registry_port: where the Registry listens in all its lives.
+        started_at: seconds since 1970-01-01 UTC.
+    """
+
+    id: str
+    project_dir: Path
+    workspace: Path
+    instance_dir: Path
+    registry_port: int
+    started_at: float
+
+    @property
+    def launcher_dir(self) -> Path:
+        """The Launcher's own directory."""
+        return self.instance_dir / "launcher"
+
+    @property
+    def registry_url(self) -> str:
+        """Where the Registry answers."""
+        return f"http://127.0.0.1:{self.registry_port}"
+
+    def data_dir(self, module: str) -> Path:
+        """A module's own directory; made when it is not there."""
+        path = self.instance_dir / module
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path
+
+    def variables(self, module: str, folder: Path) -> dict[str, str]:
+        """The `KITE_` names that a module's process finds (CONTRACT, section 3), but `KITE_PORT`."""
+        return {
+            "KITE_PROJECT": str(PACKAGE),
+            "KITE_CWD": str(self.project_dir),
+            "KITE_WORKSPACE": str(self.workspace),
+            "KITE_INSTANCE": self.id,
+            "KITE_INSTANCE_DIR": str(self.instance_dir),
+            "KITE_MODULE": module,
+            "KITE_MODULE_DIR": str(folder),
+            "KITE_MODULE_DATA": str(self.data_dir(module)),
+            "KITE_REGISTRY_PORT": str(self.registry_port),
+        }
+
+    @property
+    def started(self) -> str:
+        """When it began, RFC 3339."""
+        return rfc3339(self.started_at)
+
+
+def inherited_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What children get of the Launcher's own environment: all but `KITE_*` and `LISTEN_*`."""
+    return {n: value for n, value in environ.items() if not n.startswith(("KITE_", "LISTEN_"))}
+
+
+def prepare_directories(instance_dir: Path) -> None:
+    """Make what must be there, for the owner alone.
+
+    Raises:
+        ConfigError: `instance_dir_unusable`.
+    """
+    for path in (instance_dir, instance_dir / "launcher", instance_dir / "logs"):
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if stat.S_IMODE(path.stat().st_mode) & 0o077:
+                path.chmod(0o700)
+        except OSError as failure:
+            detail = failure.strerror or str(failure)
+            raise ConfigError("instance_dir_unusable", path=str(path), detail=detail) from failure
+
+
+class ApiFile:
+    """`launcher/api.json`: written whole before the API answers, removed at the end."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._path = instance.launcher_dir / "api.json"
+
+    def write(self, content: Mapping[str, object]) -> None:
+        """Replace the file atomically; mode 0600 from its first moment."""
+        draft = self._path.with_suffix(".json.new")
+        with contextlib.suppress(FileNotFoundError):
+            draft.unlink()
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(dict(content), file, indent=2)
+            file.write("\n")
+        draft.replace(self._path)
+
+    def remove(self) -> None:
+        """The API answers no more."""
+        with contextlib.suppress(OSError):
+            self._path.unlink()

@@ -1,0 +1,107 @@
+"""One life of a module in the world: its process, its output, its record, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+from kite.launcher import platform_linux, tree
+from kite.launcher.log_writer import LogWriter
+from kite.launcher.output import Capture
+from kite.launcher.process import Exit, Process, Spawn, spawn
+from kite.launcher.records import Records
+
+SWEEP_WITHIN = 3.0
+
+OnLines = Callable[[bool, list[str]], None]
+
+
+class RunningLife:
+    """A process that was spawned, until nothing of its tree is left.
+
+    Raises (from the constructor):
+        ModuleError: the process could not be made; nothing is left behind then.
+    """
+
+    def __init__(
+        self,
+        spec: Spawn,
+        *,
+        logs: LogWriter,
+        records: Records,
+        on_lines: OnLines,
+        on_exit: Callable[[Exit], None],
+    ) -> None:
+        self.module = spec.module
+        self.number = spec.life
+        self.is_booted = False
+        self._ending: asyncio.Task[tuple[int, ...]] | None = None
+        self._logs = logs
+        self._records = records
+        self.process: Process = spawn(spec, on_exit=on_exit)
+        records.add(self.process.kin, life=spec.life)
+        logs.note(spec.module, f"life {spec.life}, pid {self.process.pid}")
+        self._capture = Capture(
+            self.process.stdout, self.process.stderr, on_lines=on_lines, on_dropped=self._dropped
+        )
+
+    @property
+    def pid(self) -> int:
+        """The leader's."""
+        return self.process.pid
+
+    def boot(self, *lines: bytes) -> None:
+        """Write the boot line, and what follows it."""
+        for line in lines:
+            self.process.write_line(line)
+        self.is_booted = True
+
+    def signal_stop(self, name: str) -> None:
+        """Close standard input and send the stop signal to the group."""
+        self.process.close_stdin()
+        self.process.signal(signal.Signals[name])
+
+    async def end(self, *, grace: float = 0.0) -> tuple[int, ...]:
+        """End the whole tree and let go of the life. A second call waits for the first.
+
+        Args:
+            grace: seconds in which what still lives may end by itself.
+
+        Returns:
+            The pids that could not be ended.
+        """
+        if self._ending is None:
+            self._ending = asyncio.ensure_future(self._end(grace))
+        return await asyncio.shield(self._ending)
+
+    async def _end(self, grace: float) -> tuple[int, ...]:
+        if grace > 0:
+            await self._wait_for_tree(grace)
+        self.process.close_stdin()
+        survivors = await tree.end_tree(self.process.kin, timeout=SWEEP_WITHIN)
+        if self.pid not in survivors:
+            await self.process.exited
+        self._capture.finish()
+        if not survivors:
+            self.process.close()
+            self._records.remove(self.process.kin)
+        return tuple(survivors)
+
+    async def _wait_for_tree(self, seconds: float) -> None:
+        found = tree.snapshot()
+        watched: list[int] = []
+        try:
+            for pid in tree.members(self.process.kin, found):
+                descriptor = platform_linux.open_exactly(pid, found[pid].start_time)
+                if descriptor is not None:
+                    watched.append(descriptor)
+            deadline = asyncio.get_running_loop().time() + seconds
+            await tree.wait_until_dead(watched, deadline)
+        finally:
+            for descriptor in watched:
+                os.close(descriptor)
+
+    def _dropped(self, count: int) -> None:
+        self._logs.note(self.module, f"{count} lines were printed faster than they could be kept")

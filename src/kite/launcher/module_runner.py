@@ -1,0 +1,238 @@
+"""Performs what the supervisor decides about the processes of modules, and tells what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kite.errors import ConfigError, ModuleError
+from kite.launcher.authority import Authority
+from kite.launcher.core.facts import (
+    BecameReady,
+    BecameUnhealthy,
+    Exited,
+    Fact,
+    Spawned,
+    SpawnFailed,
+    TreeGone,
+)
+from kite.launcher.instance import Instance, inherited_environment
+from kite.launcher.life import RunningLife
+from kite.launcher.log_matcher import LogMatcher
+from kite.launcher.log_writer import LogWriter
+from kite.launcher.ports import Ports
+from kite.launcher.process import Exit, Limits, Spawn
+from kite.launcher.questions import Questions
+from kite.launcher.records import Records
+from kite.launcher.registry_link import RegistryLink
+from kite.model.expand import expand_manifest
+from kite.model.manifest import Manifest, Stdin
+from kite.model.probe_spec import ProbeKind
+from kite.model.program import resolve
+from kite.model.scan import Found
+from kite.wire.boot import BootLine, encode_line
+
+StartTask = Callable[..., asyncio.Task[Any]]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Held:
+    """A life and what goes with it. `manifest` has its variables filled in."""
+
+    found: Found
+    manifest: Manifest
+    environment: Mapping[str, str]
+    life: RunningLife
+    tasks: list[asyncio.Task[Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What all lives of an instance share."""
+
+    instance: Instance
+    authority: Authority
+    registry: RegistryLink
+    logs: LogWriter
+    records: Records
+    start_task: StartTask
+    show: Callable[[str, bool, list[str]], None]
+
+
+class ModuleRunner:
+    """The living processes of modules that are not core.
+
+    Args:
+        around: what all lives share.
+        feed: takes the facts.
+    """
+
+    def __init__(self, around: Surroundings, feed: Callable[[Fact], None]) -> None:
+        self.ports = Ports()
+        self._around = around
+        self._feed = feed
+        self._held: dict[str, _Held] = {}
+
+    def expanded(self, name: str) -> Manifest | None:
+        """The manifest of the newest life with its variables filled in."""
+        held = self._held.get(name)
+        return held.manifest if held else None
+
+    def is_booted(self, name: str) -> bool:
+        """Whether the newest life knows its token, so that what is said with it is its own."""
+        held = self._held.get(name)
+        return held is not None and held.life.is_booted
+
+    def pids(self) -> list[int]:
+        """The leaders that live."""
+        return [held.life.pid for held in self._held.values()]
+
+    # -- the beginning ------------------------------------------------------------------------
+
+    def spawn(self, found: Found, number: int) -> None:
+        """Make the process of a life; `Spawned` or `SpawnFailed` is fed."""
+        name = found.manifest.name
+        try:
+            held = self._make(found, number)
+        except (ModuleError, ConfigError) as error:
+            self._refused(name, number, error.code, str(error))
+            return
+        except OSError as error:
+            self._refused(name, number, "spawn_failed", error.strerror or str(error))
+            return
+        self._held[name] = held
+        self._feed(Spawned(module=name, life=number, pid=held.life.pid))
+        ready = held.manifest.ready
+        if held.manifest.stdin is Stdin.BOOT:
+            self._help(held, self._boot(held), "boot line")
+        if ready is not None and ready.kind is not ProbeKind.LOG:
+            self._help(held, self._probe_ready(held), "ready probe")
+
+    def _refused(self, name: str, number: int, code: str, message: str) -> None:
+        self.ports.release(name)
+        self._around.logs.note(name, f"could not be started: {message}")
+        self._feed(SpawnFailed(module=name, life=number, code=code, message=message))
+
+    def _make(self, found: Found, number: int) -> _Held:
+        name, folder = found.manifest.name, found.folder
+        instance = self._around.instance
+        variables = instance.variables(name, folder)
+        preferred = found.manifest.preferred_port
+        if preferred is not None:
+            variables["KITE_PORT"] = str(self.ports.take(name, preferred))
+        manifest = expand_manifest(found.manifest, variables)
+        environment = {**inherited_environment(os.environ), **manifest.env, **variables}
+        spec = Spawn(
+            instance=instance.id,
+            module=name,
+            life=number,
+            argv=resolve(manifest, folder, path=environment.get("PATH")),
+            cwd=folder,
+            env=environment,
+            stdin=manifest.stdin is Stdin.BOOT,
+            limits=Limits(files=manifest.limits.files, memory=manifest.limits.memory),
+        )
+        life = RunningLife(
+            spec,
+            logs=self._around.logs,
+            records=self._around.records,
+            on_lines=self._hear(manifest, number),
+            on_exit=lambda how: self._exited(name, number, how),
+        )
+        return _Held(found=found, manifest=manifest, environment=environment, life=life)
+
+    def _hear(self, manifest: Manifest, number: int) -> Callable[[bool, list[str]], None]:
+        name, around = manifest.name, self._around
+        matcher: LogMatcher | None = None
+        if manifest.ready is not None and manifest.ready.kind is ProbeKind.LOG:
+            matcher = LogMatcher(manifest.ready.target)
+
+        def hear(is_error: bool, lines: list[str]) -> None:
+            nonlocal matcher
+            around.logs.lines(name, is_error, lines)
+            around.show(name, is_error, lines)
+            if matcher is not None and matcher.feed(lines) is not None:
+                matcher = None
+                self._feed(BecameReady(module=name, life=number))
+
+        return hear
+
+    async def _boot(self, held: _Held) -> None:
+        """Write the boot line once the Registry has acknowledged the token in it."""
+        manifest, life = held.manifest, held.life
+        token = self._around.authority.issue(
+            life.module,
+            life.number,
+            publish=manifest.publish,
+            subscribe=manifest.subscribe,
+            scopes=manifest.scopes,
+        )
+        await self._around.registry.acknowledged(self._around.authority.version)
+        life.boot(encode_line(BootLine(token=token, life=life.number)))
+
+    async def _probe_ready(self, held: _Held) -> None:
+        assert held.manifest.ready is not None
+        await self._questions(held).until_ready(held.manifest.ready)
+        self._feed(BecameReady(module=held.life.module, life=held.life.number))
+
+    # -- while it runs ------------------------------------------------------------------------
+
+    def watch_health(self, name: str, number: int) -> None:
+        """The life is ready: ask from now on whether it is well."""
+        held = self._find(name, number)
+        if held is not None and held.manifest.health is not None:
+            self._help(held, self._probe_health(held), "health probe")
+
+    async def _probe_health(self, held: _Held) -> None:
+        assert held.manifest.health is not None
+        detail = await self._questions(held).until_unhealthy(held.manifest.health)
+        life = held.life
+        self._feed(BecameUnhealthy(module=life.module, life=life.number, detail=detail))
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def signal_stop(self, name: str, number: int) -> None:
+        """Close standard input and send the stop signal."""
+        held = self._find(name, number)
+        if held is not None:
+            held.life.signal_stop(held.manifest.stop.signal)
+
+    def end_tree(self, name: str, number: int, grace: float) -> None:
+        """End the whole tree; `TreeGone` is fed."""
+        held = self._find(name, number)
+        if held is None:
+            self._feed(TreeGone(module=name, life=number))
+            return
+        self._around.start_task(self._end(held, grace), name=f"end {name}")
+
+    async def _end(self, held: _Held, grace: float) -> None:
+        name, number = held.life.module, held.life.number
+        survivors = await held.life.end(grace=grace)
+        if self._held.get(name) is held and not survivors:
+            del self._held[name]
+            self.ports.release(name)
+        self._feed(TreeGone(module=name, life=number, survivors=survivors))
+
+    def _exited(self, name: str, number: int, how: Exit) -> None:
+        held = self._find(name, number)
+        for task in held.tasks if held else ():
+            task.cancel()
+        self._around.logs.note(name, f"life {number}: {how}")
+        self._feed(Exited(module=name, life=number, exit_code=how.exit_code, signal=how.signal))
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _find(self, name: str, number: int) -> _Held | None:
+        held = self._held.get(name)
+        return held if held is not None and held.life.number == number else None
+
+    def _questions(self, held: _Held) -> Questions:
+        return Questions(held.life, held.found.folder, held.environment)
+
+    def _help(self, held: _Held, work: Coroutine[Any, Any, None], what: str) -> None:
+        """A task that ends with the life."""
+        task = self._around.start_task(work, name=f"{what} of {held.life.module}")
+        held.tasks.append(task)

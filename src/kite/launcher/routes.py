@@ -1,0 +1,287 @@
+"""The management API (CONTRACT, section 7)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from kite.errors import KiteError, PeerError, RequestError
+from kite.http.application import application, reply
+from kite.http.body import read_json
+from kite.http.guard import Guard, Identity
+from kite.http.problem import problem
+from kite.launcher.authority import OPERATOR
+from kite.launcher.core import backbone as spine
+from kite.launcher.core import facts
+from kite.launcher.core.settling import settlement
+from kite.launcher.operations import outcome_of
+from kite.launcher.service import Launcher
+from kite.launcher.view import View
+from kite.model.edit import set_state
+from kite.model.manifest import CORE_NAMES, ConfigState
+from kite.version import __version__
+
+SETTLED_WAIT_LIMIT = 600.0
+CONTROL = "launcher.control"
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of start, stop and restart; it may be absent."""
+
+    reason: str | None = None
+
+
+class StateBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of `PUT …/state`."""
+
+    state: str
+
+
+class Routes:
+    """Answers requests about one Launcher."""
+
+    def __init__(self, launcher: Launcher, view: View, *, ws_endpoint: str) -> None:
+        self._launcher = launcher
+        self._view = view
+        self._ws_endpoint = ws_endpoint
+
+    # -- reading ------------------------------------------------------------------------------
+
+    async def health(self, _: Request) -> Response:
+        return reply({"status": "ok", "version": __version__})
+
+    async def about(self, _: Request) -> Response:
+        instance = self._launcher.around.instance
+        return reply(
+            {
+                "instance": instance.id,
+                "phase": self._launcher.phase,
+                "version": __version__,
+                "pid": os.getpid(),
+                "started_at": instance.started,
+                "project_dir": str(instance.project_dir),
+                "instance_dir": str(instance.instance_dir),
+                "registry_port": instance.registry_port,
+                "ws_endpoint": self._ws_endpoint,
+                "errors": [str(error) for error in self._launcher.catalog.errors()],
+            }
+        )
+
+    async def modules(self, _: Request) -> Response:
+        return reply({"modules": self._view.records(self._launcher.phase)})
+
+    async def module(self, request: Request) -> Response:
+        return reply(self._record(request.path_params["name"]))
+
+    async def settled(self, request: Request) -> Response:
+        """Wait until the system has come up as far as it will by itself."""
+        launcher = self._launcher
+        seconds = min(SETTLED_WAIT_LIMIT, _seconds(request.query_params.get("wait", "0")))
+
+        def is_over() -> bool:
+            if launcher.phase == "stopping":
+                return True
+            return (
+                launcher.phase in ("modules", "running") and settlement(launcher.supervisor).settled
+            )
+
+        try:
+            async with asyncio.timeout(seconds), launcher.changed:
+                await launcher.changed.wait_for(is_over)
+        except TimeoutError:
+            pass
+        now = settlement(launcher.supervisor)
+        unready = [self._record(name) for name in now.unready]
+        shown = ("name", "actual_state", "waiting_for", "error", "error_code")
+        return reply(
+            {
+                "settled": is_over(),
+                "ready": is_over() and not unready and launcher.phase != "stopping",
+                "unready": [{key: record[key] for key in shown} for record in unready],
+            }
+        )
+
+    async def metrics(self, _: Request) -> Response:
+        from kite.launcher.metrics import exposition  # noqa: PLC0415  (few ask)
+
+        body, kind = exposition(self._view.records(self._launcher.phase))
+        return Response(body, media_type=None, headers={"Content-Type": kind})
+
+    # -- acting -------------------------------------------------------------------------------
+
+    def acting(self, verb: str) -> Callable[[Request], Awaitable[Response]]:
+        """The route that starts, stops or restarts a module."""
+
+        async def route(request: Request) -> Response:
+            return await self._act(request, verb)
+
+        return route
+
+    async def _act(self, request: Request, verb: str) -> Response:
+        name = request.path_params["name"]
+        who = _identity(request)
+        if who.name != OPERATOR and CONTROL not in who.scopes:
+            raise RequestError("permission_denied", who=who.name, what=f"{verb} modules")
+        reason = (await read_json(request, Reason, absent=Reason())).reason
+        self._record(name)
+        if name in CORE_NAMES and (verb != "restart" or name == "launcher"):
+            raise RequestError("core_module", module=name, what=verb)
+        op, future = self._launcher.operations.open()
+        if name in CORE_NAMES:
+            self._launcher.feed_core(spine.CoreRestartAsked(name, op))
+        else:
+            self._launcher.feed(_fact(verb, name, op, reason, is_operator=who.name == OPERATOR))
+        if future.done():
+            future.result().check()
+            return reply(self._record(name))
+        if request.query_params.get("wait") not in ("1", "true"):
+            return reply(self._record(name), 202)
+        (await outcome_of(future, name)).check()
+        return reply(self._record_or_gone(name))
+
+    async def rescan(self, request: Request) -> Response:
+        _only_operator(request, "rescan")
+        changes = self._launcher.rescan()
+        return reply(
+            {
+                "added": list(changes.added),
+                "changed": list(changes.changed),
+                "removed": list(changes.removed),
+                "errors": [_told(error) for error in changes.errors],
+            }
+        )
+
+    async def put_state(self, request: Request) -> Response:
+        """Change a config state where it takes effect."""
+        _only_operator(request, "change states")
+        name = request.path_params["name"]
+        body = await read_json(request, StateBody)
+        self._record(name)
+        if body.state not in set(ConfigState):
+            raise RequestError("bad_config_state", state=body.state)
+        state = ConfigState(body.state)
+        if name in CORE_NAMES:
+            if state is not ConfigState.ENABLED:
+                raise RequestError("core_module", module=name, what=body.state)
+            return reply({"name": name, "old": "enabled", "new": "enabled", "file": None})
+        found = self._launcher.catalog.scan.modules.get(name)
+        if found is None:
+            broken = self._launcher.catalog.scan.broken[name]
+            raise RequestError("failed", module=name, detail=str(broken.errors[0]))
+        edit = set_state(found, state, project_dir=self._launcher.around.instance.project_dir)
+        self._launcher.rescan()
+        old, new = edit.old.value, edit.new.value
+        return reply({"name": name, "old": old, "new": new, "file": str(edit.file)})
+
+    async def shutdown(self, request: Request) -> Response:
+        _only_operator(request, "shut Kite down")
+        # The answer leaves before anything ends.
+        asyncio.get_running_loop().call_soon(self._launcher.stop)
+        return reply({"ok": True, "phase": "stopping"}, 202)
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _record(self, name: str) -> dict[str, Any]:
+        record = self._view.record(name, self._launcher.phase)
+        if record is None:
+            raise RequestError("unknown_module", module=name)
+        return record
+
+    def _record_or_gone(self, name: str) -> dict[str, Any]:
+        return self._view.record(name, self._launcher.phase) or {"name": name}
+
+
+def _fact(
+    verb: str, name: str, op: int, reason: str | None, *, is_operator: bool
+) -> facts.StartRequested | facts.StopRequested | facts.RestartRequested:
+    match verb:
+        case "start":
+            return facts.StartRequested(module=name, op=op)
+        case "stop":
+            return facts.StopRequested(module=name, op=op, reason=reason or "stop_requested")
+        case _:
+            return facts.RestartRequested(
+                module=name, op=op, reason=reason or "restart", revive=is_operator
+            )
+
+
+def _told(error: KiteError) -> dict[str, Any]:
+    return {**problem(error), "location": str(error.location) if error.location else None}
+
+
+def _identity(request: Request) -> Identity:
+    who: Identity = request.state.identity
+    return who
+
+
+def _only_operator(request: Request, what: str) -> None:
+    who = _identity(request)
+    if who.name != OPERATOR:
+        raise RequestError("permission_denied", who=who.name, what=what)
+
+
+_NUMBER = re.compile(r"\d{1,6}(\.\d{1,6})?")
+
+
+def _seconds(text: str) -> float:
+    if not _NUMBER.fullmatch(text):
+        raise RequestError(
+            "malformed_body", place="wait", detail=f"'{text[:40]}' is no number of seconds"
+        )
+    return float(text)
+
+
+def launcher_application(
+    launcher: Launcher, view: View, *, port: int, ws_endpoint: str
+) -> Starlette:
+    """The API as an application.
+
+    Args:
+        port: where it will be served.
+        ws_endpoint: where the Hub is.
+    """
+    authority = launcher.around.authority
+    routes = Routes(launcher, view, ws_endpoint=ws_endpoint)
+
+    async def authenticate(token: str) -> Identity:
+        found = authority.find(token)
+        if found is None:
+            raise PeerError("unauthorized")
+        name, grant = found
+        return Identity(name=name, scopes=frozenset(grant.scopes), life=grant.life)
+
+    guard = Guard(
+        port=port,
+        ports=lambda: launcher.around.registry.ports,
+        origins=launcher.catalog.project.hub.get("origins", ()),
+    )
+    one = "/launcher/modules/{name}"
+    return application(
+        [
+            Route("/health", routes.health),
+            Route("/metrics", routes.metrics),
+            Route("/launcher", routes.about),
+            Route("/launcher/settled", routes.settled),
+            Route("/launcher/modules", routes.modules),
+            Route(one, routes.module),
+            Route(one + "/state", routes.put_state, methods=["PUT"]),
+            *(
+                Route(f"{one}/{verb}", routes.acting(verb), methods=["POST"])
+                for verb in ("start", "stop", "restart")
+            ),
+            Route("/launcher/rescan", routes.rescan, methods=["POST"]),
+            Route("/launcher/shutdown", routes.shutdown, methods=["POST"]),
+        ],
+        authenticate=authenticate,
+        guard=guard,
+        open_paths=("/health",),
+    )

@@ -1,0 +1,153 @@
+"""What the API and `kite ps --json` show of each module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kite.clock import Clock, rfc3339
+from kite.launcher.catalog import Catalog
+from kite.launcher.core.backbone import CORES, Backbone, Core, Stage
+from kite.launcher.core.lifecycle import ModuleState, Phase
+from kite.launcher.core.supervisor import Supervisor
+from kite.launcher.core_runner import CoreRunner
+from kite.launcher.instance import PACKAGE, Instance
+
+_CORE_TITLES = {"launcher": "Launcher", "registry": "Registry", "event_hub": "Event Hub"}
+
+
+class View:
+    """Reads; decides nothing.
+
+    Args:
+        pid: the Launcher's.
+        clock: where uptimes come from.
+    """
+
+    def __init__(
+        self,
+        *,
+        instance: Instance,
+        catalog: Catalog,
+        supervisor: Supervisor,
+        backbone: Backbone,
+        cores: CoreRunner,
+        clock: Clock,
+        pid: int,
+    ) -> None:
+        self._instance = instance
+        self._catalog = catalog
+        self._supervisor = supervisor
+        self._backbone = backbone
+        self._cores = cores
+        self._clock = clock
+        self._pid = pid
+
+    def records(self, phase: str) -> list[dict[str, Any]]:
+        """All modules, the core ones first."""
+        return [
+            self._launcher(phase),
+            *(self._core(self._backbone.cores[name], phase) for name in CORES),
+            *(self._module(name, state) for name, state in self._supervisor.states.items()),
+        ]
+
+    def record(self, name: str, phase: str) -> dict[str, Any] | None:
+        """One module, or None: there is none of the name."""
+        if name == "launcher":
+            return self._launcher(phase)
+        if name in self._backbone.cores:
+            return self._core(self._backbone.cores[name], phase)
+        state = self._supervisor.states.get(name)
+        return self._module(name, state) if state is not None else None
+
+    def _launcher(self, phase: str) -> dict[str, Any]:
+        states = {"stopping": "stopping", "running": "running", "modules": "running"}
+        return {
+            **_blank("launcher"),
+            "actual_state": states.get(phase, "starting"),
+            "pid": self._pid,
+            "life": 1,
+            "uptime": round(self._clock.wall() - self._instance.started_at, 3),
+        }
+
+    def _core(self, core: Core, phase: str) -> dict[str, Any]:
+        pid = self._cores.pid(core.name)
+        actual = "running" if core.stage is Stage.READY else "starting"
+        if phase == "stopping":
+            actual = "stopping" if pid else "stopped"
+        elif core.stage is Stage.ABSENT:
+            actual = "backing_off" if core.life else "waiting"
+        uptime = None
+        if pid is not None:
+            uptime = round(max(0.0, self._clock.monotonic() - core.spawned_at), 3)
+        return {
+            **_blank(core.name),
+            "actual_state": actual,
+            "pid": pid,
+            "life": core.life,
+            "uptime": uptime,
+            "restarts": core.restarts,
+            "error": core.error,
+        }
+
+    def _module(self, name: str, state: ModuleState) -> dict[str, Any]:
+        manifest, folder = self._catalog.manifest(name), self._catalog.folder(name)
+        life = state.life
+        return {
+            "name": name,
+            "display_name": manifest.display_name if manifest else name,
+            "type": manifest.type if manifest else None,
+            "config_state": state.plan.config_state.value,
+            "desired_state": "running" if state.desired.running else "stopped",
+            "actual_state": state.actual_state,
+            "pid": life.pid,
+            "life": life.number,
+            "uptime": self._uptime(state),
+            "restarts": state.history.restarts,
+            "exit_code": life.exit_code,
+            "signal": life.signal,
+            "depends_on": [dependency for dependency, _ in state.plan.dependencies],
+            "waiting_for": self._supervisor.waiting_for(name),
+            "next_try": self._next_try(state),
+            "module_dir": str(folder) if folder else None,
+            "error": state.problem.message if state.problem else None,
+            "error_code": state.problem.code if state.problem else None,
+            "completed": state.completed,
+        }
+
+    def _uptime(self, state: ModuleState) -> float | None:
+        if state.life.pid is None or state.life.started_at is None:
+            return None
+        return round(max(0.0, self._clock.monotonic() - state.life.started_at), 3)
+
+    def _next_try(self, state: ModuleState) -> str | None:
+        at = state.next_run if state.phase is Phase.STOPPED and state.desired.running else None
+        if state.phase in (Phase.BACKING_OFF, Phase.FAILED):
+            at = state.deadline
+        if at is None:
+            return None
+        return rfc3339(self._clock.wall() + at - self._clock.monotonic())
+
+
+def _blank(name: str) -> dict[str, Any]:
+    """A core module's record before anything is filled in; in the order of the contract."""
+    return {
+        "name": name,
+        "display_name": _CORE_TITLES[name],
+        "type": "infrastructure",
+        "config_state": "enabled",
+        "desired_state": "running",
+        "actual_state": "starting",
+        "pid": None,
+        "life": 0,
+        "uptime": None,
+        "restarts": 0,
+        "exit_code": None,
+        "signal": None,
+        "depends_on": [],
+        "waiting_for": [],
+        "next_try": None,
+        "module_dir": str(PACKAGE / name),
+        "error": None,
+        "error_code": None,
+        "completed": False,
+    }
