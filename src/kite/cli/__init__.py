@@ -1,0 +1,1 @@
+"""The command line: `kite VERB`. One file per verb, imported only when it is used."""

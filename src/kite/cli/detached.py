@@ -1,0 +1,120 @@
+"""Starting a Launcher in the background, and learning whether it came up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from kite.cli import report
+from kite.cli.control import ApiFile, Control, is_alive
+from kite.cli.inotify import Inotify
+from kite.errors import KiteError, RequestError, Unavailable
+
+START_SECONDS = 30.0
+"""The API answers within the Registry's 6 s; the rest is for a machine that is busy."""
+LOG_TAIL_BYTES = 8192
+LOG_TAIL_LINES = 20
+
+
+class LauncherEnded(KiteError):  # noqa: N818  (a fact more than a mistake)
+    """The Launcher ended by itself; the command ends with the same status."""
+
+    def __init__(self, *, status: int, log: Path) -> None:
+        super().__init__("launcher_ended", status=status, log=str(log))
+        self.exit_status = status
+
+
+class Detached:
+    """A Launcher in a session of its own, writing to `<instance dir>/logs/launcher.log`.
+
+    Raises:
+        RequestError: `already_running` when there is one in this instance directory (status 5).
+    """
+
+    def __init__(
+        self, command: Sequence[str], environ: dict[str, str], instance: Path, *, project: str
+    ) -> None:
+        self._instance = instance
+        self._project = project
+        self._api = instance / "launcher" / "api.json"
+        self.log = instance / "logs" / "launcher.log"
+        for folder in (self._api.parent, self.log.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        self._before = self._running()
+        self._watch = Inotify([self._api.parent])
+        with self.log.open("ab") as log:
+            self._log_start = log.tell()
+            self._process = subprocess.Popen(  # it outlives this command
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environ,
+                start_new_session=True,
+            )
+
+    def until_api_answers(self) -> Control:
+        """Wait for it.
+
+        Raises:
+            LauncherEnded: it ended instead; what it wrote has been shown.
+            Unavailable: `not_ready` after 30 s.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        pidfd = os.pidfd_open(self._process.pid)
+        try:
+            with self._watch:
+                while (control := self._found()) is None:
+                    self.raise_if_ended()
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        raise Unavailable("not_ready", what="kite.launcher")
+                    self._watch.wait(left, also=[pidfd])
+        finally:
+            os.close(pidfd)
+        try:
+            control.get("/launcher", timeout=START_SECONDS)
+        except KiteError:
+            self._process.wait(timeout=START_SECONDS)
+            self.raise_if_ended()
+            raise
+        return control
+
+    def raise_if_ended(self) -> None:
+        """Show the end of its log and raise when it is gone.
+
+        Raises:
+            LauncherEnded: with its exit status.
+        """
+        status = self._process.poll()
+        if status is None:
+            return
+        for line in self._written():
+            report.say(line)
+        raise LauncherEnded(status=status if status > 0 else 128 - status, log=self.log)
+
+    def _running(self) -> ApiFile | None:
+        api = ApiFile.read(self._api)
+        if api is not None and is_alive(api.pid):
+            from kite.model.instance_lock import holder
+
+            if holder(self._instance) is not None:
+                raise RequestError("already_running", pid=api.pid, project=self._project)
+        return api
+
+    def _found(self) -> Control | None:
+        api = ApiFile.read(self._api)
+        if api is None or api == self._before:
+            return None
+        return Control(api=api, instance_dir=self._instance, project=self._project)
+
+    def _written(self) -> list[str]:
+        """The last lines of what this Launcher wrote."""
+        with self.log.open("rb") as log:
+            size = log.seek(0, os.SEEK_END)
+            log.seek(max(self._log_start, size - LOG_TAIL_BYTES))
+            text = log.read().decode("utf-8", "replace")
+        return text.splitlines()[-LOG_TAIL_LINES:]

@@ -1,0 +1,99 @@
+"""`kite ps`: the modules and their states."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from kite import terminal
+from kite.cli.command import Verb
+from kite.cli.session import Session
+from kite.cli.table import Cell, table
+from kite.launcher.progress import duration, instant, reason_of, state_color, state_word
+from kite.locale import _
+
+DAY = 86400.0
+
+
+@click.command(
+    cls=Verb,
+    help=_(
+        "List the modules: their state, process and uptime, and why one is not running."
+        " With --json exactly the document of GET /launcher/modules."
+    ),
+)
+@click.pass_obj
+def ps(session: Session) -> None:
+    answer = session.control().get("/launcher/modules")
+    if session.wants_json:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(answer.body.rstrip(b"\n") + b"\n")
+        return
+    import time
+
+    columns = None
+    if sys.stdout.isatty():
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns or None
+    color = terminal.wants_color(sys.stdout, os.environ)
+    for line in lines(answer.json()["modules"], time.time(), color=color, columns=columns):
+        print(line)
+
+
+def lines(
+    records: list[Mapping[str, Any]], now: float, *, color: bool, columns: int | None = None
+) -> list[str]:
+    """The table. `now` is in seconds since 1970 UTC."""
+    headers = [_("NAME"), _("STATE"), _("PID"), _("UPTIME"), _("RESTARTS"), _("NOTE")]
+    rows: list[list[str | Cell]] = [
+        [
+            str(record["name"]),
+            Cell(state_word(state := str(record["actual_state"])), (state_color(state),)),
+            str(record.get("pid") or "-"),
+            uptime(record.get("uptime")),
+            str(record.get("restarts") or 0),
+            note(record, now),
+        ]
+        for record in records
+    ]
+    return table(headers, rows, color=color, columns=columns, right=frozenset({2, 3, 4}))
+
+
+def uptime(seconds: float | None) -> str:
+    """A running time in one or two units: `4 s`, `3 m 20 s`, `2 h 5 m`, `3 d 4 h`."""
+    if seconds is None:
+        return "-"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} m {whole % 60} s"
+    if whole < DAY:
+        return f"{whole // 3600} h {whole % 3600 // 60} m"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def note(record: Mapping[str, Any], now: float) -> str:
+    """What else there is to say about a module in one line."""
+    from kite.launcher.story import exit_text
+
+    parts: list[str] = []
+    config, state = record.get("config_state"), record.get("actual_state")
+    if config == "disabled":
+        parts.append(_("disabled"))
+    elif config == "manual" and state == "stopped":
+        parts.append(_("manual"))
+    if why := reason_of(record):
+        parts.append(why)
+    elif state != "running" and (
+        record.get("exit_code") is not None or record.get("signal") is not None
+    ):
+        parts.append(exit_text(record.get("exit_code"), record.get("signal")))
+    if following := record.get("next_try"):
+        wait = instant(following, now) - now
+        when = _("in {duration}").format(duration=duration(wait)) if wait > 0 else str(following)
+        parts.append(_("next try {when}").format(when=when))
+    return "; ".join(parts)

@@ -1,0 +1,68 @@
+"""What the command line says: data on standard output, messages and errors on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from kite import terminal
+from kite.errors import InternalError, KiteError
+
+UNKNOWN = 1
+
+
+def error(problem: KiteError, *, wants_json: bool = False) -> None:
+    """Say what went wrong and what to do next; with `--json` as one JSON object on a line."""
+    if wants_json:
+        document: dict[str, Any] = {
+            "code": problem.code,
+            "message": problem.message,
+            "hint": problem.hint,
+            "params": problem.params,
+        }
+        if problem.location:
+            document["file"] = problem.location.file
+            document["line"] = problem.location.line
+        print(json.dumps(document, ensure_ascii=False, default=str), file=sys.stderr)
+        return
+    color = terminal.wants_color(sys.stderr, os.environ)
+    text = f"{problem.location}: {problem.message}" if problem.location else problem.message
+    say(terminal.paint("kite:", "red", "bold", color=color) + f" {text}")
+    if problem.hint:
+        say("      " + terminal.paint(problem.hint, "dim", color=color))
+
+
+def say(text: str) -> None:
+    """A message for the person, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def document(value: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=str), flush=True)
+
+
+def line(value: Any) -> None:
+    """One JSON object on a line of standard output: an item of a stream."""
+    print(json.dumps(value, ensure_ascii=False, default=str), flush=True)
+
+
+def exit_status(problem: KiteError) -> int:
+    """The exit status a command ends with after this error."""
+    return getattr(problem, "exit_status", 0) or problem.kind.exit or UNKNOWN
+
+
+def bug(problem: Exception) -> int:
+    """Something nobody foresaw: the traceback, and a plea to report it."""
+    import traceback
+
+    traceback.print_exc()
+    error(InternalError("internal_error", detail=f"{type(problem).__name__}: {problem}"))
+    return UNKNOWN
+
+
+def stdout_color() -> bool:
+    """Whether standard output gets colours."""
+    return terminal.wants_color(sys.stdout, os.environ)

@@ -1,0 +1,102 @@
+"""`kite request`: publish a request and print the reply."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import click
+
+from kite.cli import report
+from kite.cli.command import Verb
+from kite.cli.session import Session
+from kite.cli.usage import positive_seconds
+from kite.errors import RequestError
+from kite.locale import _
+
+ERROR_HEADER = "kite-error"
+
+
+@click.command(
+    cls=Verb,
+    help=_(
+        "Publish a request as the operator and print the data of the first reply."
+        " Status 1 when nobody answers such requests or the reply is an error, 4 when none comes in time."
+    ),
+)
+@click.option(
+    "--timeout",
+    callback=positive_seconds,
+    default="5",
+    show_default=True,
+    metavar="SECONDS",
+    help=_("how long to wait for the reply"),
+)
+@click.argument("subject")
+@click.argument("data", metavar="[JSON|-]", required=False)
+@click.pass_obj
+def request(session: Session, *, timeout: float, subject: str, data: str | None) -> int:
+    from kite.cli.hub import parse_data, run
+    from kite.wire.subject import check_subject
+
+    check_subject(subject)
+    value = parse_data(data)
+    reply = run(_ask(session.control(), subject, value, timeout))
+    if isinstance(reply.headers, dict) and ERROR_HEADER in reply.headers:
+        raise _refused(reply, subject)
+    if isinstance(reply.data, str) and not session.wants_json:
+        print(reply.data)
+    else:
+        report.document(reply.data)
+    return 0
+
+
+async def _ask(control: Any, subject: str, data: Any, timeout: float) -> Any:
+    from kite.cli.hub import OPERATOR, connect, new_id
+    from kite.clock import now_rfc3339
+    from kite.wire.frame import Event
+
+    inbox = f"_reply.{OPERATOR}.{new_id()}"
+    replied: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+
+    def on_event(event: Event) -> None:
+        if not replied.done():
+            replied.set_result(event)
+
+    connection = await connect(control, on_event=on_event, on_lost=replied.cancel)
+    try:
+        async with asyncio.timeout(timeout):
+            await connection.subscribe([inbox])
+            event = Event(
+                event=subject,
+                data=data,
+                event_id=new_id(),
+                source=OPERATOR,
+                timestamp=now_rfc3339(),
+                reply_to=inbox,
+                ack=True,
+            )
+            await connection.publish_acked(event, timeout=timeout)
+            return await replied
+    except TimeoutError:
+        raise RequestError("request_timeout", subject=subject, timeout=timeout) from None
+    except asyncio.CancelledError:
+        if not replied.cancelled():
+            raise
+        control.get("/launcher")  # raises when Kite has ended
+        raise RequestError("connection_lost") from None
+    finally:
+        await connection.close()
+
+
+def _refused(reply: Any, subject: str) -> RequestError:
+    """The error that a module answered with. Its own words are shown, as only it knows its codes."""
+    data = reply.data if isinstance(reply.data, dict) else {}
+    code = str(reply.headers[ERROR_HEADER])
+    return RequestError(
+        "request_refused",
+        subject=subject,
+        source=reply.source,
+        code_given=code,
+        detail=str(data.get("message") or code),
+    )

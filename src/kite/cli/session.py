@@ -1,0 +1,65 @@
+"""What one command line works on: a project, its instance directory, the Launcher that runs there."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kite.errors import Unavailable
+
+if TYPE_CHECKING:
+    from kite.cli.control import Control
+
+
+@dataclass(slots=True)
+class Session:
+    """The global options, and what they lead to.
+
+    Args:
+        project: `-C`.
+        wants_json: `--json`.
+        environ: the environment as the shell gave it, for processes that are started.
+    """
+
+    project: str | None = None
+    wants_json: bool = False
+    environ: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    def project_dir(self) -> Path:
+        """The project directory (CONTRACT, section 7)."""
+        from kite.model.workspace import project_dir
+
+        return project_dir(self.project)
+
+    def instance_dir(self) -> Path | None:
+        """The project's instance directory, or None when Kite never ran here."""
+        from kite.model.workspace import find_instance_dir
+
+        return find_instance_dir(self.project_dir())
+
+    def known_instance_dir(self) -> Path:
+        """The instance directory.
+
+        Raises:
+            Unavailable: `never_ran` when there is none.
+        """
+        found = self.instance_dir()
+        if found is None:
+            raise Unavailable("never_ran", project=str(self.project_dir()))
+        return found
+
+    def control(self) -> Control:
+        """The running Launcher's API.
+
+        Raises:
+            Unavailable: it is not running, with the reason.
+        """
+        from kite.cli.control import Control
+
+        instance = self.instance_dir()
+        project = str(self.project_dir())
+        if instance is None:
+            raise Unavailable("not_running", project=project)
+        return Control.find(instance, project=project)

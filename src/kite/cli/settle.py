@@ -1,0 +1,100 @@
+"""Waiting until every module that is to run does, or never will by itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kite import terminal
+from kite.cli import report
+from kite.cli.control import Control
+from kite.errors import KiteError, Unavailable
+from kite.launcher.progress import Progress, reason_of, state_word
+from kite.locale import _
+
+LONG_WAIT = 30.0
+DRAW_SECONDS = 0.2
+"""How often the display is drawn anew: the longest that one answer is waited for on a terminal."""
+
+
+def until_settled(control: Control, *, timeout: float | None, ended: Callable[[], None]) -> None:
+    """Wait, with the modules' progress on a terminal.
+
+    Args:
+        timeout: seconds at most; None as long as it takes.
+        ended: raises when the Launcher is gone.
+
+    Raises:
+        Unavailable: `not_all_ready` (status 4) when some are not ready, each named on standard
+            error with its reason.
+        KiteError: whatever `ended` raises.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    display = Display() if terminal.can_move_cursor(sys.stderr, os.environ) else None
+    try:
+        while True:
+            left = LONG_WAIT if deadline is None else max(0.0, deadline - time.monotonic())
+            wait = min(left, DRAW_SECONDS if display else LONG_WAIT)
+            answer = _ask(control, f"/launcher/settled?wait={wait:.3f}", wait, ended)
+            if display:
+                records = _ask(control, "/launcher/modules", 0, ended)["modules"]
+                display.draw(records, time.time())
+            if answer["settled"] or (deadline is not None and time.monotonic() >= deadline):
+                break
+    finally:
+        if display:
+            display.end()
+    if not answer["ready"]:
+        for line in unready_lines(answer["unready"]):
+            report.say(line)
+        names = ", ".join(str(each["name"]) for each in answer["unready"])
+        first = next((str(each["name"]) for each in answer["unready"]), "")
+        raise Unavailable("not_all_ready", names=names, first=first)
+
+
+def unready_lines(unready: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Who is not ready and why, one line each."""
+    columns = max((terminal.width(str(each["name"])) for each in unready), default=0)
+    return [
+        f"  {terminal.pad(str(each['name']), columns)}  "
+        + ": ".join(filter(None, [state_word(str(each.get("actual_state"))), reason_of(each)]))
+        for each in unready
+    ]
+
+
+class Display:
+    """The modules' states, drawn again in place on standard error."""
+
+    def __init__(self) -> None:
+        self._progress = Progress()
+        self._drawn = 0
+        self._color = terminal.wants_color(sys.stderr, os.environ)
+
+    def draw(self, records: Sequence[Mapping[str, Any]], now: float) -> None:
+        """Show the records; `now` is in seconds since 1970 UTC."""
+        for record in records:
+            self._progress.record(record, now)
+        size = os.get_terminal_size(sys.stderr.fileno())
+        lines = self._progress.lines(
+            now, columns=(size.columns or 80) - 1, rows=(size.lines or 24) - 2, color=self._color
+        )
+        up = f"\x1b[{self._drawn}A\r" if self._drawn else ""
+        sys.stderr.write(up + "".join(f"{line}\x1b[K\n" for line in lines) + "\x1b[J")
+        sys.stderr.flush()
+        self._drawn = len(lines)
+
+    def end(self) -> None:
+        """Leave the last drawing where it is."""
+        if not self._drawn:
+            report.say(_("nothing is to be started"))
+
+
+def _ask(control: Control, path: str, wait: float, ended: Callable[[], None]) -> Any:
+    try:
+        return control.get(path, timeout=wait + 10.0).json()
+    except KiteError:
+        ended()
+        raise

@@ -1,0 +1,102 @@
+"""Wrong usage in Kite's own words, whatever click calls it."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import Any
+
+import click
+from click.exceptions import (
+    BadOptionUsage,
+    BadParameter,
+    MissingParameter,
+    NoSuchOption,
+    UsageError,
+)
+
+from kite.errors import ConfigError
+from kite.locale import _
+
+_EXTRA = re.compile(r"Got unexpected extra arguments? \((.*)\)")
+_QUOTED = re.compile(r"'(.*?)'")
+
+
+def usage_error(wrong: UsageError) -> ConfigError:
+    """What click found wrong with a command line, as an error with a code."""
+    where = wrong.ctx.command_path if wrong.ctx else "kite"
+    if extra := _EXTRA.match(wrong.message):
+        return ConfigError("extra_argument", name=extra.group(1), command=where)
+    match wrong:
+        case NoSuchOption():
+            return unknown("unknown_option", wrong.option_name, _options(wrong.ctx), where=where)
+        case BadOptionUsage():
+            return ConfigError("option_lacks_value", name=wrong.option_name, command=where)
+        case MissingParameter() if wrong.param is not None:
+            name = (wrong.param.metavar or wrong.param.human_readable_name).upper()
+            return ConfigError("missing_argument", name=name, command=where)
+        case BadParameter() if wrong.param is not None:
+            return _bad_value(wrong, wrong.param, where)
+        case _:
+            detail = wrong.format_message().rstrip(".")
+            return ConfigError("wrong_usage", detail=detail, command=where)
+
+
+def bad_value(parameter: click.Parameter, value: str, expected: str) -> ConfigError:
+    """An error about a value that is none for this parameter."""
+    name = parameter.opts[0]
+    return ConfigError("bad_choice", name=name, value=value, expected=expected, command="kite")
+
+
+def positive_seconds(
+    _ctx: click.Context, parameter: click.Parameter, value: str | float | None
+) -> float | None:
+    """An option's value as seconds above 0. A callback of click's."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise bad_value(parameter, str(value), _("a number of seconds above 0"))
+    return seconds
+
+
+def positive_count(
+    _ctx: click.Context, parameter: click.Parameter, value: str | None
+) -> int | None:
+    """An option's value as a whole number above 0. A callback of click's."""
+    if value is None:
+        return None
+    if not value.isdecimal() or int(value) == 0:
+        raise bad_value(parameter, value, _("a whole number above 0"))
+    return int(value)
+
+
+def unknown(
+    code: str, name: str, known: list[str], *, where: str = "kite", **params: Any
+) -> ConfigError:
+    """An error about a name that is none, with the nearest one that is (`<code>_near`)."""
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    if near:
+        return ConfigError(f"{code}_near", name=name, near=near[0], command=where, **params)
+    return ConfigError(code, name=name, command=where, **params)
+
+
+def _bad_value(wrong: BadParameter, parameter: click.Parameter, where: str) -> ConfigError:
+    found = _QUOTED.match(wrong.message)
+    if isinstance(parameter.type, click.Choice) and found:
+        expected = ", ".join(map(str, parameter.type.choices))
+        name = parameter.opts[0] if isinstance(parameter, click.Option) else parameter.name
+        return ConfigError(
+            "bad_choice", name=name, value=found.group(1), expected=expected, command=where
+        )
+    return ConfigError("wrong_usage", detail=wrong.format_message().rstrip("."), command=where)
+
+
+def _options(context: click.Context | None) -> list[str]:
+    if context is None:
+        return []
+    parameters = context.command.get_params(context)
+    return [name for each in parameters for name in each.opts if name.startswith("-")]
