@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from kite.sdk.core.subscriptions import Subscription
 from kite.sdk.event import Event, Request
@@ -19,8 +20,7 @@ OWN_NAME = ""
 """As a queue: the group that is called like the module, so that replicas share the work."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listener:
+class Listener(msgspec.Struct, frozen=True, kw_only=True):
     """One handler with what it listens to.
 
     Args:
@@ -49,21 +49,19 @@ class Listener:
         return self.function(Event(event))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopHandler:
+class StopHandler(msgspec.Struct, frozen=True, kw_only=True):
     """What runs before the module leaves; `estimated_cleanup` in seconds."""
 
     function: LifeHandler
     estimated_cleanup: float
 
 
-@dataclass(slots=True)
-class Declaration:
+class Declaration(msgspec.Struct):
     """Everything that has been said so far."""
 
-    listeners: list[Listener] = field(default_factory=list)
-    start_handlers: list[LifeHandler] = field(default_factory=list)
-    stop_handlers: list[StopHandler] = field(default_factory=list)
+    listeners: list[Listener] = msgspec.field(default_factory=list)
+    start_handlers: list[LifeHandler] = msgspec.field(default_factory=list)
+    stop_handlers: list[StopHandler] = msgspec.field(default_factory=list)
     registered: dict[str, Any] | None = None
 
     @property

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+import msgspec
 
 DEFAULT_TIMEOUT = 10.0
 """Seconds for everything, where `module.shutdown` does not say (the manifest's `stop.timeout`)."""
@@ -30,8 +31,7 @@ class Cause(Enum):
     """It said so itself: `module.stop()`, a failed task, a refusal that is final."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Orders:
+class Orders(msgspec.Struct, frozen=True, kw_only=True):
     """A `module.shutdown` that is meant for this life.
 
     Args:
@@ -74,6 +74,6 @@ def patience(cause: Cause, orders: Orders | None) -> float:
 def time_to_finish(patience: float, estimates: Iterable[float]) -> float:
     """Seconds of the patience for finishing what has been received; the stop handlers get the rest.
 
-    What they have asked for is theirs, but half of the time at most.
+    What they have asked for is theirs, at least a quarter, and half of the time at most.
     """
-    return patience - min(sum(estimates), patience / 2)
+    return patience - min(max(sum(estimates), patience / 4), patience / 2)

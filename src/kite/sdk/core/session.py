@@ -12,9 +12,10 @@ and reports what came of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+import msgspec
 
 from kite.errors import KiteError, PeerError, Unavailable
 from kite.sdk.core.backoff import Backoff
@@ -29,38 +30,32 @@ class Phase(Enum):
     STOPPING = "stopping"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
+class Begun(msgspec.Struct, frozen=True, kw_only=True):
     """The process has its boot line."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
+class Joined(msgspec.Struct, frozen=True, kw_only=True):
     """Connected, subscribed, and registered where there is something to register."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class Started(msgspec.Struct, frozen=True, kw_only=True):
     """The module's own start handlers are through."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """A try to join came to nothing, or a heartbeat did."""
 
     error: KiteError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionLost:
+class ConnectionLost(msgspec.Struct, frozen=True, kw_only=True):
     """The connection ended although nobody asked for it."""
 
     code: int
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopAsked:
+class StopAsked(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody wants the module to go, or something of its own has failed (`status` 1)."""
 
     status: int = 0
@@ -69,25 +64,21 @@ class StopAsked:
 Fact = Begun | Joined | Started | Failed | ConnectionLost | StopAsked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Join:
+class Join(msgspec.Struct, frozen=True, kw_only=True):
     """Connect, subscribe, register, after `delay` seconds."""
 
     delay: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStartHandlers:
+class RunStartHandlers(msgspec.Struct, frozen=True, kw_only=True):
     """Let the module's own start handlers run; once in its life."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SayReady:
+class SayReady(msgspec.Struct, frozen=True, kw_only=True):
     """Publish `module.ready`, and let what waited for the connection go."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leave:
+class Leave(msgspec.Struct, frozen=True, kw_only=True):
     """End the module in good order with this exit status."""
 
     status: int

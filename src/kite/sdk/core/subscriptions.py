@@ -9,11 +9,11 @@ connection: they get one each. All others share the first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscription:
+class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     """One thing a module listens to.
 
     Args:
@@ -57,8 +57,7 @@ def arrange(subscriptions: Iterable[Subscription]) -> list[list[Subscription]]:
     return connections
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """One subscribe frame: the patterns that share their options."""
 
     patterns: tuple[str, ...]
