@@ -6,6 +6,7 @@ wrong becomes a problem document. Routes raise `KiteError`s and return `reply(va
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final
@@ -20,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kite.errors import InternalError, KiteError, PeerError, RequestError
+from kite.errors import InternalError, KiteError, PeerError, RequestError, Unavailable
 from kite.http.guard import Guard
 from kite.http.problem import problem_bytes, problem_headers
 
@@ -129,6 +130,10 @@ class _Gate:
             await self._pass(scope, receive, out)
         except ClientDisconnect:
             return
+        except asyncio.CancelledError:
+            # The server is going away and has waited long enough for this route.
+            await out.refuse(Unavailable("going_away", what="this service"), scope, receive)
+            raise
         except KiteError as error:
             await out.refuse(error, scope, receive)
         except Exception as failed:

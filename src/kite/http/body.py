@@ -98,7 +98,7 @@ def check_depth(value: Any) -> None:
         RequestError: `malformed_body`.
     """
     level: list[Any] = [value]
-    for _depth in range(MAX_DEPTH + 1):
+    for _depth in range(MAX_DEPTH):
         below: list[Any] = []
         for each in level:
             if isinstance(each, dict):

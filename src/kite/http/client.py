@@ -219,7 +219,7 @@ class _Answer:
         return not {"content-length", "transfer-encoding"} & self.headers.keys()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.head_size += len(name) + len(value)
+        self.head_size += len(name) + len(value) + 4
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:

@@ -165,7 +165,7 @@ class Protocol(HttpToolsProtocol):
         """The end of a request's head."""
         self._in_head = False
         self._forget_timer()
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > MAX_HEAD_BYTES:
             self._refusal = RequestError("head_too_large", limit=MAX_HEAD_BYTES)
             raise ValueError("head too large")

@@ -116,12 +116,13 @@ def _grant(name: str, value: Any, place: str) -> Grant:
         # What was sent is not shown: it may be somebody's token with a slip in it.
         raise wrong(place, "expected 64 hex digits in lower case")
     place = place.removesuffix(".token")
+    scopes = value.get("scopes")
     return Grant(
         digest=digest(value["token"]),
         name=name,
         publish=parse_patterns(value.get("publish"), f"{place}.publish"),
         subscribe=parse_patterns(value.get("subscribe"), f"{place}.subscribe"),
-        scopes=tuple(_strings(value.get("scopes") or [], f"{place}.scopes")),
+        scopes=tuple(_strings([] if scopes is None else scopes, f"{place}.scopes")),
         life=_integer(value.get("life"), 1, f"{place}.life"),
         replica=_integer(value.get("replica"), 0, f"{place}.replica"),
     )
