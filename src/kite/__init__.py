@@ -7,9 +7,10 @@ Importing this costs nothing; what is used is loaded when it is first used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as in typing, whose import would be most of the cost of this one
 if TYPE_CHECKING:
+    from typing import Any
+
     from kite.sdk.event import Event as Event
     from kite.sdk.event import Request as Request
     from kite.sdk.module import Module as Module

@@ -116,7 +116,9 @@ class Envelopes:
         if second != self._second:
             self._second = second
             self._second_text = rfc3339(second)[:-4]
-        return f"{self._second_text}{int((now - second) * 1000):03d}Z"
+        # Half a microsecond: what was a whole millisecond before it became a float still is one.
+        milliseconds = min(int((now - second) * 1000 + 0.0005), 999)
+        return f"{self._second_text}{milliseconds:03d}Z"
 
     def _check(self, subject: str) -> None:
         if subject in self._valid:
