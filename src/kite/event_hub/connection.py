@@ -1,0 +1,337 @@
+"""One WebSocket: frames in, reassembled and checked; bytes out; and an end that reaches the peer.
+
+picows parses frames. It is handed this connection's `_Way` in place of the real transport, so that
+what it wants to send or close by itself (for broken framing) goes the same way as everything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from picows import WSFrame, WSListener, WSMsgType, WSTransport
+
+from kite.event_hub.core.websocket import close, pong
+from kite.event_hub.drain import Drain
+
+_CONTINUATION = WSMsgType.CONTINUATION
+_TEXT = WSMsgType.TEXT
+_BINARY = WSMsgType.BINARY
+_PING = WSMsgType.PING
+_CLOSE = WSMsgType.CLOSE
+
+_CLOSE_BYTE = 0x88
+_ANSWER = 1.0
+"""Seconds the peer has to answer our close frame once it is with the socket."""
+
+PROTOCOL_ERROR = 1002
+UNSUPPORTED = 1003
+INVALID_TEXT = 1007
+TOO_BIG = 1009
+INTERNAL_ERROR = 1011
+
+_log = logging.getLogger("kite.event_hub")
+
+
+class Conversation(Protocol):
+    """Who listens to a connection: the Hub, or an echo in the tests of the protocol."""
+
+    def opened(self, connection: Connection) -> None:
+        """The handshake is done."""
+        ...
+
+    def message(self, payload: bytes, *, is_text: bool) -> None:
+        """A whole message; text is valid UTF-8."""
+        ...
+
+    def batch_ended(self) -> None:
+        """All messages that had arrived together were handed over."""
+        ...
+
+    def push(self, data: bytes) -> None:
+        """Queue a control frame behind what was queued before."""
+        ...
+
+    def writable(self) -> None:
+        """The socket has taken everything that was written."""
+        ...
+
+    def leaving(self) -> None:
+        """The connection ends: nothing more comes from it, and what waits need not be sent."""
+        ...
+
+    def flush(self) -> None:
+        """Write what is queued."""
+        ...
+
+    def is_flushed(self) -> bool:
+        """Whether nothing is queued."""
+        ...
+
+    def closed(self) -> None:
+        """It is gone."""
+        ...
+
+
+class Connection(WSListener):
+    """The shell around one socket.
+
+    Args:
+        tcp: the transport.
+        conversation: who listens.
+        max_bytes: of a message, reassembled.
+        farewell: seconds for the peer to read that it is to go.
+        allow_binary: whether binary messages are handed over; else they close with 1003.
+    """
+
+    def __init__(
+        self,
+        tcp: asyncio.Transport,
+        conversation: Conversation,
+        *,
+        max_bytes: int,
+        farewell: float,
+        allow_binary: bool = False,
+    ) -> None:
+        self._tcp = tcp
+        self._conversation = conversation
+        self._max_bytes = max_bytes
+        self._farewell = farewell
+        self._allow_binary = allow_binary
+        self._fragments: list[bytes] = []
+        self._fragment_bytes = 0
+        self._fragments_are_text = True
+        self._is_assembling = False
+        self._is_closing = False  # our close frame is queued
+        self._ends_when_flushed = False
+        self._is_gone = False
+        self._is_held = False
+        self._is_waiting_for_close = False
+        self._timer: asyncio.TimerHandle | None = None
+        # With no room at all in the transport's buffer, one write at a time is outstanding and
+        # everything else waits in the outbox, where it is counted.
+        tcp.set_write_buffer_limits(high=0)
+
+    # ── picows ──────────────────────────────────────────────────────────────────────────────
+
+    def on_ws_connected(self, transport: WSTransport) -> None:  # noqa: ARG002
+        self._conversation.opened(self)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:  # noqa: ARG002
+        if self._is_closing:
+            if frame.msg_type == _CLOSE:
+                self._end()
+            return
+        try:
+            if frame.msg_type == _TEXT and frame.fin and not self._is_assembling:
+                payload = frame.get_payload_as_bytes()
+                if not payload.isascii():
+                    payload.decode()
+                if frame.rsv1 or frame.rsv2 or frame.rsv3:
+                    self.fail(PROTOCOL_ERROR, "a reserved bit is set")
+                else:
+                    self._conversation.message(payload, is_text=True)
+            else:
+                self._other(frame)
+        except UnicodeDecodeError:
+            self.fail(INVALID_TEXT, "the text is not valid UTF-8")
+        except Exception:  # noqa: BLE001 (a session's edge: nothing a client sends ends the Hub)
+            _log.exception("connection.failed")
+            self.fail(INTERNAL_ERROR, "internal error")
+        if frame.last_in_buffer:
+            self._conversation.batch_ended()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
+        self.lost()
+
+    def pause_writing(self) -> None:
+        """Known already: `write` has told."""
+
+    def resume_writing(self) -> None:
+        if not self._is_gone:
+            self._conversation.writable()
+            self._end_if_flushed()
+
+    # ── frames ──────────────────────────────────────────────────────────────────────────────
+
+    def _other(self, frame: WSFrame) -> None:
+        kind = frame.msg_type
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            self.fail(PROTOCOL_ERROR, "a reserved bit is set")
+        elif kind == _PING:
+            self._conversation.push(pong(frame.get_payload_as_bytes()))
+        elif kind == _CLOSE:
+            self._answer_close(frame)
+        elif kind == _CONTINUATION:
+            if self._is_assembling:
+                self._add(frame)
+            else:
+                self.fail(PROTOCOL_ERROR, "a continuation of nothing")
+        elif kind in (_TEXT, _BINARY):
+            if self._is_assembling:
+                self.fail(PROTOCOL_ERROR, "a message began within another")
+            elif kind == _BINARY and not self._allow_binary:
+                self.fail(UNSUPPORTED, "frames are text")
+            else:
+                self._is_assembling = True
+                self._fragments_are_text = kind == _TEXT
+                self._add(frame)
+
+    def _add(self, frame: WSFrame) -> None:
+        payload = frame.get_payload_as_bytes()
+        self._fragment_bytes += len(payload)
+        if self._fragment_bytes > self._max_bytes:
+            self.fail(TOO_BIG, "the message is too big")
+            return
+        # Many small fragments are joined as they come: a list of them would weigh far more.
+        if self._fragments and len(self._fragments[-1]) < 4096:
+            self._fragments[-1] += payload
+        else:
+            self._fragments.append(payload)
+        if frame.fin:
+            whole = b"".join(self._fragments)
+            self._forget_fragments()
+            if self._fragments_are_text:
+                whole.decode()
+            self._conversation.message(whole, is_text=self._fragments_are_text)
+
+    def _forget_fragments(self) -> None:
+        self._fragments.clear()
+        self._fragment_bytes = 0
+        self._is_assembling = False
+
+    def _answer_close(self, frame: WSFrame) -> None:
+        code = (
+            None
+            if frame.payload_size < 2
+            else int.from_bytes(frame.get_payload_as_bytes()[:2], "big")
+        )
+        self._conversation.batch_ended()
+        self._conversation.leaving()
+        self._begin_closing(close(code))
+        self._end()
+
+    # ── the way out ─────────────────────────────────────────────────────────────────────────
+
+    def write(self, data: bytes) -> int:
+        """Send; returns how many bytes the socket has not taken yet."""
+        tcp = self._tcp
+        if tcp.is_closing():
+            return len(data)
+        tcp.write(data)
+        return tcp.get_write_buffer_size()
+
+    def unsent(self) -> int:
+        """Bytes that were written and the socket has not taken."""
+        return self._tcp.get_write_buffer_size()
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        if not self._is_held and not self._tcp.is_closing():
+            self._is_held = True
+            self._tcp.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._is_held:
+            self._is_held = False
+            if not self._tcp.is_closing():
+                self._tcp.resume_reading()
+
+    def finish(self, code: int, reason: str) -> None:
+        """Send a close frame behind what is queued; wait for the peer's, for a while."""
+        self._begin_closing(close(code, reason))
+
+    def fail(self, code: int, reason: str) -> None:
+        """The peer broke the protocol: close, and throw away what it still sends."""
+        if not self._is_closing:
+            self._conversation.batch_ended()
+            self._conversation.leaving()
+            self.sent_by_parser(close(code, reason))
+
+    def sent_by_parser(self, frame: bytes) -> None:
+        """A close frame for broken framing: from here on the input means nothing."""
+        if self._is_closing:
+            return
+        self._conversation.leaving()
+        self._begin_closing(frame)
+        # Closing a socket that has unread input resets the connection, and the peer would never
+        # see why: so what it still sends is read and thrown away until it goes, or time is up.
+        self._tcp.set_protocol(
+            Drain(asyncio.get_running_loop(), self._tcp, self.lost, self.resume_writing)
+        )
+
+    def abort(self) -> None:
+        """End without ceremony."""
+        self._tcp.abort()
+
+    def lost(self) -> None:
+        """The socket is gone."""
+        if not self._is_gone:
+            self._is_gone = self._is_closing = True
+            if self._timer is not None:
+                self._timer.cancel()
+            self._forget_fragments()
+            self._conversation.closed()
+
+    def _begin_closing(self, frame: bytes) -> None:
+        if self._is_closing:
+            return
+        self._is_closing = True
+        self._forget_fragments()
+        self.resume()
+        self._timer = asyncio.get_running_loop().call_later(self._farewell, self.abort)
+        self._conversation.push(frame)
+        self._conversation.flush()
+        self._end_if_flushed()
+
+    def _end(self) -> None:
+        self._ends_when_flushed = True
+        self._end_if_flushed()
+
+    def _end_if_flushed(self) -> None:
+        """Once the socket has our close frame, the peer's is waited for only a moment."""
+        if not self._is_closing or self._is_gone or not self._conversation.is_flushed():
+            return
+        if self._ends_when_flushed:
+            self._tcp.close()
+        elif self._timer is not None and not self._is_waiting_for_close:
+            self._is_waiting_for_close = True
+            self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_later(_ANSWER, self._tcp.close)
+
+
+class Way:
+    """What picows takes for the transport: everything it does passes through the connection."""
+
+    def __init__(self, tcp: asyncio.Transport, connection: Callable[[], Connection | None]) -> None:
+        self._tcp = tcp
+        self._connection = connection
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """The handshake's answer goes out as it is, a close frame ends the connection."""
+        connection = self._connection()
+        if connection is not None and len(data) and data[0] == _CLOSE_BYTE:
+            connection.sent_by_parser(bytes(data))
+        else:
+            self._tcp.write(bytes(data))
+
+    def get_write_buffer_size(self) -> int:
+        """Never 0: at 0 picows would write past us, straight into the socket."""
+        return 1
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Of the real transport."""
+        return self._tcp.get_extra_info(name, default)
+
+    def is_closing(self) -> bool:
+        """Of the real transport."""
+        return self._tcp.is_closing()
+
+    def close(self) -> None:
+        """picows closes a moment after its close frame; the connection knows when."""
+
+    def abort(self) -> None:
+        """Likewise."""

@@ -1,0 +1,92 @@
+"""What a client's HTTP request asks for, and how it shows its token. Pure: text in, a claim out."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+from kite.errors import RequestError
+
+PROTOCOL = "kite.v1"
+_TOKEN_PROTOCOL = "kite.token."
+_VERSION = "13"
+_KEY_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The head of an HTTP request.
+
+    Args:
+        method: as sent.
+        target: path and query, as sent. It may hold a token: never logged, never echoed.
+        headers: lower-case names and values, in the order sent.
+    """
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return urlsplit(self.target).path if self.target.startswith("/") else self.target[:200]
+
+    def all(self, name: str) -> list[str]:
+        """All values of a header."""
+        return [value for key, value in self.headers if key == name]
+
+    def words(self, name: str) -> list[str]:
+        """The comma-separated words of a header, over all its lines."""
+        return [
+            word.strip() for value in self.all(name) for word in value.split(",") if word.strip()
+        ]
+
+    @property
+    def is_upgrade(self) -> bool:
+        """Whether it asks for a WebSocket."""
+        return "websocket" in map(str.lower, self.words("upgrade")) and "upgrade" in map(
+            str.lower, self.words("connection")
+        )
+
+    def check_upgrade(self) -> str:
+        """The key of a valid WebSocket handshake.
+
+        Raises:
+            RequestError: `upgrade_required` or `bad_request`.
+        """
+        if not self.is_upgrade:
+            raise RequestError("upgrade_required", path=self.path)
+        if self.all("sec-websocket-version") != [_VERSION]:
+            raise RequestError("upgrade_required", path=self.path)
+        keys = self.all("sec-websocket-key")
+        try:
+            if len(keys) == 1 and len(b64decode(keys[0], validate=True)) == _KEY_BYTES:
+                return keys[0]
+        except ValueError:
+            pass
+        raise RequestError("bad_request", detail="'Sec-WebSocket-Key' is not 16 bytes in base64")
+
+    def bearer(self) -> str | None:
+        """The token of an `Authorization` header."""
+        for value in self.all("authorization"):
+            scheme, _, token = value.partition(" ")
+            if scheme.lower() == "bearer" and token.strip():
+                return token.strip()
+        return None
+
+    def token(self) -> str | None:
+        """The token as any client may show it: header, query parameter, subprotocol."""
+        if (token := self.bearer()) is not None:
+            return token
+        for token in parse_qs(urlsplit(self.target).query).get("token", []):
+            return token
+        for word in self.words("sec-websocket-protocol"):
+            if word.startswith(_TOKEN_PROTOCOL):
+                return word[len(_TOKEN_PROTOCOL) :]
+        return None
+
+    def subprotocol(self) -> str | None:
+        """The subprotocol that the Hub selects: `kite.v1` where it is offered."""
+        return PROTOCOL if PROTOCOL in self.words("sec-websocket-protocol") else None

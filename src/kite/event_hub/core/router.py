@@ -1,0 +1,310 @@
+"""Who gets an event: subscriptions by pattern, and for each subject the answer, remembered.
+
+A pattern without wildcards stands in a dictionary; the others stand in a tree of tokens. What a
+subject leads to is worked out once (a *route*) and kept until a subscription changes. Routes that
+lead to the same connections share one *fanout*, so that a run of events on different subjects can
+still be gathered and written in one piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, Protocol, TypeVar
+
+from kite.event_hub.core.rights import Identity, reply_audience
+
+
+class Member(Protocol):
+    """A connection, as far as routing needs it."""
+
+    @property
+    def number(self) -> int:
+        """Counted from 1, never used again."""
+        ...
+
+    @property
+    def identity(self) -> Identity: ...
+
+    @property
+    def load(self) -> int:
+        """Bytes that wait for it."""
+        ...
+
+
+M = TypeVar("M", bound=Member)
+
+
+class Interest:
+    """One subscription: (pattern, queue) on one connection, with its options."""
+
+    __slots__ = ("counts", "echo", "pattern", "queue", "tokens")
+
+    def __init__(
+        self, pattern: str, *, queue: str | None = None, echo: bool = True, observe: bool = False
+    ) -> None:
+        self.pattern = pattern
+        self.queue = queue
+        self.echo = echo
+        self.counts = not observe
+        self.tokens = pattern.count(".") + 1
+
+    @property
+    def responds(self) -> bool:
+        """Whether it is somebody who may answer a request: no spectator, no bare `>`."""
+        return self.counts and self.pattern != ">"
+
+
+class Group(Generic[M]):
+    """A queue group as one subject sees it: its members, and whether each counts."""
+
+    __slots__ = ("members", "name")
+
+    def __init__(self, name: str, members: list[tuple[M, bool]]) -> None:
+        self.name = name
+        self.members = members
+
+    def pick(self, turn: int) -> tuple[M, bool]:
+        """The least loaded member, beginning to look at the `turn`-th, and whether it counts."""
+        members = self.members
+        size = len(members)
+        first = turn % size
+        best = members[first]
+        least = best[0].load
+        for step in range(1, size):
+            if least == 0:
+                break
+            candidate = members[(first + step) % size]
+            load = candidate[0].load
+            if load < least:
+                best, least = candidate, load
+        return best
+
+
+class Fanout(Generic[M]):
+    """Connections that get the same bytes."""
+
+    __slots__ = ("members",)
+
+    def __init__(self, members: tuple[M, ...]) -> None:
+        self.members = members
+
+
+class Route(Generic[M]):
+    """What a subject leads to.
+
+    Attributes:
+        fanout: connections that each get a copy, through a subscription without a queue.
+        counted: how many of these are no mere spectators.
+        responders: whether anybody is there who may answer a request.
+        groups: the queue groups, each of which chooses one member for each event.
+        quiet: connections that matched with a subscription that does not want their own events.
+        granted: identities that are known to be allowed to publish here (a memory).
+    """
+
+    __slots__ = ("counted", "fanout", "granted", "groups", "quiet", "responders", "subject")
+
+    def __init__(
+        self,
+        subject: str,
+        fanout: Fanout[M],
+        *,
+        counted: int,
+        responders: bool,
+        groups: tuple[Group[M], ...],
+        quiet: frozenset[M],
+    ) -> None:
+        self.subject = subject
+        self.fanout = fanout
+        self.counted = counted
+        self.responders = responders
+        self.groups = groups
+        self.quiet = quiet
+        self.granted: set[Identity] = set()
+
+
+_Key = tuple[M, str | None]
+
+
+class _Node(Generic[M]):
+    __slots__ = ("children", "here", "rest")
+
+    def __init__(self) -> None:
+        self.children: dict[str, _Node[M]] = {}
+        self.here: dict[_Key[M], Interest] = {}
+        self.rest: dict[_Key[M], Interest] = {}
+
+    def is_empty(self) -> bool:
+        return not (self.children or self.here or self.rest)
+
+
+class Router(Generic[M]):
+    """All subscriptions of all connections.
+
+    Args:
+        max_routes: how many subjects are remembered at most.
+
+    Attributes:
+        routes: the remembered ones, for the hot path to look into. It is emptied, never replaced.
+        tokens: of all patterns together; the measure of the memory that subscriptions take.
+    """
+
+    def __init__(self, max_routes: int = 8192) -> None:
+        self.routes: dict[str, Route[M]] = {}
+        self.tokens = 0
+        self._max_routes = max_routes
+        self._exact: dict[str, dict[_Key[M], Interest]] = {}
+        self._root: _Node[M] = _Node()
+        self._of: dict[M, dict[tuple[str, str | None], Interest]] = {}
+        self._fanouts: dict[tuple[M, ...], Fanout[M]] = {}
+        self._turns: dict[str, int] = {}
+        self._own: dict[tuple[str, M], Route[M]] = {}
+
+    def interests(self, member: M) -> dict[tuple[str, str | None], Interest]:
+        """The subscriptions of a connection by (pattern, queue); for reading."""
+        return self._of.get(member, {})
+
+    def add(self, member: M, interest: Interest) -> None:
+        """Add a subscription with a valid pattern, or replace the options of the same one."""
+        own = self._of.setdefault(member, {})
+        key = (interest.pattern, interest.queue)
+        if key not in own:
+            self.tokens += interest.tokens
+        own[key] = interest
+        self._place(interest.pattern)[member, interest.queue] = interest
+        self.forget()
+
+    def remove(self, member: M, pattern: str, queue: str | None = None) -> bool:
+        """Remove a subscription; False when there was none."""
+        own = self._of.get(member)
+        interest = own.pop((pattern, queue), None) if own else None
+        if interest is None:
+            return False
+        if not own:
+            del self._of[member]
+        self.tokens -= interest.tokens
+        self._displace(interest.pattern, (member, interest.queue))
+        self.forget()
+        return True
+
+    def drop(self, member: M) -> None:
+        """Remove all subscriptions of a connection."""
+        for interest in self._of.pop(member, {}).values():
+            self.tokens -= interest.tokens
+            self._displace(interest.pattern, (member, interest.queue))
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the remembered routes: something changed."""
+        self.routes.clear()
+        self._own.clear()
+        self._fanouts.clear()
+
+    def route(self, subject: str) -> Route[M]:
+        """Where events on a valid subject go. Replies have each their own and are not kept."""
+        found = self.routes.get(subject)
+        if found is None:
+            found = self._resolve(subject, None)
+            if reply_audience(subject) is None:
+                if len(self.routes) >= self._max_routes:
+                    self.forget()
+                self.routes[subject] = found
+        return found
+
+    def route_from(self, route: Route[M], publisher: M) -> Route[M]:
+        """The route for one of its quiet connections, which does not want its own events."""
+        key = (route.subject, publisher)
+        found = self._own.get(key)
+        if found is None:
+            found = self._resolve(route.subject, publisher)
+            if reply_audience(route.subject) is None:
+                if len(self._own) >= self._max_routes:
+                    self._own.clear()
+                self._own[key] = found
+        return found
+
+    def pick(self, group: Group[M]) -> tuple[M, bool]:
+        """Choose a member of the group, the least loaded one; among equals they take turns."""
+        if len(self._turns) > self._max_routes:
+            self._turns.clear()
+        turn = self._turns.get(group.name, 0)
+        self._turns[group.name] = turn + 1
+        return group.pick(turn)
+
+    def _resolve(self, subject: str, publisher: M | None) -> Route[M]:
+        audience = reply_audience(subject)
+        plain: dict[M, bool] = {}
+        queues: dict[str, dict[M, bool]] = {}
+        quiet: set[M] = set()
+        responders = False
+        for (member, queue), interest in self._matching(subject):
+            if audience is not None and not member.identity.may_hear_from(audience):
+                continue
+            if not interest.echo:
+                quiet.add(member)
+                if member is publisher:
+                    continue
+            responders = responders or interest.responds
+            group = plain if queue is None else queues.setdefault(queue, {})
+            group[member] = group.get(member, False) or interest.counts
+        members = tuple(sorted(plain, key=_by_number))
+        fanout = self._fanouts.get(members)
+        if fanout is None:
+            fanout = self._fanouts[members] = Fanout(members)
+        groups = tuple(
+            Group(name, sorted(queues[name].items(), key=lambda item: item[0].number))
+            for name in sorted(queues)
+        )
+        return Route(
+            subject,
+            fanout,
+            counted=sum(plain.values()),
+            responders=responders,
+            groups=groups,
+            quiet=frozenset(quiet),
+        )
+
+    def _matching(self, subject: str) -> Iterator[tuple[_Key[M], Interest]]:
+        yield from self._exact.get(subject, {}).items()
+        tokens = subject.split(".")
+        level = [self._root]
+        for token in tokens:
+            deeper: list[_Node[M]] = []
+            for node in level:
+                yield from node.rest.items()
+                if (child := node.children.get(token)) is not None:
+                    deeper.append(child)
+                if (child := node.children.get("*")) is not None:
+                    deeper.append(child)
+            level = deeper
+        for node in level:
+            yield from node.here.items()
+
+    def _place(self, pattern: str) -> dict[_Key[M], Interest]:
+        tokens = pattern.split(".")
+        if "*" not in tokens and tokens[-1] != ">":
+            return self._exact.setdefault(pattern, {})
+        node = self._root
+        for token in tokens if tokens[-1] != ">" else tokens[:-1]:
+            node = node.children.setdefault(token, _Node())
+        return node.rest if tokens[-1] == ">" else node.here
+
+    def _displace(self, pattern: str, key: _Key[M]) -> None:
+        if pattern in self._exact:
+            del self._exact[pattern][key]
+            if not self._exact[pattern]:
+                del self._exact[pattern]
+            return
+        tokens = pattern.split(".")
+        is_open = tokens[-1] == ">"
+        path = [self._root]
+        for token in tokens[:-1] if is_open else tokens:
+            path.append(path[-1].children[token])
+        del (path[-1].rest if is_open else path[-1].here)[key]
+        for depth in range(len(path) - 1, 0, -1):
+            if not path[depth].is_empty():
+                break
+            del path[depth - 1].children[tokens[depth - 1]]
+
+
+def _by_number(member: Member) -> int:
+    return member.number

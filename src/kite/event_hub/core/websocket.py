@@ -1,0 +1,66 @@
+"""RFC 6455 frames from a server: unmasked, so the same bytes go to every subscriber."""
+
+from __future__ import annotations
+
+_FIN_TEXT = 0x81
+_FIN_CLOSE = 0x88
+_FIN_PONG = 0x8A
+_MAX_REASON = 123
+_SMALL = 2048
+
+_headers: dict[int, bytes] = {}
+
+
+def text_header(size: int) -> bytes:
+    """The header of a whole text message of `size` bytes."""
+    header = _headers.get(size)
+    if header is None:
+        header = _header(_FIN_TEXT, size)
+        if size < _SMALL:
+            _headers[size] = header
+    return header
+
+
+def text(payload: bytes) -> bytes:
+    """A whole text message."""
+    return text_header(len(payload)) + payload
+
+
+def pong(payload: bytes) -> bytes:
+    """The answer to a ping, which has at most 125 bytes."""
+    return _header(_FIN_PONG, len(payload)) + payload
+
+
+def close(code: int | None, reason: str = "") -> bytes:
+    """A close frame; None is one without a code, in answer to one without."""
+    if code is None:
+        return _header(_FIN_CLOSE, 0)
+    words = reason.encode()[:_MAX_REASON].decode(errors="ignore").encode()
+    return _header(_FIN_CLOSE, 2 + len(words)) + code.to_bytes(2, "big") + words
+
+
+def whole_frames(data: bytes, end: int) -> int:
+    """How many of a run of server frames lie wholly before the offset `end`."""
+    count = position = 0
+    while position < len(data):
+        size = data[position + 1]
+        position += 2
+        if size == 126:
+            size = int.from_bytes(data[position : position + 2], "big")
+            position += 2
+        elif size == 127:
+            size = int.from_bytes(data[position : position + 8], "big")
+            position += 8
+        position += size
+        if position > end:
+            break
+        count += 1
+    return count
+
+
+def _header(first: int, size: int) -> bytes:
+    if size < 126:
+        return bytes((first, size))
+    if size < 1 << 16:
+        return bytes((first, 126)) + size.to_bytes(2, "big")
+    return bytes((first, 127)) + size.to_bytes(8, "big")

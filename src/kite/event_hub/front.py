@@ -1,0 +1,283 @@
+"""The front door: one HTTP request per connection, answered, or turned into a WebSocket.
+
+Nothing of a client is believed before its request is whole, its `Host` and `Origin` are this
+machine's own and its token is known; only then does picows get the connection. The asking of the
+Registry takes time, which is why picows' own (synchronous) handshake cannot be the first to look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, Final, Protocol, cast
+
+import httptools
+from picows import WSAutoPingStrategy, WSUpgradeResponse, WSUpgradeResponseWithListener
+from picows.picows import WSProtocol  # type: ignore[attr-defined]  # what its own server makes
+
+from kite.errors import KiteError, RequestError
+from kite.event_hub.connection import Connection, Way
+from kite.event_hub.core.admission import Request
+from kite.event_hub.drain import Drain
+from kite.http.problem import problem_bytes, problem_headers
+
+_CHUNK: Final = 16 << 10
+_READ_BUFFER: Final = 16 << 10
+
+# picows reports every connection and every broken frame; the Hub counts them itself. An adapter
+# keeps picows from making a logger of its own for each connection.
+_quiet = logging.LoggerAdapter(logging.getLogger("kite.event_hub.picows"), {})
+_quiet.logger.setLevel(logging.CRITICAL)
+_log = logging.getLogger("kite.event_hub")
+
+
+class House(Protocol):
+    """What the front door belongs to."""
+
+    def check(self, request: Request) -> None:
+        """Raise what `Host` or `Origin` deserve."""
+        ...
+
+    def answer(self, request: Request) -> Answer | Awaitable[Answer] | None:
+        """The answer to a request that is no WebSocket's; None where `admit` is to be asked."""
+        ...
+
+    def admit(self, request: Request) -> Admission | Awaitable[Admission]:
+        """Who may come in as a WebSocket: makes the connection, or raises."""
+        ...
+
+
+Answer = tuple[int, str, bytes]
+"""Status, content type and body."""
+
+Admission = Callable[[asyncio.Transport], Connection]
+"""Makes the connection on a transport."""
+
+
+class Doors:
+    """All connections whose request is not answered yet.
+
+    Args:
+        house: who decides.
+        limit: how many there may be.
+        seconds: how long each may take.
+        head_bytes: how much each may send.
+        frame_bytes: what picows takes as one frame.
+    """
+
+    def __init__(
+        self, house: House, *, limit: int, seconds: float, head_bytes: int, frame_bytes: int
+    ) -> None:
+        self.house = house
+        self.limit = limit
+        self.seconds = seconds
+        self.head_bytes = head_bytes
+        self.frame_bytes = frame_bytes
+        self.open: set[Door] = set()
+
+    def __call__(self) -> Door:
+        """The protocol for a new connection."""
+        return Door(self)
+
+    def close(self) -> None:
+        """Nobody comes in any more."""
+        for door in list(self.open):
+            door.abort()
+
+
+class Door(asyncio.BufferedProtocol):
+    """One connection until its request is answered."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self._loop = asyncio.get_running_loop()
+        self._buffer = bytearray(_CHUNK)
+        self._received = 0
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._url = b""
+        self._headers: list[tuple[str, str]] = []
+        self._is_whole = False
+        self._is_done = False
+        self._rest = b""
+        self._tcp: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    # ── the transport ───────────────────────────────────────────────────────────────────────
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._tcp = cast("asyncio.Transport", transport)  # uvloop's derives from nothing
+        doors = self._doors
+        doors.open.add(self)
+        self._timer = self._loop.call_later(doors.seconds, self.abort)
+        if len(doors.open) > doors.limit:
+            self._refuse(RequestError("too_many_connections", limit=doors.limit))
+
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._is_done or self._task is not None:
+            return
+        data = bytes(memoryview(self._buffer)[:nbytes])
+        self._received += nbytes
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._rest = data[upgrade.args[0] :]
+        except httptools.HttpParserError as wrong:
+            if not self._is_whole:
+                self._refuse(RequestError("bad_request", detail=str(wrong)[:200]))
+                return
+        if self._is_whole:
+            self._decide()
+        elif self._received > self._doors.head_bytes:
+            self._refuse(RequestError("head_too_large", limit=self._doors.head_bytes))
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self._forget()
+        if self._task is not None:
+            self._task.cancel()
+
+    def abort(self) -> None:
+        """Time is up, or the Hub ends."""
+        if self._tcp is not None:
+            self._tcp.abort()
+
+    # ── the parser ──────────────────────────────────────────────────────────────────────────
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        self._is_whole = True
+
+    # ── the answer ──────────────────────────────────────────────────────────────────────────
+
+    def _decide(self) -> None:
+        request = Request(
+            method=self._parser.get_method().decode("latin-1"),
+            target=self._url.decode("latin-1"),
+            headers=tuple(self._headers),
+        )
+        try:
+            house = self._doors.house
+            house.check(request)
+            answer = house.answer(request)
+            key = "" if answer is not None else request.check_upgrade()
+            found = house.admit(request) if answer is None else answer
+            if isinstance(found, Awaitable):
+                assert self._tcp is not None
+                self._tcp.pause_reading()
+                self._task = self._loop.create_task(self._wait(found, request, key))
+            else:
+                self._settle(found, request, key)
+        except KiteError as error:
+            self._refuse(error, has_body=request.method not in ("GET", "HEAD"))
+
+    async def _wait(self, found: Awaitable[Any], request: Request, key: str) -> None:
+        try:
+            settled = await found
+            if self._tcp is not None and not self._tcp.is_closing():
+                self._settle(settled, request, key)
+        except KiteError as error:
+            self._refuse(error)
+        except Exception:  # noqa: BLE001 (a connection's edge: nothing a client sends ends the Hub)
+            _log.exception("door.failed")
+            self.abort()
+
+    def _settle(self, found: Answer | Admission, request: Request, key: str) -> None:
+        if callable(found):
+            self._hand_over(found, request, key)
+        else:
+            status, kind, body = found
+            headers = {"content-type": kind, "cache-control": "no-store"}
+            self._respond(status, headers, body, is_head=request.method == "HEAD")
+
+    def _refuse(self, error: KiteError, *, has_body: bool = False) -> None:
+        self._respond(error.status, problem_headers(error), problem_bytes(error), drains=has_body)
+
+    def _respond(
+        self,
+        status: int,
+        headers: dict[str, str],
+        body: bytes,
+        *,
+        is_head: bool = False,
+        drains: bool = False,
+    ) -> None:
+        if self._is_done or self._tcp is None:
+            return
+        self._forget()
+        fields = {**headers, "content-length": str(len(body)), "connection": "close"}
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+        lines += [f"{name}: {value}" for name, value in fields.items()]
+        head = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"
+        self._tcp.write(head if is_head else head + body)
+        if drains:
+            self._tcp.set_protocol(Drain(self._loop, self._tcp, lambda: None))
+            self._tcp.resume_reading()
+        else:
+            self._tcp.close()
+
+    def _hand_over(self, admission: Admission, request: Request, key: str) -> None:
+        """Let picows have the connection, with a request that holds only what it must know."""
+        tcp = self._tcp
+        assert tcp is not None
+        self._forget()
+        connection = admission(tcp)
+        protocol = request.subprotocol()
+        extra = {"Sec-WebSocket-Protocol": protocol} if protocol else None
+        response = WSUpgradeResponse.create_101_response(extra)
+        picows = WSProtocol(
+            None,
+            None,
+            False,  # not the client's side
+            lambda _: WSUpgradeResponseWithListener(response, connection),
+            _quiet,
+            True,  # an exception ends the connection
+            None,  # no handshake timeout: the handshake is here already
+            False,  # no pings: nobody is cut for being silent
+            1.0,
+            1.0,
+            WSAutoPingStrategy.PING_WHEN_IDLE,
+            False,  # pongs go through the outbox
+            self._doors.frame_bytes,
+            None,
+            _READ_BUFFER,
+        )
+        tcp.set_protocol(picows)
+        picows.connection_made(Way(tcp, lambda: connection))
+        head = (
+            "GET /ws HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
+        )
+        _feed(picows, head.encode("latin-1"))
+        if self._rest and not tcp.is_closing():
+            _feed(picows, self._rest)
+        if self._task is not None and not tcp.is_closing():
+            tcp.resume_reading()
+
+    def _forget(self) -> None:
+        self._is_done = True
+        self._doors.open.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+def _feed(protocol: Any, data: bytes) -> None:
+    """Hand bytes to picows as if they had just arrived."""
+    while data:
+        buffer = protocol.get_buffer(-1)
+        size = min(len(buffer), len(data))
+        buffer[:size] = data[:size]
+        protocol.buffer_updated(size)
+        data = data[size:]

@@ -1,0 +1,124 @@
+"""The Hub's limits and settings: defaults that serve a laptop, `hub:` in `kite.yaml` overrides.
+
+Everything that a client can make the Hub keep is bounded by a number of this table.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from kite.wire.limits import MAX_FRAME_BYTES
+
+_T = TypeVar("_T", bound=msgspec.Struct)
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of everything the Hub keeps (`hub.limits`). Bytes, counts and seconds.
+
+    Args:
+        frame_bytes: a message from a client, after reassembly.
+        outbox_bytes: what waits for one subscriber before its publishers are held.
+        slow_rate: bytes a second that a subscriber over its outbox limit must take.
+        slow_seconds: how long it may take less, within `slow_window` seconds, before it is cut.
+        connections: open WebSockets together.
+        connections_per_module: of these, of one module.
+        handshakes: connections that have not finished their HTTP request.
+        handshake_seconds: how long each may take for it.
+        head_bytes: of such a request.
+        subscriptions: per connection.
+        pattern_tokens: tokens of all patterns of all connections.
+        routes: subjects whose subscribers are remembered.
+        farewell_seconds: how long a connection that was told to go may take to read that.
+    """
+
+    frame_bytes: int = MAX_FRAME_BYTES
+    outbox_bytes: int = 4 << 20
+    slow_rate: int = 1 << 20
+    slow_seconds: float = 2.0
+    slow_window: float = 30.0
+    connections: int = 4096
+    connections_per_module: int = 2048
+    handshakes: int = 512
+    handshake_seconds: float = 5.0
+    head_bytes: int = 16 << 10
+    subscriptions: int = 4096
+    pattern_tokens: int = 1 << 18
+    routes: int = 8192
+    farewell_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            if getattr(self, name) <= 0:
+                raise ValueError(f"'{name}' must be more than 0")
+        if self.frame_bytes > MAX_FRAME_BYTES:
+            raise ValueError(f"'frame_bytes' may be at most {MAX_FRAME_BYTES}")
+
+
+class Deduplication(msgspec.Struct, frozen=True, kw_only=True):
+    """How long an event's id is remembered per source: whichever ends first."""
+
+    seconds: float = 120.0
+    ids: int = 100_000
+
+    def __post_init__(self) -> None:
+        if self.seconds <= 0 or self.ids <= 0:
+            raise ValueError("'seconds' and 'ids' must be more than 0")
+
+
+class HubConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The `hub:` section of `kite.yaml`, as the boot line brings it.
+
+    Args:
+        limits: see `Limits`.
+        origins: further origins whose pages may connect.
+        deduplication: see `Deduplication`.
+    """
+
+    limits: Limits = Limits()
+    origins: list[str] = []
+    deduplication: Deduplication = Deduplication()
+
+
+def read_config(section: dict[str, Any]) -> tuple[HubConfig, list[str]]:
+    """The settings and what was wrong with the section, in words.
+
+    The Launcher has checked the file that a person wrote and told them; here a key that is not
+    known, or a value that cannot be used, costs that key alone: the Hub comes up.
+    """
+    problems: list[str] = []
+    limits = _read(Limits, section.get("limits"), "limits", problems)
+    window = _read(Deduplication, section.get("deduplication"), "deduplication", problems)
+    origins = section.get("origins", [])
+    if not isinstance(origins, list) or not all(isinstance(each, str) for each in origins):
+        problems.append("'origins' is not a list of texts")
+        origins = []
+    known = set(HubConfig.__struct_fields__)
+    problems += [f"'{key}' is not known" for key in section if _unknown(key, known)]
+    return HubConfig(limits=limits, origins=origins, deduplication=window), problems
+
+
+def _read(kind: type[_T], values: Any, at: str, problems: list[str]) -> _T:
+    if values is None:
+        return kind()
+    if not isinstance(values, dict):
+        problems.append(f"'{at}' is not a mapping")
+        return kind()
+    good: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in kind.__struct_fields__:
+            if _unknown(key, set()):
+                problems.append(f"'{at}.{key}' is not known")
+            continue
+        try:
+            msgspec.convert({key: value}, kind)
+        except msgspec.ValidationError as wrong:
+            problems.append(f"'{at}.{key}': {wrong}")
+        else:
+            good[key] = value
+    return msgspec.convert(good, kind)
+
+
+def _unknown(key: str, known: set[str]) -> bool:
+    return key not in known and not key.startswith("x-")

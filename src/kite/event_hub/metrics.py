@@ -1,0 +1,107 @@
+"""The Hub's figures for Prometheus. Imported at the first scrape: prometheus-client is not small."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from kite.event_hub.service import Hub
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_PER_CLIENT = (
+    ("in", "events that the client published and the hub accepted", "published"),
+    ("duplicates", "events of the client that the hub had seen before", "duplicates"),
+    ("refused", "frames of the client that were refused", "refused"),
+    ("out", "events that the client's socket has taken", "delivered"),
+    ("dropped", "events that were queued for the client and never will be delivered", "dropped"),
+    ("stalls", "how often publishers were held because of the client", "stalls"),
+)
+
+
+class HubCollector(Collector):
+    """Reads the Hub's plain integers when asked."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def collect(self) -> Iterable[Metric]:
+        """The metrics of now."""
+        yield from self._per_client()
+        yield from self._per_module()
+        yield from self._whole()
+
+    def _per_client(self) -> Iterable[Metric]:
+        labels = ["module", "connection"]
+        sessions = list(self._hub.switch.sessions.values())
+        for name, text, field in _PER_CLIENT:
+            family = CounterMetricFamily(f"kite_hub_client_{name}", text, labels=labels)
+            for session in sessions:
+                where = session if hasattr(session, field) else session.outbox
+                family.add_metric([session.name, str(session.number)], getattr(where, field))
+            yield family
+        queued = GaugeMetricFamily(
+            "kite_hub_client_queued_bytes", "bytes that wait for the client", labels=labels
+        )
+        waiting = GaugeMetricFamily(
+            "kite_hub_client_queued", "events that wait for the client", labels=labels
+        )
+        for session in sessions:
+            marks = [session.name, str(session.number)]
+            queued.add_metric(marks, session.outbox.load)
+            waiting.add_metric(marks, session.outbox.waiting)
+        yield queued
+        yield waiting
+
+    def _per_module(self) -> Iterable[Metric]:
+        closed = self._hub.switch.tally.closed
+        for name, text, field in _PER_CLIENT:
+            family = CounterMetricFamily(
+                f"kite_hub_closed_{name}", f"{text} (closed connections)", labels=["module"]
+            )
+            for module, account in closed.items():
+                family.add_metric([module], getattr(account, field))
+            yield family
+
+    def _whole(self) -> Iterable[Metric]:
+        switch = self._hub.switch
+        tally = switch.tally
+        yield GaugeMetricFamily(
+            "kite_hub_connections", "open connections", value=len(switch.sessions)
+        )
+        yield GaugeMetricFamily(
+            "kite_hub_pattern_tokens",
+            "tokens of all subscribed patterns",
+            value=switch.router.tokens,
+        )
+        yield GaugeMetricFamily(
+            "kite_hub_uptime_seconds",
+            "seconds since this life of the hub began",
+            value=time.time() - self._hub.started_at,
+        )
+        yield CounterMetricFamily(
+            "kite_hub_own_events", "events that the hub itself published", value=tally.published
+        )
+        yield CounterMetricFamily(
+            "kite_hub_slow_consumers", "connections that were cut", value=tally.slow_consumers
+        )
+        refused = CounterMetricFamily(
+            "kite_hub_refused", "frames that were refused, by code", labels=["code"]
+        )
+        for code, count in tally.refused.items():
+            refused.add_metric([code], count)
+        yield refused
+
+
+def exposition(hub: Hub) -> bytes:
+    """The answer of `GET /metrics`."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(HubCollector(hub))
+    return generate_latest(registry)

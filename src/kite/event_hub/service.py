@@ -1,0 +1,397 @@
+"""The Hub as a running service: sockets, timers and the Registry around the switch."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import secrets
+import socket
+import time
+from collections import Counter
+from collections.abc import Awaitable, Coroutine
+from typing import Any
+
+import msgspec
+
+from kite.clock import now_rfc3339
+from kite.errors import PeerError, RequestError, Unavailable
+from kite.event_hub.authority import Authority
+from kite.event_hub.client import Client
+from kite.event_hub.connection import Connection
+from kite.event_hub.core.admission import Request
+from kite.event_hub.core.rights import Identity
+from kite.event_hub.core.session import Session
+from kite.event_hub.core.switch import NAME, Switch
+from kite.event_hub.core.tokens import TokenTable
+from kite.event_hub.front import Admission, Answer, Doors
+from kite.event_hub.limits import HubConfig
+from kite.http.guard import Guard
+from kite.http.listen import port_of
+from kite.version import __version__
+from kite.wire.token import digest
+
+DEAD_TOKEN = 4401
+GOING_AWAY = 1001
+_BACKLOG = 1024
+_LINE_WAIT = 0.5
+"""Seconds that early connections wait for the Launcher's token to arrive."""
+
+_FAREWELL = 0.8
+"""Seconds that all clients together have to take what waits for them when the Hub ends."""
+
+_ANSWERS = 0.25
+"""Seconds within which who has taken everything may answer the close frame."""
+
+_log = logging.getLogger("kite.event_hub")
+
+
+class Hub:
+    """One life of the Event Hub.
+
+    Args:
+        sock: the listening socket.
+        config: the `hub:` section of `kite.yaml`.
+        token: the Hub's own.
+        life: which process of the Hub this is.
+        registry_url: of the Registry.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        config: HubConfig,
+        *,
+        token: str,
+        life: int = 1,
+        registry_url: str,
+    ) -> None:
+        self.port = port_of(sock)
+        self.config = config
+        self.table = TokenTable()
+        self.epoch = secrets.token_hex(8)
+        self.started_at = time.time()
+        self.is_ready = False
+        self._sock = sock
+        self._life = life
+        self._loop = asyncio.get_running_loop()
+        ids = itertools.count(1)
+        self.switch = Switch(
+            config,
+            self,
+            epoch=self.epoch,
+            new_id=lambda: f"{self.epoch}-{next(ids)}",
+            instant=now_rfc3339,
+        )
+        self._launcher: Identity | None = None
+        self._has_launcher = asyncio.Event()
+        self._clients: dict[str, set[Client]] = {}
+        # Tokens that the Registry said yes to and whose row has not come yet, by digest.
+        self._unlisted: dict[str, str] = {}
+        self._of_module: Counter[str] = Counter()
+        self._open = 0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._doors = Doors(
+            self,
+            limit=config.limits.handshakes,
+            seconds=config.limits.handshake_seconds,
+            head_bytes=config.limits.head_bytes,
+            frame_bytes=config.limits.frame_bytes,
+        )
+        self._guard = Guard(
+            port=self.port, ports=lambda: self.table.ports, origins=tuple(config.origins)
+        )
+        self._authority = Authority(
+            registry_url, token, self.table, self._registration(), self._table_changed
+        )
+        self._server: asyncio.Server | None = None
+        self._closed: asyncio.Event | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def endpoint(self) -> str:
+        """Where clients connect."""
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    async def listen(self) -> None:
+        """Accept connections."""
+        self._server = await self._loop.create_server(
+            self._doors, sock=self._sock, backlog=_BACKLOG
+        )
+
+    async def follow_registry(self) -> None:
+        """Keep what the Registry knows current, for ever."""
+        await self._authority.follow()
+
+    def expect_launcher(self, token: str) -> None:
+        """The token that means `launcher` in this life of the Hub."""
+        self._launcher = Identity("launcher", digest=digest(token))
+        self._has_launcher.set()
+
+    async def stop(self) -> None:
+        """Close every connection with 1001 when what waits for it has gone out, for a moment."""
+        if self._server is not None:
+            self._server.close()
+        self._doors.close()
+        for task in self._tasks:
+            task.cancel()
+        self.switch.flush()
+        for session in list(self.switch.sessions.values()):
+            if not session.is_leaving:
+                self.switch.leave(session)
+                session.wire.finish(GOING_AWAY, "the event hub ends")
+        now = self._loop.time()
+        await self._all_closed(now + _ANSWERS)
+        if any(not session.outbox.is_empty for session in self.switch.sessions.values()):
+            await self._all_closed(now + _FAREWELL)
+        for clients in list(self._clients.values()):
+            for client in list(clients):
+                client.abort()
+        for timer in (self._alarm, self._expiry):
+            if timer is not None:
+                timer.cancel()
+
+    async def _all_closed(self, deadline: float) -> None:
+        while self._open and self._loop.time() < deadline:
+            self._closed = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(deadline):
+                    await self._closed.wait()
+
+    # ── House ───────────────────────────────────────────────────────────────────────────────
+
+    def check(self, request: Request) -> None:
+        """Raise `bad_host` or `bad_origin`."""
+        self._guard.check(request.all("host"), request.all("origin"))
+
+    def answer(self, request: Request) -> Answer | Awaitable[Answer] | None:
+        """`/health` and `/metrics`; None for `/ws`."""
+        if request.path == "/ws":
+            if request.method != "GET":
+                raise RequestError(
+                    "method_not_allowed", method=request.method, path="/ws", allow="GET"
+                )
+            return None
+        if request.path not in ("/health", "/metrics"):
+            raise RequestError("not_found", path=request.path[:200])
+        if request.method not in ("GET", "HEAD"):
+            raise RequestError(
+                "method_not_allowed", method=request.method, path=request.path, allow="GET, HEAD"
+            )
+        if request.path == "/health":
+            status = "ok" if self.is_ready else "starting"
+            body = msgspec.json.encode({"status": status, "version": __version__})
+            return 200, "application/json", body
+        return self._metrics(request.bearer())
+
+    def admit(self, request: Request) -> Admission | Awaitable[Admission]:
+        """Whose connection it is: at once where the table knows the token."""
+        token = request.token()
+        if token is None:
+            raise PeerError("unauthorized")
+        if self._launcher is None:
+            return self._admit_early(token)
+        identity = self._find(token)
+        if identity is not None:
+            return self._admission(identity)
+        return self._admit_unknown(token)
+
+    async def _admit_early(self, token: str) -> Admission:
+        """It may be the Launcher, whose token stands in standard input, not read yet."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINE_WAIT):
+                await self._has_launcher.wait()
+        identity = self._find(token)
+        return self._admission(identity or await self._ask(token))
+
+    async def _admit_unknown(self, token: str) -> Admission:
+        return self._admission(await self._ask(token))
+
+    def _find(self, token: str) -> Identity | None:
+        """The identity where it is known here.
+
+        Raises:
+            Unavailable: the Launcher has not come yet, and this is not it.
+        """
+        found = digest(token)
+        if self._launcher is not None and found == self._launcher.digest:
+            return self._launcher
+        if not self.is_ready:
+            raise Unavailable("not_ready", what="the event hub")
+        return self.table.find(found, time.time())
+
+    async def _ask(self, token: str) -> Identity:
+        identity = await self._authority.ask(token)
+        if identity is None:
+            raise PeerError("unauthorized")
+        # The table may have come in the meantime; its rows are shared and kept current.
+        listed = self._find(token)
+        if listed is None:
+            self._unlisted[identity.digest] = token
+        return listed or identity
+
+    async def _metrics(self, token: str | None) -> Answer:
+        if token is None:
+            raise PeerError("unauthorized")
+        if self._find(token) is None and await self._authority.ask(token) is None:
+            raise PeerError("unauthorized")
+        from kite.event_hub.metrics import CONTENT_TYPE, exposition  # noqa: PLC0415 (first scrape)
+
+        return 200, CONTENT_TYPE, exposition(self)
+
+    def _admission(self, identity: Identity) -> Admission:
+        limits = self.config.limits
+        if self._open >= limits.connections and not identity.is_core:
+            raise Unavailable("too_many_connections", limit=limits.connections)
+        of_module = self._of_module[identity.module]
+        if of_module >= limits.connections_per_module:
+            raise Unavailable("too_many_connections", limit=limits.connections_per_module)
+
+        def make(tcp: asyncio.Transport) -> Connection:
+            client = Client(self, identity)
+            connection = Connection(
+                tcp,
+                client,
+                max_bytes=limits.frame_bytes,
+                farewell=limits.farewell_seconds,
+            )
+            client.connection = connection
+            return connection
+
+        return make
+
+    # ── clients ─────────────────────────────────────────────────────────────────────────────
+
+    def opened(self, client: Client, identity: Identity) -> None:
+        """A client's handshake is done."""
+        self._open += 1
+        self._of_module[identity.module] += 1
+        self._clients.setdefault(identity.digest, set()).add(client)
+        if identity.expires_at is not None:
+            self._watch_expiry()
+        _log.debug("client.connected module=%s", identity.module)
+
+    def closed(self, client: Client, identity: Identity) -> None:
+        """A client is gone."""
+        clients = self._clients.get(identity.digest)
+        if clients is None or client not in clients:
+            return
+        clients.discard(client)
+        if not clients:
+            del self._clients[identity.digest]
+            self._unlisted.pop(identity.digest, None)
+        self._open -= 1
+        self._of_module[identity.module] -= 1
+        if not self._of_module[identity.module]:
+            del self._of_module[identity.module]
+        if self._closed is not None:
+            self._closed.set()
+
+    # ── Effects ─────────────────────────────────────────────────────────────────────────────
+
+    def wake(self) -> None:
+        """Flush once everything that has arrived by now has been handed in."""
+        self._loop.call_soon(self.switch.flush)
+
+    def alarm(self, at: float) -> None:
+        """Advance the switch at this time."""
+        if self._alarm is not None:
+            if self._alarm.when() <= at:
+                return
+            self._alarm.cancel()
+        self._alarm = self._loop.call_at(at, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self.switch.advance(self._loop.time())
+
+    def subscribed(self, session: Session) -> None:
+        """The Launcher's first subscription opens the doors."""
+        if self.is_ready or session.identity is not self._launcher:
+            return
+        session.outbox.flush()
+        self.is_ready = True
+        _log.info("hub.ready port=%d", self.port)
+        self.switch.announce("module.ready", {"module_id": NAME, "life": self._life})
+
+    # ── tokens ──────────────────────────────────────────────────────────────────────────────
+
+    def _table_changed(self) -> None:
+        """Part with whose token died, and give the others what rights they have now."""
+        now = time.time()
+        for found, clients in list(self._clients.items()):
+            if self._launcher is not None and found == self._launcher.digest:
+                continue
+            identity = self.table.find(found, now)
+            if identity is not None:
+                self._unlisted.pop(found, None)
+                for client in clients:
+                    client.change_identity(identity)
+            elif found in self._unlisted:
+                self._in_background(self._ask_again(found))
+            else:
+                self._dismiss(found, "the token is dead")
+        self._watch_expiry()
+
+    async def _ask_again(self, found: str) -> None:
+        """A table without a token that the Registry had just said yes to may be older than that
+        yes: only the Registry's no ends the connections."""
+        token = self._unlisted.get(found)
+        with contextlib.suppress(Unavailable):
+            if token is not None and await self._authority.ask(token) is None:
+                self._dismiss(found, "the token is dead")
+
+    def _dismiss(self, found: str, reason: str) -> None:
+        for client in list(self._clients.get(found, ())):
+            client.dismiss(DEAD_TOKEN, reason)
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _watch_expiry(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        now = time.time()
+        soonest = min(
+            (
+                client.identity.expires_at
+                for clients in self._clients.values()
+                for client in clients
+                if client.identity.expires_at is not None
+            ),
+            default=None,
+        )
+        if soonest is not None:
+            self._expiry = self._loop.call_later(max(0.0, soonest - now) + 0.001, self._expire)
+
+    def _expire(self) -> None:
+        now = time.time()
+        for clients in list(self._clients.values()):
+            for client in list(clients):
+                expires_at = client.identity.expires_at
+                if expires_at is not None and expires_at <= now:
+                    client.dismiss(DEAD_TOKEN, "the token has expired")
+        self._watch_expiry()
+
+    # ── the Registry ────────────────────────────────────────────────────────────────────────
+
+    def _registration(self) -> dict[str, Any]:
+        return {
+            "action": "register",
+            "module_id": NAME,
+            "module_type": "infrastructure",
+            "name": "Event Hub",
+            "api_endpoint": f"http://127.0.0.1:{self.port}",
+            "health_endpoint": "/health",
+            "events_publish": {
+                "hub.started": "a life of the Hub has begun: its epoch",
+                "hub.slow_consumer": "a subscriber was cut: who, and how much it missed",
+                "module.ready": "the Hub is ready",
+            },
+            "metadata": {"ws_endpoint": self.endpoint, "epoch": self.epoch, "life": self._life},
+        }
