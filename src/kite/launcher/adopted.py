@@ -12,8 +12,11 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Collection
+from types import FrameType
 
 from kite.launcher import platform_linux
+
+_LATER = 0.2  # seconds from an orphan's death to its reaping
 
 _own: set[int] = set()
 
@@ -75,17 +78,24 @@ def start_reaping(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
         pending = None
         reap()
 
-    def ring() -> None:
+    def plan() -> None:
         # Nothing waits for an orphan's status: a crash's replacement goes first.
         nonlocal pending
         if pending is None:
-            pending = loop.call_later(0.2, sweep)
+            pending = loop.call_later(_LATER, sweep)
+
+    def ring(_signum: int, _frame: FrameType | None) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(plan)
+
+    # Not the loop's own handlers: uvloop keeps SIGCHLD for its subprocesses, of which there are
+    # none here.
+    before = signal.signal(signal.SIGCHLD, ring)
 
     def stop() -> None:
-        loop.remove_signal_handler(signal.SIGCHLD)
+        signal.signal(signal.SIGCHLD, before)
         if pending is not None:
             pending.cancel()
         reap()
 
-    loop.add_signal_handler(signal.SIGCHLD, ring)
     return stop

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from kite.launcher import adopted, platform_linux, tree
 from kite.launcher.output import Capture
@@ -48,11 +51,22 @@ class Life:
 Start = Callable[..., Life]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The Launcher runs on uvloop, and on asyncio where that is missing."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """Starts a life: `start(*argv)`, or `start(python="source")`."""
     prepare_launcher()
-    before = set(os.listdir("/proc/self/fd"))
+    # libuv keeps a spare descriptor from its first listener on.
+    warmed_up = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    warmed_up.close()
+    await warmed_up.wait_closed()
+    await asyncio.sleep(0)
+    before = set(descriptors(os.getpid()))
     lives: list[Life] = []
 
     def run(
@@ -64,6 +78,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         limits: Limits | None = None,
         on_exit: Callable[[Exit], None] | None = None,
         env: dict[str, str] | None = None,
+        captured: bool = True,
     ) -> Life:
         words = argv if python is None else (sys.executable, "-c", python, *argv)
         spec = Spawn(
@@ -89,7 +104,8 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             (life.err if is_error else life.out).extend(lines)
             life.changed.set()
 
-        life.capture = Capture(process.stdout, process.stderr, on_lines=keep)
+        if captured:
+            life.capture = Capture(process.stdout, process.stderr, on_lines=keep)
         lives.append(life)
         return life
 
@@ -100,16 +116,33 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         life.process.close()
     assert await tree.end_strays() == []
     adopted.reap()
-    assert [p for p in tree.snapshot().values() if p.parent == os.getpid()] == []
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert children(os.getpid()) == []
+    left = descriptors(os.getpid())
+    assert {number: left[number] for number in set(left) - before} == {}
 
 
-@pytest.fixture
-def reaping() -> Iterator[None]:
-    """Nothing to do before; afterwards no child, dead or alive, is left."""
-    yield
-    adopted.reap()
-    assert [p for p in tree.snapshot().values() if p.parent == os.getpid()] == []
+def descriptors(pid: int) -> dict[str, str]:
+    """The open descriptors of a process and what they are."""
+    found: dict[str, str] = {}
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the look's own
+            found[path.name] = str(path.readlink())
+    return found
+
+
+def folder_of(pid: int) -> Path:
+    """The working directory of a process."""
+    return Path(f"/proc/{pid}/cwd").readlink()
+
+
+def children(pid: int) -> list[platform_linux.Stat]:
+    """The children of a process, dead ones too."""
+    return [p for p in tree.snapshot().values() if p.parent == pid]
+
+
+def popen(*argv: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """A process that is nobody's module."""
+    return subprocess.Popen(argv, env=env, start_new_session=True, stdin=subprocess.PIPE)
 
 
 def is_alive(pid: int) -> bool:
@@ -120,5 +153,5 @@ def is_alive(pid: int) -> bool:
 async def until(fact: Callable[[], bool]) -> None:
     """Wait for a fact of the outside world that announces itself to nobody."""
     async with asyncio.timeout(DEADLINE):
-        while not fact():
+        while not fact():  # noqa: ASYNC110  (the kernel wakes nobody about it)
             await asyncio.sleep(0.01)

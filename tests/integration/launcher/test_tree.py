@@ -6,14 +6,13 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
 import time
 
 import pytest
 
 from kite.launcher import listeners, platform_linux, tree
 
-from .conftest import Life, Start, is_alive, until
+from .conftest import Life, Start, folder_of, is_alive, popen, until
 
 # Double-forked, in a session of its own, with a cleared environment, ignoring SIGTERM, holding
 # none of the module's pipes.
@@ -24,13 +23,12 @@ HIDDEN = (
 
 
 async def hidden_pid(life: Life) -> int:
-    folder = os.readlink(f"/proc/{life.process.pid}/cwd")
+    folder = folder_of(life.process.pid)
     found: list[int] = []
 
     def is_there() -> bool:
         try:
-            with open(f"{folder}/hidden") as file:
-                found[:] = [int(word) for word in file.read().split()[1:]]
+            found[:] = [int(word) for word in (folder / "hidden").read_text().split()[1:]]
         except OSError:
             return False
         return bool(found)
@@ -113,18 +111,14 @@ async def test_a_bounded_fork_bomb_is_ended(start: Start) -> None:
 async def test_a_process_that_lies_about_its_environment_is_not_touched(
     start: Start,
 ) -> None:
-    stranger = subprocess.Popen(
-        ["sleep", "600"],
-        env={"KITE_INSTANCE": "other", "KITE_MODULE": "m"},
-        start_new_session=True,
-    )
+    stranger = popen("sleep", "600", env={"KITE_INSTANCE": "other", "KITE_MODULE": "m"})
     try:
         life = start("sleep", "600")
         assert await tree.end_tree(life.process.kin) == []
         assert stranger.poll() is None
     finally:
         stranger.kill()
-        stranger.wait()
+        stranger.communicate()
 
 
 async def test_what_has_no_mark_is_found_by_session_descent_and_environment(start: Start) -> None:
@@ -149,10 +143,10 @@ async def test_what_has_no_mark_is_found_by_session_descent_and_environment(star
 async def test_strays_are_all_that_is_below_but_the_spared(start: Start) -> None:
     spared = start("sh", "-c", "sleep 600 & echo up; wait")
     await spared.line("up")
-    stray = subprocess.Popen(["env", "-i", "/bin/sleep", "600"], start_new_session=True)
+    stray = popen("env", "-i", "/bin/sleep", "600")
     assert await tree.end_strays(spare=[spared.process.pid]) == []
     assert not is_alive(stray.pid)
-    stray.wait()
+    stray.communicate()
     assert len(tree.members(spared.process.kin)) == 2
 
 
