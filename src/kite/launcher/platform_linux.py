@@ -24,7 +24,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _MARK_BASE = 1 << 60  # microseconds: more than thirty thousand years
 _LIFE_BITS = 20
 
-_setpriv: str | None = None
+_tools: dict[str, str] = {}
 
 
 class Stat:
@@ -180,12 +180,23 @@ def parent_death_prefix() -> tuple[str, ...]:
     util-linux's setpriv costs an exec (about a millisecond); without it the lifeline and the
     guard do the work. A `preexec_fn` would cost `vfork` and is not safe beside threads.
     """
-    global _setpriv  # noqa: PLW0603  (where a program of the system lies does not change)
-    if _setpriv is None:
-        _setpriv = next(
-            (path for path in ("/usr/bin/setpriv", "/bin/setpriv") if os.access(path, os.X_OK)), ""
-        )
-    return (_setpriv, "--pdeathsig", "KILL", "--") if _setpriv else ()
+    return (setpriv, "--pdeathsig", "KILL", "--") if (setpriv := _tool("setpriv")) else ()
+
+
+def limit_prefix(limits: list[str]) -> tuple[str, ...]:
+    """Words before a command that put limits (`--nofile=77:77`) on it before it runs.
+
+    Nothing where util-linux's prlimit is missing: then it runs without them.
+    """
+    return (prlimit, *limits, "--") if (prlimit := _tool("prlimit")) else ()
+
+
+def _tool(name: str) -> str:
+    """Where a program of util-linux lies; empty where it is not installed."""
+    if name not in _tools:
+        places = (f"/usr/bin/{name}", f"/bin/{name}", f"/usr/sbin/{name}")
+        _tools[name] = next((path for path in places if os.access(path, os.X_OK)), "")
+    return _tools[name]
 
 
 # -- signals that reach nobody else ---------------------------------------------------------------

@@ -10,61 +10,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import resource
-import secrets
 import signal
-import socket
-import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from kite.errors import ModuleError
-from kite.launcher import adopted, platform_linux, program
+from kite.launcher import adopted, forking, platform_linux
+from kite.launcher.forking import Limits, Spawn
 from kite.launcher.kin import Kin
 
-_SALT = secrets.randbits(39)
+__all__ = ["Exit", "Limits", "Process", "Spawn", "prepare_launcher", "spawn"]
+
 _PENDING_LIMIT = 1 << 20  # bytes that wait for a child that does not read
-
-# The shell that hands over the socket knows its pid, which stays the program's through exec. The
-# socket comes as its standard input, as no shell can name every descriptor; the real one, a pipe
-# or /dev/null, is opened by its path in /dev/fd.
-_HAND_OVER = 'LISTEN_PID=$$ LISTEN_FDS=1; export LISTEN_PID LISTEN_FDS; exec 3<&0 <"$0"; exec "$@"'
-
-_spawned = 0
-_files_before: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a process may use. `files`: open descriptors; `memory`: bytes of writable memory."""
-
-    files: int | None = None
-    memory: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spawn:
-    """Everything about a process before it exists.
-
-    Args:
-        argv: the command; a first word with a slash is relative to `cwd`, else it is looked for
-            on the `PATH` of `env`.
-        env: the whole environment.
-        stdin: True for a pipe that stays open (boot line and lifeline), False for `/dev/null`.
-        listener: a listening socket that the process finds as descriptor 3, with `LISTEN_FDS=1`
-            and `LISTEN_PID`.
-    """
-
-    instance: str
-    module: str
-    life: int
-    argv: tuple[str, ...]
-    cwd: Path
-    env: Mapping[str, str]
-    stdin: bool = True
-    listener: socket.socket | None = None
-    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +48,9 @@ class Exit:
 
 
 def prepare_launcher() -> None:
-    """Once in the Launcher's main thread: orphans come to it, and it may open many files.
-
-    Each child needs up to five descriptors here; the children get the former limit back, as
-    programs that use `select` break above it.
-    """
-    global _files_before  # noqa: PLW0603  (a fact about this process)
+    """Once in the Launcher's main thread: orphans come to it, and it may open many files."""
     platform_linux.become_subreaper()
-    if _files_before is None:
-        _files_before = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (_files_before[1], _files_before[1]))
+    forking.raise_file_limit()
 
 
 class Process:
@@ -254,100 +203,19 @@ def spawn(spec: Spawn, *, on_exit: Callable[[Exit], None] | None = None) -> Proc
         ModuleError: `program_not_found`, `not_executable`, `bad_interpreter`, `folder_not_found`,
             or `spawn_failed` for what only the kernel could know.
     """
-    global _spawned  # noqa: PLW0603  (marks are numbered through)
-    path = program.resolve(spec.argv, cwd=spec.cwd, env=spec.env)
-    _spawned += 1
-    mark = platform_linux.new_mark(_SALT, _spawned)
-    try:
-        popen, stdin, pidfd = _fork(spec, str(path), mark)
-    except (OSError, ValueError) as error:  # a null byte in a word is a ValueError
-        raise ModuleError("spawn_failed", program=spec.argv[0], detail=_detail(error)) from error
-    assert popen.stdout is not None
-    assert popen.stderr is not None
-    seen = platform_linux.stat(popen.pid)
+    forked = forking.fork(spec)
     kin = Kin(
-        pid=popen.pid,
-        start_time=seen.start_time if seen else 0,
-        mark=mark,
+        pid=forked.pid,
+        start_time=forked.start_time,
+        mark=forked.mark,
         instance=spec.instance,
         module=spec.module,
     )
-    process = Process(
+    return Process(
         kin,
-        pidfd=pidfd,
-        stdin=stdin,
-        stdout=_detach(popen.stdout.fileno(), popen.stdout.close),
-        stderr=_detach(popen.stderr.fileno(), popen.stderr.close),
+        pidfd=forked.pidfd,
+        stdin=forked.stdin,
+        stdout=forked.stdout,
+        stderr=forked.stderr,
         on_exit=on_exit,
     )
-    _limit(popen.pid, spec.limits)
-    return process
-
-
-def _fork(spec: Spawn, path: str, mark: int) -> tuple[subprocess.Popen[bytes], int | None, int]:
-    """The process, the write end of its standard input (None for /dev/null), its pidfd."""
-    with contextlib.ExitStack() as until_forked, contextlib.ExitStack() as on_failure:
-        child_stdin, parent_stdin = _standard_input(spec.stdin)
-        until_forked.callback(os.close, child_stdin)
-        if parent_stdin is not None:
-            on_failure.callback(os.close, parent_stdin)
-        words = (path, *spec.argv[1:])
-        inherited: tuple[int, ...] = ()
-        if spec.listener is not None:
-            words = ("/bin/sh", "-c", _HAND_OVER, f"/dev/fd/{child_stdin}", *words)
-            inherited = (child_stdin,)
-        with platform_linux.marking(mark):
-            popen = subprocess.Popen(  # its pipes are taken over, so it is no context here
-                (*platform_linux.parent_death_prefix(), *words),
-                stdin=child_stdin if spec.listener is None else spec.listener.fileno(),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=spec.cwd,
-                env=spec.env,
-                start_new_session=True,
-                pass_fds=inherited,
-                bufsize=0,
-            )
-        # Our waitid reads the status, by pidfd: subprocess is told that there is nothing to reap.
-        popen.returncode = 0
-        pidfd = os.pidfd_open(popen.pid)
-        on_failure.pop_all()
-        return popen, parent_stdin, pidfd
-
-
-def _standard_input(is_pipe: bool) -> tuple[int, int | None]:
-    if not is_pipe:
-        return os.open(os.devnull, os.O_RDONLY), None
-    child, parent = os.pipe()
-    os.set_blocking(parent, False)
-    return child, parent
-
-
-def _detach(descriptor: int, close: Callable[[], None]) -> int:
-    """A descriptor of our own in place of a file object's, non-blocking."""
-    mine = os.dup(descriptor)
-    close()
-    os.set_blocking(mine, False)
-    return mine
-
-
-def _limit(pid: int, limits: Limits) -> None:
-    # The child is still on its way through setpriv, so these stand before the program runs.
-    wanted: list[tuple[int, tuple[int, int]]] = []
-    if limits.files is not None:
-        wanted.append((resource.RLIMIT_NOFILE, (limits.files, limits.files)))
-    elif _files_before is not None:
-        wanted.append((resource.RLIMIT_NOFILE, _files_before))
-    if limits.memory is not None:
-        # Writable memory, not address space, which V8 and Go reserve by the gigabyte.
-        wanted.append((resource.RLIMIT_DATA, (limits.memory, limits.memory)))
-    for kind, values in wanted:
-        with contextlib.suppress(OSError, ValueError):
-            resource.prlimit(pid, kind, values)
-
-
-def _detail(error: OSError | ValueError) -> str:
-    if not isinstance(error, OSError):
-        return str(error)
-    text = os.strerror(error.errno) if error.errno else str(error)
-    return f"{text}: {error.filename}" if error.filename else text

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from kite.errors import ModuleError
-from kite.launcher import adopted, platform_linux, tree
+from kite.launcher import adopted, forking, platform_linux, tree
 from kite.launcher.process import Exit, Limits
 
-from .conftest import Start, is_alive, until
+from .conftest import Start, children, is_alive, until
 
 
 async def test_it_gets_exactly_its_environment_folder_and_session(
@@ -180,15 +180,36 @@ async def test_limits_stand_before_the_program_runs(start: Start) -> None:
     assert life.out == ["77", str(512 * 1024)]
 
 
+async def test_a_limit_above_the_launchers_own_is_that_one(start: Start) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    life = start("sh", "-c", "ulimit -n", limits=Limits(files=hard * 2))
+    await life.exit()
+    assert life.out == [str(hard)]
+
+
+async def test_a_child_that_cannot_be_watched_does_not_run(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(pid: int) -> int:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pidfd_open", refused)
+        with pytest.raises(ModuleError) as caught:
+            start("sleep", "60")
+    assert caught.value.code == "spawn_failed"
+    assert "Too many open files" in str(caught.value)
+    assert children(os.getpid()) == []
+
+
 async def test_the_raised_limit_of_the_launcher_is_not_passed_on(start: Start) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert soft == hard
     life = start("sh", "-c", "ulimit -n")
     await life.exit()
-    from kite.launcher import process
-
-    assert process._files_before is not None
-    assert life.out == [str(process._files_before[0])]
+    assert forking._files_before is not None
+    assert life.out == [str(forking._files_before[0])]
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, hard)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,217 @@
+"""From the description of a process to the process: pipes, marks, limits, one fork.
+
+`subprocess` does the fork (by vfork, as no Python runs in the child); what it cannot do without a
+`preexec_fn` small programs of util-linux do on the way to the module's own: `setpriv` the signal
+at the parent's death, `prlimit` the limits, and `sh` the handing over of a listening socket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import resource
+import secrets
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kite.errors import ModuleError
+from kite.launcher import platform_linux, program
+
+_SALT = secrets.randbits(39)
+_SPARE_FILES = 32  # descriptors that a fork may need itself
+
+# The shell knows its pid, which stays the program's through exec. The socket comes as its standard
+# input, as no shell can name every descriptor; the real one is opened by its path in /dev/fd.
+_HAND_OVER = 'LISTEN_PID=$$ LISTEN_FDS=1; export LISTEN_PID LISTEN_FDS; exec 3<&0 <"$0"; exec "$@"'
+
+_spawned = 0
+_files_before: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a process may use. `files`: open descriptors; `memory`: bytes of writable memory."""
+
+    files: int | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spawn:
+    """Everything about a process before it exists.
+
+    Args:
+        argv: the command; a first word with a slash is relative to `cwd`, else it is looked for
+            on the `PATH` of `env`.
+        env: the whole environment.
+        stdin: True for a pipe that stays open (boot line and lifeline), False for `/dev/null`.
+        listener: a listening socket that the process finds as descriptor 3, with `LISTEN_FDS=1`
+            and `LISTEN_PID`.
+    """
+
+    instance: str
+    module: str
+    life: int
+    argv: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str]
+    stdin: bool = True
+    listener: socket.socket | None = None
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forked:
+    """A new process and this side's ends of its pipes, which are non-blocking; `stdin` is None
+    for `/dev/null`."""
+
+    pid: int
+    start_time: int
+    mark: int
+    pidfd: int
+    stdin: int | None
+    stdout: int
+    stderr: int
+
+
+def raise_file_limit() -> None:
+    """Let this process open as many files as it may; its children get the former limit.
+
+    Each life needs up to five descriptors here, and programs that use `select` break above the
+    usual soft limit.
+    """
+    global _files_before  # noqa: PLW0603  (a fact about this process)
+    if _files_before is None:
+        _files_before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (_files_before[1], _files_before[1]))
+
+
+def fork(spec: Spawn) -> Forked:
+    """Start the process.
+
+    Raises:
+        ModuleError: `program_not_found`, `not_executable`, `bad_interpreter`, `folder_not_found`,
+            or `spawn_failed` for what only the kernel could know.
+    """
+    global _spawned  # noqa: PLW0603  (marks are numbered through)
+    path = program.resolve(spec.argv, cwd=spec.cwd, env=spec.env)
+    _spawned += 1
+    mark = platform_linux.new_mark(_SALT, _spawned)
+    try:
+        return _fork(spec, str(path), mark)
+    except (OSError, ValueError) as error:  # a null byte in a word is a ValueError
+        raise ModuleError("spawn_failed", program=spec.argv[0], detail=_detail(error)) from error
+
+
+def _fork(spec: Spawn, path: str, mark: int) -> Forked:
+    with contextlib.ExitStack() as childs_ends, contextlib.ExitStack() as on_failure:
+        stdin, write_end = _input(spec.stdin, childs_ends, on_failure)
+        stdout, out_end = _output(childs_ends, on_failure)
+        stderr, err_end = _output(childs_ends, on_failure)
+        words: tuple[str, ...] = (path, *spec.argv[1:])
+        if spec.listener is not None:
+            words = ("/bin/sh", "-c", _HAND_OVER, f"/dev/fd/{stdin}", *words)
+        command = (*platform_linux.parent_death_prefix(), *_limiting(spec.limits), *words)
+        with platform_linux.marking(mark), _usual_file_limit(err_end):
+            child = subprocess.Popen(  # its pipes and its end are not subprocess's business
+                command,
+                stdin=stdin if spec.listener is None else spec.listener.fileno(),
+                stdout=stdout,
+                stderr=stderr,
+                cwd=spec.cwd,
+                env=spec.env,
+                start_new_session=True,
+                pass_fds=() if spec.listener is None else (stdin,),
+            )
+        child.returncode = 0  # nothing that subprocess should reap: its status is read by pidfd
+        on_failure.callback(_abandon, child.pid)
+        pidfd = os.pidfd_open(child.pid)
+        seen = platform_linux.stat(child.pid)
+        on_failure.pop_all()
+        return Forked(
+            pid=child.pid,
+            start_time=seen.start_time if seen else 0,
+            mark=mark,
+            pidfd=pidfd,
+            stdin=write_end,
+            stdout=out_end,
+            stderr=err_end,
+        )
+
+
+def _input(
+    is_pipe: bool, childs_ends: contextlib.ExitStack, on_failure: contextlib.ExitStack
+) -> tuple[int, int | None]:
+    if not is_pipe:
+        null = os.open(os.devnull, os.O_RDONLY)
+        childs_ends.callback(os.close, null)
+        return null, None
+    read_end, write_end = os.pipe()
+    childs_ends.callback(os.close, read_end)
+    on_failure.callback(os.close, write_end)
+    os.set_blocking(write_end, False)
+    return read_end, write_end
+
+
+def _output(childs_ends: contextlib.ExitStack, on_failure: contextlib.ExitStack) -> tuple[int, int]:
+    read_end, write_end = os.pipe()
+    childs_ends.callback(os.close, write_end)
+    on_failure.callback(os.close, read_end)
+    os.set_blocking(read_end, False)
+    return write_end, read_end
+
+
+def _abandon(pid: int) -> None:
+    """A child that cannot be watched must not run."""
+    os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+
+
+def _limiting(limits: Limits) -> tuple[str, ...]:
+    """Words before a command that limit it. A limit above the Launcher's own means that one."""
+    words: list[str] = []
+    for name, kind, wanted in (
+        ("nofile", resource.RLIMIT_NOFILE, limits.files),
+        # Writable memory, not address space, which V8 and Go reserve by the gigabyte.
+        ("data", resource.RLIMIT_DATA, limits.memory),
+    ):
+        if wanted is not None:
+            most = resource.getrlimit(kind)[1]
+            value = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+            words.append(f"--{name}={value}:{value}")
+    return platform_linux.limit_prefix(words) if words else ()
+
+
+@contextlib.contextmanager
+def _usual_file_limit(highest: int) -> Iterator[None]:
+    """What is forked inside has the soft limit of before `raise_file_limit`.
+
+    `highest` is a descriptor that was just opened. Where so many are open that the fork itself
+    could not open what it needs, the child keeps the raised limit.
+    """
+    if _files_before is None or 0 <= _files_before[0] < highest + _SPARE_FILES:
+        yield
+        return
+    raised = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_files_before[0], raised[1]))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, raised)
+
+
+def _detail(error: OSError | ValueError) -> str:
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    text = os.strerror(error.errno)
+    # E2BIG and the like name the wrapper, which is not what the reader has written.
+    return f"{text}: {error.filename}" if error.filename and error.errno != errno.E2BIG else text
