@@ -146,11 +146,16 @@ def render(template: str, params: dict[str, Any]) -> str:
     """Fill a template of `protocol/errors.json` in the language of this process.
 
     A placeholder without a value stays as it is written: a message that lacks a detail is better
-    than an error about the error.
+    than an error about the error. `expected` and `detail` are translated too where they are phrases
+    of the catalogue, so that an error can travel in English and be read in another language.
     """
     if not template:
         return ""
-    return translate(template).format_map(_Lenient(params))
+    values = _Lenient(params)
+    for name in ("expected", "detail"):
+        if isinstance(phrase := values.get(name), str):
+            values[name] = translate(phrase)
+    return translate(template).format_map(values)
 
 
 class _Lenient(dict[str, Any]):

@@ -214,11 +214,16 @@ class _Builder:
     def syntax(self, error: yaml.YAMLError) -> ConfigError:
         position = getattr(error, "position", None)
         if position is not None:
-            before = self.text[:position]
+            # libyaml counts bytes and gives a number, the pure reader counts characters.
+            character = getattr(error, "character", 0)
+            if isinstance(character, int):
+                before = self.text.encode()[:position].decode(errors="ignore")
+            else:
+                before, character = self.text[:position], ord(character)
             return ConfigError(
                 "yaml_character",
                 location=self.place(before.count("\n"), len(before) - before.rfind("\n") - 1),
-                character=f"U+{ord(self.text[position]):04X}",
+                character=f"U+{character:04X}",
             )
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         place = self.place(mark.line, mark.column) if mark else self.place(0, 0)
