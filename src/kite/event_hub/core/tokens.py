@@ -73,7 +73,7 @@ class TokenTable:
         self._identities: dict[str, Identity] = {}
         self.ports: frozenset[int] = frozenset()
         self.epoch = ""
-        self.revision = -1
+        self.revision = 0
 
     def __len__(self) -> int:
         return len(self._identities)

@@ -1,0 +1,153 @@
+"""Fakes around the Hub's pure classes: a socket of any appetite, and a shell that remembers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from kite.event_hub.core.rights import Identity
+from kite.event_hub.core.session import Session
+from kite.event_hub.core.switch import Switch
+from kite.event_hub.limits import Deduplication, HubConfig, Limits
+
+
+class FakeWire:
+    """A socket that takes `appetite` bytes at a time (None: everything)."""
+
+    def __init__(self, appetite: int | None = None) -> None:
+        self.appetite = appetite
+        self.taken = bytearray()
+        self.pending = b""
+        self.is_paused = False
+        self.finished: tuple[int, str] | None = None
+
+    def write(self, data: bytes) -> int:
+        assert not self.pending, "nothing is written while something is outstanding"
+        size = len(data) if self.appetite is None else min(self.appetite, len(data))
+        self.taken += data[:size]
+        self.pending = data[size:]
+        if self.appetite is not None:
+            self.appetite -= size
+        return len(self.pending)
+
+    def unsent(self) -> int:
+        return len(self.pending)
+
+    def take(self, size: int | None = None) -> bool:
+        """The peer reads; True when nothing is outstanding any more and something was."""
+        if size is None:
+            self.appetite = None
+            size = len(self.pending)
+        was_pending = bool(self.pending)
+        eaten = min(size, len(self.pending))
+        self.taken += self.pending[:eaten]
+        self.pending = self.pending[eaten:]
+        if self.appetite is not None:
+            self.appetite += size - eaten
+        return was_pending and not self.pending
+
+    def pause(self) -> None:
+        assert not self.is_paused
+        self.is_paused = True
+
+    def resume(self) -> None:
+        self.is_paused = False
+
+    def finish(self, code: int, reason: str) -> None:
+        self.finished = (code, reason)
+
+    def messages(self) -> list[dict[str, Any]]:
+        return [json.loads(payload) for payload in payloads(bytes(self.taken))]
+
+    def events(self) -> list[dict[str, Any]]:
+        return [frame for frame in self.messages() if frame["type"] == "event"]
+
+
+def payloads(data: bytes) -> list[bytes]:
+    """The payloads of whole server frames."""
+    found, position = [], 0
+    while position + 2 <= len(data):
+        size, start = data[position + 1], position + 2
+        if size == 126:
+            size, start = int.from_bytes(data[start : start + 2], "big"), start + 2
+        elif size == 127:
+            size, start = int.from_bytes(data[start : start + 8], "big"), start + 8
+        if start + size > len(data):
+            break
+        found.append(data[start : start + size])
+        position = start + size
+    return found
+
+
+class FakeShell:
+    """`Effects`, written down."""
+
+    def __init__(self) -> None:
+        self.alarms: list[float] = []
+        self.woken = 0
+        self.granted: list[Session] = []
+
+    def wake(self) -> None:
+        self.woken += 1
+
+    def alarm(self, at: float) -> None:
+        self.alarms.append(at)
+
+    def subscribed(self, session: Session) -> None:
+        self.granted.append(session)
+
+
+class Bench:
+    """A switch with its shell, and clients that are dictionaries of frames."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.shell = FakeShell()
+        self.now = 1000.0
+        self._ids = 0
+        window = limits.pop("deduplication", Deduplication())
+        self.switch = Switch(
+            HubConfig(limits=Limits(**limits), deduplication=window),
+            self.shell,
+            epoch="e1",
+            new_id=self._new_id,
+            instant=lambda: "2026-01-01T00:00:00.000Z",
+        )
+
+    def _new_id(self) -> str:
+        self._ids += 1
+        return f"made-{self._ids}"
+
+    def client(self, module: str, *, appetite: int | None = None, **rights: Any) -> Client:
+        return Client(self, Identity(module, **rights), FakeWire(appetite))
+
+
+class Client:
+    def __init__(self, bench: Bench, identity: Identity, wire: FakeWire) -> None:
+        self.bench = bench
+        self.wire = wire
+        self.session = bench.switch.open(identity, wire, bench.now)
+        self._seen = 0
+
+    def send(self, *frames: dict[str, Any] | bytes) -> list[dict[str, Any]]:
+        """Send frames in one batch, and return what this client got since the last time."""
+        switch = self.bench.switch
+        switch.begin(self.session, self.bench.now)
+        for frame in frames:
+            text = frame if isinstance(frame, bytes) else json.dumps(frame).encode()
+            switch.receive(self.session, text)
+        switch.end(self.session)
+        switch.flush()
+        return self.got()
+
+    def got(self) -> list[dict[str, Any]]:
+        messages = self.wire.messages()
+        new = messages[self._seen :]
+        self._seen = len(messages)
+        return new
+
+    def subscribe(self, *patterns: str, **options: Any) -> None:
+        [ack, *_] = self.send({"type": "subscribe", "events": patterns, "id": "s", **options})
+        assert ack == {"type": "ack", "id": "s"}
+
+    def publish(self, subject: str, data: Any = None, **fields: Any) -> list[dict[str, Any]]:
+        return self.send({"type": "event", "event": subject, "data": data, **fields})
