@@ -11,8 +11,8 @@ import click
 from kite.cli import report
 from kite.cli.command import Verb
 from kite.cli.session import Session
-from kite.cli.usage import positive_seconds
 from kite.cli.table import table
+from kite.cli.usage import positive_seconds
 from kite.errors import ModuleError
 from kite.locale import _
 

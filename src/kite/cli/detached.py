@@ -78,19 +78,22 @@ class Detached:
         try:
             control.get("/launcher", timeout=START_SECONDS)
         except KiteError:
-            self._process.wait(timeout=START_SECONDS)
-            self.raise_if_ended()
+            self.raise_if_ended(START_SECONDS)
             raise
         return control
 
-    def raise_if_ended(self) -> None:
+    def raise_if_ended(self, within: float = 0.0) -> None:
         """Show the end of its log and raise when it is gone.
+
+        Args:
+            within: seconds to wait for its end.
 
         Raises:
             LauncherEnded: with its exit status.
         """
-        status = self._process.poll()
-        if status is None:
+        try:
+            status = self._process.wait(within)
+        except subprocess.TimeoutExpired:
             return
         for line in self._written():
             report.say(line)

@@ -50,7 +50,6 @@ class LogTail:
         self._path = folder / f"{module}.log"
         self._file = _open(self._path)
         self._position = os.fstat(self._file.fileno()).st_size if self._file else 0
-        self._rest = b""
         self._ts = ""
 
     def past(self, count: int | None) -> Iterator[Entry]:
@@ -69,7 +68,7 @@ class LogTail:
                 break
             if self._file:
                 self._file.close()
-            self._file, self._position, self._rest = following, 0, b""
+            self._file, self._position = following, 0
         return [self._entry(line) for line in lines]
 
     def close(self) -> None:
@@ -133,12 +132,12 @@ class LogTail:
         if self._file is None:
             return []
         size = os.fstat(self._file.fileno()).st_size
-        if size < self._position:  # a torn line was taken back, or somebody emptied the file
-            self._position, self._rest = size, b""
+        if size < self._position:  # somebody emptied the file
+            self._position = 0
         self._file.seek(self._position)
-        data = self._file.read()
-        self._position += len(data)
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        # A line without its end is read again: a full disk may make the Launcher take it back.
+        *lines, torn = (data := self._file.read()).split(b"\n")
+        self._position += len(data) - len(torn)
         return lines
 
     def _next(self) -> BinaryIO | None:

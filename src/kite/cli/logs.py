@@ -62,9 +62,10 @@ def logs(
     chosen = _chosen(session, folder, names, follow=follow)
     printer = Printer(wants_json=session.wants_json, timestamps=timestamps)
     if not follow:
-        tails = [LogTail(folder, name) for name in chosen]
         printer.expect(chosen)
-        printer.show(_past(tails, count))
+        with contextlib.ExitStack() as files:
+            tails = [_open(files, folder, name) for name in chosen]
+            printer.show(_past(tails, count))
         return 0
     with contextlib.suppress(KeyboardInterrupt):  # that is how following ends
         _follow(folder, chosen, printer, count, everybody=not names)
@@ -77,6 +78,10 @@ def _chosen(session: Session, folder: Path, names: Sequence[str], *, follow: boo
         if name not in known and not (follow and _is_module(session, name)):
             raise unknown("no_log", name, known, folder=str(folder))
     return list(dict.fromkeys(names)) or known
+
+
+def _open(files: contextlib.ExitStack, folder: Path, name: str) -> LogTail:
+    return files.enter_context(contextlib.closing(LogTail(folder, name)))
 
 
 def _is_module(session: Session, name: str) -> bool:
@@ -103,8 +108,8 @@ def _follow(
     from kite.cli.inotify import Inotify
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with Inotify([folder]) as watch:
-        tails = {name: LogTail(folder, name) for name in names}
+    with Inotify([folder]) as watch, contextlib.ExitStack() as files:
+        tails = {name: _open(files, folder, name) for name in names}
         printer.expect(names)
         printer.show(_past(list(tails.values()), count))
         while True:
@@ -112,7 +117,7 @@ def _follow(
             if everybody:
                 for name in known_modules(folder):
                     if name not in tails:
-                        tails[name] = LogTail(folder, name)
+                        tails[name] = _open(files, folder, name)
                         printer.expect([name])
                         printer.show(tails[name].past(None))
             grown = [entry for tail in tails.values() for entry in tail.new()]

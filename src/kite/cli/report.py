@@ -9,6 +9,7 @@ from typing import Any
 
 from kite import terminal
 from kite.errors import InternalError, KiteError
+from kite.locale import _
 
 UNKNOWN = 1
 
@@ -29,9 +30,9 @@ def error(problem: KiteError, *, wants_json: bool = False) -> None:
         return
     color = terminal.wants_color(sys.stderr, os.environ)
     text = f"{problem.location}: {problem.message}" if problem.location else problem.message
-    say(terminal.paint("kite:", "red", "bold", color=color) + f" {text}")
+    say(terminal.paint(_("error:"), "red", "bold", color=color) + f" {text}")
     if problem.hint:
-        say("      " + terminal.paint(problem.hint, "dim", color=color))
+        say("       " + terminal.paint(problem.hint, "dim", color=color))
 
 
 def say(text: str) -> None:

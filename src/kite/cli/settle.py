@@ -16,16 +16,20 @@ from kite.launcher.progress import Progress, reason_of, state_word
 from kite.locale import _
 
 LONG_WAIT = 30.0
+END_SECONDS = 20.0
+"""A Launcher that is ending is gone within 15 s."""
 DRAW_SECONDS = 0.2
 """How often the display is drawn anew: the longest that one answer is waited for on a terminal."""
 
 
-def until_settled(control: Control, *, timeout: float | None, ended: Callable[[], None]) -> None:
+def until_settled(
+    control: Control, *, timeout: float | None, ended: Callable[[float], None]
+) -> None:
     """Wait, with the modules' progress on a terminal.
 
     Args:
         timeout: seconds at most; None as long as it takes.
-        ended: raises when the Launcher is gone.
+        ended: raises when the Launcher is gone within so many seconds.
 
     Raises:
         Unavailable: `not_all_ready` (status 4) when some are not ready, each named on standard
@@ -48,6 +52,8 @@ def until_settled(control: Control, *, timeout: float | None, ended: Callable[[]
         if display:
             display.end()
     if not answer["ready"]:
+        if _ask(control, "/launcher", 0, ended).get("phase") == "stopping":
+            ended(END_SECONDS)  # it has given up, and its own words say why
         for line in unready_lines(answer["unready"]):
             report.say(line)
         names = ", ".join(str(each["name"]) for each in answer["unready"])
@@ -92,9 +98,9 @@ class Display:
             report.say(_("nothing is to be started"))
 
 
-def _ask(control: Control, path: str, wait: float, ended: Callable[[], None]) -> Any:
+def _ask(control: Control, path: str, wait: float, ended: Callable[[float], None]) -> Any:
     try:
         return control.get(path, timeout=wait + 10.0).json()
     except KiteError:
-        ended()
+        ended(END_SECONDS)
         raise

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kite.cli.ps import lines, note, uptime
+from kite.clock import rfc3339
+
+NOW = 1_800_000_000.0
+
+
+def record(name: str, state: str, **more: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "config_state": "enabled",
+        "desired_state": "running",
+        "actual_state": state,
+        "pid": None,
+        "uptime": None,
+        "restarts": 0,
+        "exit_code": None,
+        "signal": None,
+        "waiting_for": [],
+        "next_try": None,
+        "error": None,
+        **more,
+    }
+
+
+RECORDS = [
+    record("registry", "running", pid=101, uptime=59.9),
+    record("docs_index", "failed", restarts=2, exit_code=3, next_try=rfc3339(NOW + 60)),
+    record("web", "waiting", waiting_for=["docs_index"]),
+    record("old", "stopped", config_state="disabled", desired_state="stopped"),
+]
+
+
+def test_the_table_in_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KITE_LANG", "en")
+    assert lines(RECORDS, NOW, color=False) == [
+        "NAME        STATE    PID  UPTIME  RESTARTS  NOTE",
+        "registry    running  101    59 s         0",
+        "docs_index  failed     -       -         2  exit status 3; next try in 1 min 0 s",
+        "web         waiting    -       -         0  waits for docs_index",
+        "old         stopped    -       -         0  disabled",
+    ]
+
+
+def test_the_table_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KITE_LANG", "zh_CN")
+    assert lines(RECORDS, NOW, color=False)[:3] == [
+        "名称        状态    PID  运行时间  重启  备注",
+        "registry    运行中  101      59 s     0",
+        "docs_index  失败      -         -     2  退出状态 3; 下次尝试：1 min 0 s后",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (None, "-"),
+        (0.4, "0 s"),
+        (61, "1 m 1 s"),
+        (7_500, "2 h 5 m"),
+        (273_600, "3 d 4 h"),
+    ],
+)
+def test_uptime(seconds: float | None, shown: str) -> None:
+    assert uptime(seconds) == shown
+
+
+def test_a_killed_module_says_by_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KITE_LANG", "en")
+    assert note(record("web", "backing_off", signal="SIGSEGV"), NOW) == "killed by SIGSEGV"
+    assert note(record("web", "backing_off", signal=9), NOW) == "killed by SIGKILL"
+
+
+def test_the_note_is_cut_to_the_terminal() -> None:
+    wide = record("web", "failed", error="e" * 300)
+    assert all(len(line) <= 80 for line in lines([wide], NOW, color=False, columns=80))
