@@ -53,21 +53,26 @@ class Records:
         self._boot_id = platform_linux.boot_id()
         self._pid_namespace = platform_linux.pid_namespace()
 
-    def open_instance(self, instance: str) -> None:
-        """Note the instance before its first process: its id alone finds what has no record."""
+    def open_instance(self, instance: str) -> bool:
+        """Note the instance before its first process: its id alone finds what has no record.
+
+        Returns:
+            False when the disk did not take it.
+        """
         record = Record(
             instance=instance,
             boot_id=self._boot_id,
             pid_namespace=self._pid_namespace,
             folder=str(self._folder),
         )
-        self._write(f"instance-{instance}.json", record)
+        return self._write(f"instance-{instance}.json", record)
 
-    def add(self, kin: Kin, *, life: int) -> None:
+    def add(self, kin: Kin, *, life: int) -> bool:
         """Note a process, right after its spawn.
 
-        Raises:
-            OSError: the disk is full …; the process runs, and the instance's id still finds it.
+        Returns:
+            False when the disk did not take it: the process runs all the same, and the instance's
+            id still finds it.
         """
         record = Record(
             instance=kin.instance,
@@ -81,7 +86,7 @@ class Records:
             module=kin.module,
             life=life,
         )
-        self._write(_name(kin.pid, kin.start_time), record)
+        return self._write(_name(kin.pid, kin.start_time), record)
 
     def remove(self, kin: Kin) -> None:
         """Forget a process whose whole tree is gone."""
@@ -114,8 +119,12 @@ class Records:
         for path, _ in self.read():
             self.drop(path)
 
-    def _write(self, name: str, record: Record) -> None:
-        atomic_file.replace(self._folder / name, msgspec.json.encode(record))
+    def _write(self, name: str, record: Record) -> bool:
+        try:
+            atomic_file.replace(self._folder / name, msgspec.json.encode(record))
+        except OSError:
+            return False
+        return True
 
 
 def _name(pid: int, start_time: int) -> str:

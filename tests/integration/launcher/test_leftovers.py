@@ -81,6 +81,18 @@ async def test_nothing_was_left(records: Records) -> None:
     assert await end_leftovers(records) == []
 
 
+async def test_a_disk_that_takes_no_record_is_no_end(
+    records: Records, tmp_path: Path, left: list[subprocess.Popen[bytes]]
+) -> None:
+    (tmp_path / "instance").write_text("in the way")
+    kin = leave(left, mark=MARK)
+    assert not records.open_instance(INSTANCE)
+    assert not records.add(kin, life=1)
+    records.remove(kin)
+    (tmp_path / "instance").unlink()
+    assert records.add(kin, life=1)
+
+
 @pytest.mark.parametrize("mark", [MARK, None])
 async def test_a_recorded_process_and_its_children_are_ended(
     records: Records, tmp_path: Path, left: list[subprocess.Popen[bytes]], mark: int | None
