@@ -67,6 +67,11 @@ class Announcer:
             self._endpoint, self._token, self._life = endpoint, token, life
             self._stirred.set()
 
+    def believe_connected(self, module_id: str) -> None:
+        """A module is on the Hub, as far as is known: after a loss of the Hub it is waited for."""
+        if module_id not in _NOT_WAITED_FOR:
+            self.backlog.module_ready(module_id)
+
     def stop(self) -> None:
         """End `run` soon."""
         self._is_stopping = True
@@ -152,8 +157,7 @@ class Announcer:
             case "module.shutdown" if module_id == NAME:
                 self._farewell = data.get("life") in (None, self._life)
             case "module.ready" if isinstance(module_id, str):
-                if module_id not in _NOT_WAITED_FOR:
-                    self.backlog.module_ready(module_id)
+                self.believe_connected(module_id)
             case "module.stopped" | "module.failed" if isinstance(module_id, str):
                 self.backlog.module_ended(module_id)
         self._stirred.set()

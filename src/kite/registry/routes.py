@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import msgspec
@@ -141,12 +142,12 @@ class _Routes:
     async def digests(self, request: Request) -> Response:
         _speaker(request).must_be_launcher_or_hub("read the table of tokens")
         query = request.query_params
-        revision = _number(request, "revision", None)
+        # Who knows nothing yet may say so with a revision that there never is.
+        revision = _number(request, "revision", -1, least=-(1 << 53))
         wait = _number(request, "wait", 0.0)
-        assert wait is not None
         table = await self._registry.digests(
             epoch=query.get("epoch"),
-            revision=None if revision is None else int(revision),
+            revision=int(revision),
             wait=min(wait, MAX_WAIT),
         )
         return reply(table)
@@ -206,18 +207,16 @@ def _token_of(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _number(request: Request, name: str, default: float | None) -> float | None:
+def _number(request: Request, name: str, default: float, *, least: float = 0.0) -> float:
     text = request.query_params.get(name)
     if text is None:
         return default
     try:
         number = float(text)
     except ValueError:
-        number = -1.0
-    if not 0 <= number < 1 << 53:
-        raise RequestError(
-            "bad_query", name=name, detail=f"expected a number from 0 on, got '{text[:50]}'"
-        )
+        number = math.nan
+    if not least <= number < 1 << 53:
+        raise RequestError("bad_query", name=name, detail=f"'{text[:50]}' is no such number")
     return number
 
 

@@ -51,6 +51,9 @@ async def run(sock: socket.socket, boot: BootLine) -> None:
         announce=announcer.announce,
     )
     registry.restore()
+    for entry in registry.catalog.entries():
+        # Who was connected in the former life is best known by who had registered.
+        announcer.believe_connected(entry.module_id)
     await registry.register("registry", None, _own(port), ttl=registry.config.ttl)
     _watch_for_the_end(stop)
     app = registry_app(registry, announcer, port=port, life=boot.life)

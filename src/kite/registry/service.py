@@ -157,7 +157,7 @@ class Registry:
         await self._settle()
         return token, session
 
-    async def digests(self, *, epoch: str | None, revision: int | None, wait: float) -> Any:
+    async def digests(self, *, epoch: str | None, revision: int, wait: float) -> Any:
         """The whole table, at once when it differs from (epoch, revision), else when it changes or
         after `wait` seconds.
 
