@@ -43,7 +43,8 @@ def size(value: object) -> int | None:
             return None
         unit = found[2] or ""
         factor = (1024 if unit.endswith("i") else 1000) ** _POWERS.get(unit[:1], 0)
-        result = round(float(found[1]) * factor)
+        exact = float(found[1]) * factor
+        result = round(exact) if exact <= _MAX_SIZE else -1
     elif isinstance(value, int) and not isinstance(value, bool):
         result = value
     else:

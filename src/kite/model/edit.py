@@ -182,7 +182,9 @@ class _Editor:
             yield self.insert(_line_end(text, key.end), self.block(rest, key.column + 1))
         value = self.flow(rest) if rest else self.word
         space = " " if text[node.start - 1 : node.start] == ":" else ""
-        yield text[: node.start] + space + value + text[node.end :]
+        # A block scalar's span reaches over its last line's end.
+        end = node.start + len(text[node.start : node.end].rstrip())
+        yield text[: node.start] + space + value + text[end:]
         # An anchor may have to stay; whoever uses it must not change, or this is no candidate.
         if anchor := re.match(r"&\S+\s+", text[node.start : node.end]):
             yield text[: node.start + anchor.end()] + value + text[node.end :]

@@ -21,6 +21,7 @@ LOCK_NAME = ".launcher.lock"
 # struct flock of Linux: type, whence, start, length, pid; the last is 0 for these locks.
 _FLOCK = struct.Struct("hhqqi4x")
 _WHOLE_FILE = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+_NOTHING = _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, 0, 0, 0)
 
 
 class InstanceLock:
@@ -60,6 +61,8 @@ class InstanceLock:
         """Let go; again is no error. The file stays: removing it would let two hold it."""
         if self._descriptor >= 0:
             os.ftruncate(self._descriptor, 0)
+            # A child between fork and exec still has the file open: closing alone would not do.
+            _unlock(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
 
@@ -94,12 +97,16 @@ def _pid_in(descriptor: int) -> int:
 
 
 _lock: Callable[[int], None]
+_unlock: Callable[[int], None]
 _is_locked: Callable[[int], bool]
 
 if hasattr(fcntl, "F_OFD_SETLK"):
 
     def _lock(descriptor: int) -> None:
         fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _WHOLE_FILE)
+
+    def _unlock(descriptor: int) -> None:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _NOTHING)
 
     def _is_locked(descriptor: int) -> bool:
         answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _WHOLE_FILE)
@@ -109,6 +116,9 @@ else:  # untried: no Linux
 
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _unlock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
     def _is_locked(descriptor: int) -> bool:
         try:

@@ -49,10 +49,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 
         assert self.cron is not None
         moment = datetime.fromtimestamp(after, UTC).astimezone(_zone(self.timezone))
-        try:
-            return next(CronSim(self.cron, moment)).timestamp()
-        except StopIteration:
-            return float("inf")
+        due = next(CronSim(self.cron, moment), None)
+        return due.timestamp() if due else float("inf")
 
 
 def _zone(name: str) -> tzinfo | None:
@@ -100,6 +98,9 @@ def _cron(node: Node) -> str:
     from cronsim import CronSim, CronSimError  # noqa: PLC0415  (few modules have a schedule)
 
     text = kinds.text(node)
+    # A sixth field would be seconds: an interval says that better.
+    if len(text.split()) != 5:
+        raise Wrong(phrases.CRON)
     try:
         CronSim(text, datetime.now(UTC))
     except CronSimError:

@@ -186,6 +186,8 @@ env: {A: 1, KITE_X: y, B: '${KITE_NOBODY}'}"""
         ("health: {log: x}", "probe_missing"),
         ("schedule: {}", "schedule_ambiguous"),
         ("schedule: '61 * * * *'", "wrong_value"),
+        ("schedule: '0 0 30 2 *'", "wrong_value"),
+        ("schedule: '0 0 2 * * *'", "wrong_value"),
         ("schedule: {cron: '* * * * *', timezone: Mars/Olympus}", "wrong_value"),
         ("schedule: {cron: '* * * * *', timezone: ../etc}", "wrong_value"),
         ("ready: {log: '('}", "wrong_value"),
