@@ -271,6 +271,7 @@ class Hub:
         self._clients.setdefault(identity.digest, set()).add(client)
         if identity.expires_at is not None:
             self._watch_expiry()
+        self._tell_presence("hub.client.connected", identity)
         _log.debug("client.connected module=%s", identity.module)
 
     def closed(self, client: Client, identity: Identity) -> None:
@@ -282,12 +283,21 @@ class Hub:
         if not clients:
             del self._clients[identity.digest]
             self._unlisted.pop(identity.digest, None)
+        self._tell_presence("hub.client.disconnected", identity)
         self._open -= 1
         self._of_module[identity.module] -= 1
         if not self._of_module[identity.module]:
             del self._of_module[identity.module]
         if self._closed is not None:
             self._closed.set()
+
+    def _tell_presence(self, subject: str, identity: Identity) -> None:
+        """Who of the modules is there: the Launcher asks nobody to stop who cannot hear it."""
+        if identity.is_session or identity is self._launcher:
+            return
+        connections = len(self._clients.get(identity.digest, ()))
+        told = {"module_id": identity.module, "life": identity.life, "connections": connections}
+        self.switch.announce(subject, told)
 
     # ── Effects ─────────────────────────────────────────────────────────────────────────────
 
@@ -390,6 +400,8 @@ class Hub:
             "health_endpoint": "/health",
             "events_publish": {
                 "hub.started": "a life of the Hub has begun: its epoch",
+                "hub.client.connected": "a module has a connection more: how many now",
+                "hub.client.disconnected": "a module has a connection less: how many now",
                 "hub.slow_consumer": "a subscriber was cut: who, and how much it missed",
                 "module.ready": "the Hub is ready",
             },

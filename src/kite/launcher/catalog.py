@@ -22,6 +22,8 @@ from kite.model.graph import Graph
 from kite.model.manifest import CORE_NAMES, Manifest
 from kite.model.project import Project, read_project
 from kite.model.scan import Scan
+from kite.model.schedule import Schedule
+from kite.model.watch import Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,16 @@ class Catalog:
         """What a module says about itself; None for a broken one."""
         found = self.scan.modules.get(name)
         return found.manifest if found else None
+
+    def schedules(self) -> dict[str, Schedule]:
+        """The modules that run by the clock."""
+        manifests = self.scan.manifests.items()
+        return {name: m.schedule for name, m in manifests if m.schedule is not None}
+
+    def watched(self) -> dict[str, tuple[Path, Watch]]:
+        """The modules that are restarted when their files change, with their folders."""
+        found = self.scan.modules.items()
+        return {n: (f.folder, f.manifest.watch) for n, f in found if f.manifest.watch is not None}
 
     def plans(self, kept: Callable[[str], Desired | None]) -> tuple[Plan, ...]:
         """All modules but the core ones, those first that others wait for."""

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, assert_never
 
+from kite.clock import SystemClock
 from kite.errors import InternalError, KiteError
 from kite.launcher import adopted, tree
 from kite.launcher.catalog import Catalog, Changes
@@ -27,6 +28,8 @@ from kite.launcher.desired import DesiredStates, Wish
 from kite.launcher.hub_link import HubLink
 from kite.launcher.module_runner import ModuleRunner, Surroundings
 from kite.launcher.operations import Operations
+from kite.launcher.scheduler import Scheduler
+from kite.launcher.watcher import Watcher
 from kite.wire.frame import Event
 
 STOP_BUDGET = 10.0
@@ -68,6 +71,10 @@ class Launcher:
         self.supervisor = supervisor
         self.backbone = backbone
         self.modules = ModuleRunner(around, self.feed)
+        self.watcher = Watcher(around.start_task, self.feed)
+        self.scheduler = Scheduler(
+            around.instance.launcher_dir / "schedule.json", self.feed, SystemClock()
+        )
         self._wishes = wishes
         self._record = record
         self._on_phase = on_phase
@@ -104,6 +111,8 @@ class Launcher:
             state = found.state.value if found else None
             self._record("scanned", name, state=state, module_dir=str(folder))
         self.feed(facts.Scanned(plans=self.catalog.plans(self._kept)))
+        self.scheduler.follow(self.catalog.schedules())
+        self.watcher.follow(self.catalog.watched())
         return changes
 
     def _kept(self, name: str) -> Desired | None:
@@ -349,6 +358,7 @@ class Launcher:
         if self.phase == "stopping":
             return
         self._say_phase("stopping")
+        self.scheduler.close()
         asyncio.get_running_loop().call_later(GONE_WITHIN, self._leave_whatever_hangs)
         self.feed_core(spine.Halted())
         if self._starting_over is not None:

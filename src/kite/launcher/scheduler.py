@@ -1,0 +1,96 @@
+"""Runs jobs when their time comes, and remembers across restarts of Kite when they ran last."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from kite.clock import Clock
+from kite.launcher import atomic_file
+from kite.launcher.core.facts import RunDue, RunPlanned
+from kite.model.schedule import Missed, Schedule
+
+_LONGEST_SLEEP = 86_400.0
+"""Seconds; a wall clock that is set anew is noticed after this at the latest."""
+
+
+class Scheduler:
+    """One timer for all schedules.
+
+    Args:
+        path: `<instance dir>/launcher/schedule.json`, name to the instant of the last run.
+        feed: takes `RunPlanned` and `RunDue`.
+        clock: monotonic for facts, wall for schedules.
+    """
+
+    def __init__(
+        self, path: Path, feed: Callable[[RunDue | RunPlanned], None], clock: Clock
+    ) -> None:
+        self._path = path
+        self._feed = feed
+        self._clock = clock
+        self._last = _read(path)
+        self._schedules: dict[str, Schedule] = {}
+        self._due: dict[str, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def follow(self, schedules: Mapping[str, Schedule]) -> None:
+        """These modules have schedules, and no others."""
+        for name in [name for name in self._due if name not in schedules]:
+            del self._due[name]
+        for name, schedule in schedules.items():
+            if self._schedules.get(name) != schedule:
+                self._due[name] = self._first(name, schedule)
+        self._schedules = dict(schedules)
+        for name in self._due:
+            self._tell(name)
+        self._set_timer()
+
+    def close(self) -> None:
+        """Nothing runs any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _first(self, name: str, schedule: Schedule) -> float:
+        now, last = self._clock.wall(), self._last.get(name)
+        if last is None or last > now:
+            return schedule.next_run(now)
+        due = schedule.next_run(last)
+        return schedule.next_run(now) if due < now and schedule.missed is Missed.SKIP else due
+
+    def _tell(self, name: str) -> None:
+        left = self._due[name] - self._clock.wall()
+        self._feed(RunPlanned(module=name, at=self._clock.monotonic() + left))
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        nearest = min(self._due.values(), default=float("inf"))
+        if nearest < float("inf"):
+            delay = min(_LONGEST_SLEEP, max(0.0, nearest - self._clock.wall()))
+            self._timer = asyncio.get_running_loop().call_later(delay, self._run_due)
+
+    def _run_due(self) -> None:
+        now = self._clock.wall()
+        for name in [name for name, due in self._due.items() if due <= now]:
+            self._last[name] = now
+            self._due[name] = self._schedules[name].next_run(now)
+            self._feed(RunDue(module=name))
+            self._tell(name)
+        with contextlib.suppress(OSError):  # the journal says when the disk takes nothing
+            atomic_file.replace(self._path, json.dumps(self._last).encode())
+        self._set_timer()
+
+
+def _read(path: Path) -> dict[str, float]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: float(at) for name, at in found.items() if isinstance(at, int | float)}

@@ -1,0 +1,75 @@
+"""Restarts a module when its files change (`watch:` in its manifest)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from kite.launcher.core.facts import RestartRequested
+from kite.model.watch import Watch
+
+_ALWAYS_IGNORED = frozenset({"__pycache__", "node_modules"})
+StartTask = Callable[..., asyncio.Task[Any]]
+
+
+def concerns(path: PurePath, watch: Watch) -> bool:
+    """Whether a change of a file means a restart.
+
+    Args:
+        path: relative to the module's folder.
+    """
+    if any(part.startswith(".") or part in _ALWAYS_IGNORED for part in path.parts):
+        return False
+    if any(_matches(path, pattern) for pattern in watch.ignore):
+        return False
+    return any(_matches(path, pattern) for pattern in watch.paths)
+
+
+def _matches(path: PurePath, pattern: str) -> bool:
+    # PurePath.match is anchored at the right and has no `**` before Python 3.13.
+    if pattern in ("**", "**/*"):
+        return True
+    if pattern.endswith("/**"):
+        return path.is_relative_to(pattern[:-3])
+    return path.match(pattern.removeprefix("**/"))
+
+
+class Watcher:
+    """Watches the folders of the modules that ask for it.
+
+    Args:
+        start_task: owns the tasks.
+        feed: takes `RestartRequested`.
+    """
+
+    def __init__(self, start_task: StartTask, feed: Callable[[RestartRequested], None]) -> None:
+        self._start_task = start_task
+        self._feed = feed
+        self._watched: dict[str, tuple[Path, Watch]] = {}
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
+
+    def follow(self, watched: Mapping[str, tuple[Path, Watch]]) -> None:
+        """These modules are watched in these folders, and no others."""
+        for name in [name for name, what in self._watched.items() if watched.get(name) != what]:
+            self._tasks.pop(name).cancel()
+            del self._watched[name]
+        for name, (folder, watch) in watched.items():
+            if name not in self._watched:
+                self._watched[name] = (folder, watch)
+                work: Coroutine[Any, Any, None] = self._watch(name, folder, watch)
+                self._tasks[name] = self._start_task(work, name=f"watch {name}")
+
+    async def _watch(self, name: str, folder: Path, watch: Watch) -> None:
+        from watchfiles import awatch  # noqa: PLC0415  (few modules are watched)
+
+        def wanted(_: Any, path: str) -> bool:
+            found = PurePath(path)
+            return found.is_relative_to(folder) and concerns(found.relative_to(folder), watch)
+
+        step = max(50, int(watch.delay * 1000))
+        async for _ in awatch(
+            folder, watch_filter=wanted, debounce=step * 10, step=step, rust_timeout=0
+        ):
+            self._feed(RestartRequested(module=name, reason="changed", revive=False))
