@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from kite.errors import ModuleError
-from kite.launcher import discovery
 from kite.launcher.discovery import check_core, check_project, scan, signature_of
 from kite.model.manifest import CORE_NAMES, ConfigState, Manifest, Runtime
 from kite.model.mistakes import ConfigErrors
@@ -193,7 +192,7 @@ def test_a_directory_that_cannot_be_searched(place: Place, monkeypatch: pytest.M
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
-    monkeypatch.setattr(discovery.os, "scandir", scandir)
+    monkeypatch.setattr(os, "scandir", scandir)
     found = place.scan()
     assert own(found) == ["a"]
     assert [str(error.location) for error in found.problems] == [str(closed)]
