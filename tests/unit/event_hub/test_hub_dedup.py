@@ -43,6 +43,15 @@ class RecentMachine(RuleBasedStateMachine):
         self.recent.expire(self.now)
         if self.said and self.said[-1][0] <= self.now - SECONDS - 2 * GRAIN:
             assert len(self.recent) == 0
+
+    @rule()
+    def tidy_in_time(self) -> None:
+        """Whoever comes at the deadline and finds nothing said since leaves nothing behind."""
+        deadline = self.recent.next_deadline()
+        if deadline is not None:
+            self.now = max(self.now, deadline)
+            self.recent.expire(self.now)
+            assert len(self.recent) == 0
             assert self.recent.next_deadline() is None
 
     @invariant()

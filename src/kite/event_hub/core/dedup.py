@@ -33,13 +33,20 @@ class Recent:
     def __len__(self) -> int:
         return len(self._order)
 
-    def mark(self, now: float) -> None:
-        """Say what time it is: old ids are forgotten, new ones will count from here."""
+    def mark(self, now: float) -> bool:
+        """Say what time it is: old ids are forgotten, new ones will count from here.
+
+        Returns:
+            True when there is a deadline now and was none before.
+        """
         marks = self._marks
-        if not marks or marks[-1][0] <= now + self._seconds:
-            self.expire(now)
-            # Ids added within the next grain are remembered until its end plus the window.
-            marks.append((now + self._seconds + _GRAIN, self._added))
+        if marks and marks[-1][0] > now + self._seconds:
+            return False
+        self.expire(now)
+        is_first = not marks
+        # Ids added within the next grain are remembered until its end plus the window.
+        marks.append((now + self._seconds + _GRAIN, self._added))
+        return is_first
 
     def add(self, event_id: str) -> bool:
         """Remember an id; False when it is known already."""
@@ -69,5 +76,5 @@ class Recent:
                 self._forgotten += 1
 
     def next_deadline(self) -> float | None:
-        """When the oldest ids become too old."""
-        return self._marks[0][0] if self._marks else None
+        """When the newest ids become too old: nobody need look before, adding forgets as well."""
+        return self._marks[-1][0] if self._marks else None

@@ -185,7 +185,9 @@ class Switch:
             self.end(self._speaker)
         self._speaker = session
         self._now = now
-        session.recent.mark(now)
+        recent = session.recent
+        if recent.mark(now) and (deadline := recent.next_deadline()) is not None:
+            self._effects.alarm(deadline)
 
     def receive(self, session: Session, payload: bytes) -> None:
         """One whole text message, which is valid UTF-8."""
