@@ -99,13 +99,8 @@ class Announcer:
 
     async def _converse(self, endpoint: str, token: str) -> None:
         """One connection, from its opening to its end."""
-        # picows is needed when there is a Hub, which is after the port line: the start is shorter.
-        from kite.sdk.connection import HubConnection  # noqa: PLC0415
-
         self._is_lost = False
-        connection = await HubConnection.open(
-            endpoint, token, on_event=self._heard, on_lost=self._lost, timeout=_OPEN_SECONDS
-        )
+        connection = await self._open(endpoint, token)
         try:
             await connection.subscribe(list(SUBSCRIPTIONS))
             await connection.publish_acked(self._event("module.ready", self._self()))
@@ -118,8 +113,35 @@ class Announcer:
             self.backlog.lost()
             await connection.close()
 
+    async def _open(self, endpoint: str, token: str) -> HubConnection:
+        """Open the connection, unless something else is wanted meanwhile: while nobody serves the
+        Hub's socket, a connection to it just waits."""
+        # picows is needed when there is a Hub, which is after the port line: the start is shorter.
+        from kite.sdk.connection import HubConnection  # noqa: PLC0415
+
+        opening = asyncio.create_task(
+            HubConnection.open(
+                endpoint, token, on_event=self._heard, on_lost=self._lost, timeout=_OPEN_SECONDS
+            )
+        )
+        opening.add_done_callback(lambda _opening: self._stirred.set())
+        try:
+            while not opening.done() and self._is_wanted(endpoint, token):
+                await self._stir(None)
+        finally:
+            if not opening.done():
+                opening.cancel()
+                await asyncio.wait([opening])
+        if opening.cancelled():
+            raise Unavailable("going_away", what="the registry")
+        return opening.result()
+
+    def _is_wanted(self, endpoint: str, token: str) -> bool:
+        """Whether a connection as this to there is still what is wanted."""
+        return not self._is_stopping and (endpoint, token) == (self._endpoint, self._token)
+
     async def _serve(self, connection: HubConnection, here: tuple[str, str]) -> None:
-        while not (self._is_lost or self._is_stopping) and here == (self._endpoint, self._token):
+        while not self._is_lost and self._is_wanted(*here):
             if self._farewell:
                 self._farewell = False
                 await self._say_farewell(connection)

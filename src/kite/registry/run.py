@@ -59,12 +59,13 @@ async def run(sock: socket.socket, boot: BootLine) -> None:
     app = registry_app(registry, announcer, port=port, life=boot.life)
     _log.info("registry.started port=%d life=%d version=%s", port, boot.life, __version__)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(announcer.run())
+        announcing = tasks.create_task(announcer.run())
         serving = tasks.create_task(serve(app, sock, stop=stop, grace=GRACE))
         await stop.wait()
         registry.stop()
         announcer.stop()
         await serving
+        announcing.cancel()  # what is not out by now waits for a Hub that does not answer
     _log.info("registry.stopped")
 
 

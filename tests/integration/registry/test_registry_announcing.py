@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 import time
 
 import pytest
@@ -221,3 +222,25 @@ async def test_asked_to_go_it_answers(registry):
         assert ack.data["estimated_cleanup"] <= 3
         await launcher.expect("module.shutdown.ready", "registry", within=3)
         await launcher.close()
+
+
+async def test_a_hub_that_does_not_answer_holds_up_neither_the_end_nor_a_new_one(registry):
+    """The Hub's socket is there, and nobody serves it: as between two of its lives."""
+    silent = socket.create_server(("127.0.0.1", 0))
+    endpoint = f"ws://127.0.0.1:{silent.getsockname()[1]}/ws"
+    body = {"action": "register", "module_id": "event_hub", "metadata": {"ws_endpoint": endpoint}}
+    await registry.ask("POST", "/modules", "event_hub", json=body)
+    loop = asyncio.get_running_loop()
+    silent.setblocking(False)
+    there, _ = await asyncio.wait_for(loop.sock_accept(silent), 5)
+    async with hub_of(registry, opens=False) as hub:
+        launcher = await launcher_of(hub, "module.ready")
+        await launcher.expect("module.ready", "registry", within=3)
+        await launcher.close()
+    await registry.ask("POST", "/modules", "event_hub", json=body)
+    again, _ = await asyncio.wait_for(loop.sock_accept(silent), 5)
+    began = time.monotonic()
+    assert await registry.terminate() == 0
+    assert time.monotonic() - began < 1.5
+    for each in (there, again, silent):
+        each.close()
