@@ -63,6 +63,7 @@ class Departure:
                 if self._clean_up:
                     for handler in reversed(life.declaration.stop_handlers):
                         failed |= not await self._run(handler)
+                self._limit = None  # a signal changes nothing any more
         except TimeoutError:
             life.log.error("cleanup.timed_out after=%.1f", self._patience)
             failed = True
