@@ -118,7 +118,12 @@ class Kite:
     def up(self, *words, status=0, **options):
         """`kite up -d WORDS`, and its exit status is the one that is expected."""
         done = self.run("up", "-d", *words, **options)
-        assert done.returncode == status, (done.returncode, done.stdout, done.stderr, self.launcher_log())
+        assert done.returncode == status, (
+            done.returncode,
+            done.stdout,
+            done.stderr,
+            self.launcher_log(),
+        )
         if status in (0, 4) and self.api_file.exists():
             self.remember_ports()
         return done
@@ -332,7 +337,9 @@ def census(entry):
             continue
         try:
             if wanted in (path / "environ").read_bytes().split(b"\0"):
-                found[int(path.name)] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                found[int(path.name)] = (
+                    (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                )
         except OSError:
             continue
     return found

@@ -38,7 +38,9 @@ class Stranger:
 
     def note(self, what, **fields):
         """Tell the test."""
-        line = json.dumps({"what": what, "pid": os.getpid(), "life": self.life, "at": time.time(), **fields})
+        line = json.dumps(
+            {"what": what, "pid": os.getpid(), "life": self.life, "at": time.time(), **fields}
+        )
         with open(os.path.join(self.data, "facts.jsonl"), "a", encoding="utf-8") as facts:
             facts.write(line + "\n")
 

@@ -30,6 +30,15 @@ def topic():
     return f"t{uuid.uuid4().hex[:12]}"
 
 
+@pytest.fixture(autouse=True)
+def alone(request):
+    """Connections end with their test: nobody's subscription is counted in another's."""
+    yield
+    for name in ("pair", "pages"):
+        if name in request.fixturenames:
+            request.getfixturevalue(name).close_clients()
+
+
 def is_ack(answer):
     return answer["type"] == "ack"
 
@@ -227,7 +236,9 @@ def test_pings_are_answered(pair, name):
 
 
 def _event_of_size(subject, size):
-    head = json.dumps({"type": "event", "event": subject, "event_id": "big", "ack": True})[:-1]
+    whole = {"type": "event", "event": subject, "event_id": "big", "ack": True}
+    whole |= {"source": subject.split(".")[0], "timestamp": "2026-01-31T09:05:07.123Z"}
+    head = json.dumps(whole)[:-1]
     head += ', "data": "'
     return (head + "x" * (size - len(head) - 2) + '"}').encode()
 
@@ -485,7 +496,10 @@ def test_matching(pair, matcher, pattern, subject, expected):
 @pytest.fixture(scope="module")
 def matcher(pair):
     """One connection without any subscription."""
-    return pair.client("matcher")
+    connection = pair.client("matcher")
+    pair.sockets.remove(connection)
+    yield connection
+    connection.close()
 
 
 @pytest.mark.parametrize(("wide", "narrow", "expected"), vectors("coverage")["pairs"])
@@ -554,7 +568,10 @@ def test_events_arrive_as_published(pair, name, topic):
     frame = {
         "type": "event",
         "event": f"{topic}.x",
-        "data": {"z": [1, 2.5, -0.0, 1e300, 12345678901234567890, None, True, "é\u2028\"\\/"], "a": {}},
+        "data": {
+            "z": [1, 2.5, -0.0, 1e300, 12345678901234567890, None, True, 'é\u2028"\\/'],
+            "a": {},
+        },
         "event_id": "mine-1",
         "source": name,
         "timestamp": "2026-01-31T09:05:07.123Z",
@@ -571,7 +588,9 @@ def test_numbers_keep_their_writing(pair, name, topic):
     """Events travel as they are: a number is not read and written again."""
     client = pair.client(name)
     client.subscribe(f"{topic}.x")
-    client.send_text(f'{{"type":"event","event":"{topic}.x","data":[1.10,1E2,0.1e-400,9007199254740993]}}')
+    client.send_text(
+        f'{{"type":"event","event":"{topic}.x","data":[1.10,1E2,0.1e-400,9007199254740993]}}'
+    )
     _, payload = client.message()
     assert b"1.10" in payload
     assert b"1E2" in payload
@@ -629,7 +648,17 @@ def test_only_accepted_events_are_remembered(pair, name, topic):
     assert not answer.get("duplicate")
 
 
-@pytest.mark.parametrize(("mark", "valid"), [("x", True), ("x" * 128, True), ("é" * 64, True), ("x" * 129, False), ("é" * 65, False), ("", False)])
+@pytest.mark.parametrize(
+    ("mark", "valid"),
+    [
+        ("x", True),
+        ("x" * 128, True),
+        ("é" * 64, True),
+        ("x" * 129, False),
+        ("é" * 65, False),
+        ("", False),
+    ],
+)
 def test_event_ids_have_1_to_128_bytes(pair, name, topic, mark, valid):
     """`event_id` is 1 to 128 bytes."""
     client = pair.client(name)
@@ -674,7 +703,18 @@ def test_no_responders_at_once(pair, name, topic):
     assert time.monotonic() - started < 0.5
 
 
-@pytest.mark.parametrize("where", ["_reply.other.1", "_reply", "answers.here", "_reply.{name}", "_reply.{name}x.1", "_reply.{name}.*", ""])
+@pytest.mark.parametrize(
+    "where",
+    [
+        "_reply.other.1",
+        "_reply",
+        "answers.here",
+        "_reply.{name}",
+        "_reply.{name}x.1",
+        "_reply.{name}.*",
+        "",
+    ],
+)
 def test_reply_to_is_below_ones_own(pair, name, topic, where):
     """`reply_to` lies below `_reply.<sender>.`."""
     asker = pair.client(name)
@@ -701,7 +741,17 @@ def test_replies_go_to_their_owner_and_the_operator_only(pair, name):
 # ---------------------------------------------------------------------------- who may say what
 
 
-@pytest.mark.parametrize("subject", ["module.word", "module.ready.x", "launcher.word", "registry.registered", "hub.started", "_dead.x"])
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "module.word",
+        "module.ready.x",
+        "launcher.word",
+        "registry.registered",
+        "hub.started",
+        "_dead.x",
+    ],
+)
 @pytest.mark.parametrize("who", ["a module", "operator"])
 def test_reserved_subjects(pair, name, who, subject):
     """Reserved for publishing: `module.>`, `launcher.>`, `registry.>`, `hub.>`, `_dead.>`."""
@@ -725,7 +775,9 @@ def test_the_launcher_publishes_below_module_and_launcher(pair):
     assert pair.launcher.publish_acked("registry.word")["code"] == "permission_denied"
 
 
-@pytest.mark.parametrize("subject", ["module.ready", "module.shutdown.ack", "module.shutdown.ready"])
+@pytest.mark.parametrize(
+    "subject", ["module.ready", "module.shutdown.ack", "module.shutdown.ready"]
+)
 def test_about_itself_whatever_the_lists_say(pair, name, subject):
     """Whatever its lists say, a module may publish these three about itself."""
     pair.module(name, publish=[], subscribe=[])
@@ -849,7 +901,11 @@ def test_a_slow_consumer_alone_is_cut(tmp_path):
         assert closed.code == 1013
         errors = [frame for frame in slow.inbox if frame["type"] == "error"]
         assert [error["code"] for error in errors] == ["slow_consumer"]
-        got = [frame["data"][0] for frame in slow.inbox if frame["type"] == "event" and frame["event"] == "flood.x"]
+        got = [
+            frame["data"][0]
+            for frame in slow.inbox
+            if frame["type"] == "event" and frame["event"] == "flood.x"
+        ]
         assert got == list(range(len(got))), "what came is in order and without a gap"
         assert errors[0]["missed"] == told["data"]["missed"]
         assert len(got) + errors[0]["missed"] <= SLOW * 2
