@@ -14,7 +14,7 @@ _MAX_TEXT: Final = 500
 _RETRY_AFTER: Final = 1
 
 
-def problem(error: KiteError, *, instance: str | None = None) -> dict[str, Any]:
+def problem(error: KiteError) -> dict[str, Any]:
     """The problem document of an error.
 
     It carries the English sentence for whoever shows it as it is, and `code` with `params` for a
@@ -22,7 +22,6 @@ def problem(error: KiteError, *, instance: str | None = None) -> dict[str, Any]:
 
     Args:
         error: what went wrong.
-        instance: the path it went wrong at.
     """
     params = {name: _presentable(value) for name, value in error.params.items()}
     shown = type(error)(error.code, **params)
@@ -38,8 +37,6 @@ def problem(error: KiteError, *, instance: str | None = None) -> dict[str, Any]:
         document["hint"] = hint
     if "place" in params:
         document["place"] = params["place"]
-    if instance is not None:
-        document["instance"] = instance
     return document
 
 

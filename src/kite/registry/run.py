@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -29,6 +30,7 @@ GRACE: Final = 0.5
 
 _STDIN: Final = 0
 _CHUNK: Final = 65536
+_DESCRIPTORS: Final = 16384
 _log = logging.getLogger("kite.registry")
 
 
@@ -39,6 +41,7 @@ async def run(sock: socket.socket, boot: BootLine) -> None:
         ConfigError: the configuration is wrong.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    _allow_many_connections()
     clock = SystemClock()
     port = port_of(sock)
     stop = asyncio.Event()
@@ -96,6 +99,14 @@ def _directory() -> Path | None:
         _log.warning("store.failed path=%s reason=%r", directory, str(failed))
         return None
     return directory
+
+
+def _allow_many_connections() -> None:
+    """Each connection is a descriptor, and the usual soft limit is low."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _watch_for_the_end(stop: asyncio.Event) -> None:

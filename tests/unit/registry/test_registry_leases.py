@@ -39,13 +39,6 @@ class LeasesMachine(RuleBasedStateMachine):
         for key in due:
             del self.naive[key]
 
-    @rule(least=st.integers(0, 10))
-    def put_off(self, least):
-        self.leases.put_off(self.now, least)
-        for key, deadline in self.naive.items():
-            if deadline is not None:
-                self.naive[key] = max(deadline, self.now + least)
-
     @invariant()
     def same_as_naive(self):
         deadlines = [each for each in self.naive.values() if each is not None]

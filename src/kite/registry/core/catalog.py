@@ -192,17 +192,6 @@ class Catalog:
         """All entries, of all lives."""
         return [entry for lives in self._entries.values() for entry in lives.values()]
 
-    def restore(self, entry: Entry, *, now: float) -> None:
-        """Put back an entry of the Registry's former life, with a full lease."""
-        self.register(
-            entry.module_id,
-            entry.life,
-            entry.registration,
-            ttl=entry.ttl,
-            now=now,
-            wall=entry.registered_at,
-        )
-
     def has(self, module_id: str) -> bool:
         """Whether there is a record."""
         return module_id in self._entries

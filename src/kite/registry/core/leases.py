@@ -78,16 +78,6 @@ class Leases(Generic[Key]):
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
-    def put_off(self, now: float, least: float) -> None:
-        """Give every key that falls due before `now + least` until then.
-
-        For when the keeper of the leases was itself away (suspended): their holders may have
-        renewed without being heard.
-        """
-        for key, deadline in list(self._deadlines.items()):
-            if deadline is not None and deadline < now + least:
-                self.grant(key, now + least)
-
     def _compact(self) -> None:
         self._heap = [
             (deadline, self._numbers[key], key)
