@@ -19,6 +19,7 @@ from kite.launcher import story
 from kite.launcher.progress import Progress
 from kite.launcher.screen import Screen
 from kite.locale import _
+from kite.model.manifest import CORE_NAMES
 
 REDRAW_SECONDS = 0.2
 """How often elapsed times are drawn anew while modules are starting on a terminal."""
@@ -60,7 +61,7 @@ class Console:
         self._phase = ""
         self._coming_up = True
         self._drawn = 0
-        self._names = 8
+        self._names = len("event_hub")
         self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
@@ -108,8 +109,11 @@ class Console:
         self._schedule()
 
     def output(self, module: str, text: str, is_error: bool = False) -> None:
-        """One line that a module printed; `is_error` for its standard error."""
-        if self._quiet:
+        """One line that a module printed; `is_error` for its standard error.
+
+        What the core modules print is for `kite logs` and `-v`.
+        """
+        if self._quiet or (module in CORE_NAMES and not self._verbose):
             return
         text = terminal.clean(text, color=self._color)
         self._lines([self._prefix(module, "!" if is_error and not self._color else "|") + text], 1)

@@ -104,9 +104,9 @@ def test_off_a_terminal_everything_is_plain_lines() -> None:
     scene = Scene(stream)
     come_up(scene)
     assert stream.getvalue().splitlines() == [
-        "registry = started in 112 ms, pid 10",
-        "web      | listening",
-        "web      = started in 500 ms, pid 11",
+        "registry  = started in 112 ms, pid 10",
+        "web       | listening",
+        "web       = started in 500 ms, pid 11",
     ]
 
 
@@ -122,12 +122,12 @@ def test_a_crash_is_told_with_what_follows() -> None:
     scene.step("restarting", "web")
     scene.step("failed", "web", reason="3 failures in 60 s", next_try=rfc3339(START + 31.192))
     assert stream.getvalue().splitlines()[3:] == [
-        "web      = crashed: exit status 3",
-        "web      = restarting in 500 ms",
-        "web      = started in 80 ms, pid 12, life 2",
-        "web      = crashed: killed by SIGSEGV",
-        "web      = restarting",
-        "web      = gave up: 3 failures in 60 s; next try in 30.0 s",
+        "web       = crashed: exit status 3",
+        "web       = restarting in 500 ms",
+        "web       = started in 80 ms, pid 12, life 2",
+        "web       = crashed: killed by SIGSEGV",
+        "web       = restarting",
+        "web       = gave up: 3 failures in 60 s; next try in 30.0 s",
     ]
 
 
@@ -137,7 +137,7 @@ def test_an_end_that_was_asked_for_is_no_crash() -> None:
     scene.step("stopping", "web", reason="stop_requested")
     scene.step("exited", "web", signal=15)
     scene.step("stopped", "web", reason="stop_requested")
-    assert stream.getvalue().splitlines() == ["web      = stopped: stop_requested"]
+    assert stream.getvalue().splitlines() == ["web       = stopped: stop_requested"]
 
 
 def test_verbose_tells_every_step_and_event() -> None:
@@ -152,17 +152,17 @@ def test_verbose_tells_every_step_and_event() -> None:
         "pid       7",
         "KITE_CWD  /p",
         "phase registry",
-        "registry = starting",
-        "registry = started in 112 ms, pid 10",
+        "registry  = starting",
+        "registry  = started in 112 ms, pid 10",
         "phase modules",
-        "web      = found: enabled, in /p/modules/web",
-        "web      = starting",
-        "web      | listening",
-        "web      = started in 500 ms, pid 11",
-        "index    = starting",
+        "web       = found: enabled, in /p/modules/web",
+        "web       = starting",
+        "web       | listening",
+        "web       = started in 500 ms, pid 11",
+        "index     = starting",
         '* docs.changed (web) {"path": "文件.md"}',
-        "web      = stopping: restart",
-        "web      = exit status 0",
+        "web       = stopping: restart",
+        "web       = exit status 0",
     ]
 
 
@@ -179,13 +179,22 @@ def test_quiet_hides_output_and_nothing_else() -> None:
     scene = Scene(stream, quiet=True)
     come_up(scene)
     assert "listening" not in stream.getvalue()
-    assert "web      = started" in stream.getvalue()
+    assert "web       = started" in stream.getvalue()
+
+
+def test_what_core_modules_print_is_for_verbose() -> None:
+    shown = []
+    for verbose in (False, True):
+        stream = io.StringIO()
+        Scene(stream, verbose=verbose).console.output("registry", "registry.started port=1")
+        shown.append(stream.getvalue())
+    assert shown == ["", "registry  | registry.started port=1\n"]
 
 
 def test_standard_error_has_its_own_mark_where_there_is_no_colour() -> None:
     stream = io.StringIO()
     Scene(stream).console.output("web", "oops", is_error=True)
-    assert stream.getvalue() == "web      ! oops\n"
+    assert stream.getvalue() == "web       ! oops\n"
 
 
 def test_output_cannot_move_the_cursor() -> None:
@@ -227,7 +236,7 @@ def test_on_a_terminal_a_block_is_drawn_again_in_place() -> None:
     scene = Scene(screen, tty=True)
     come_up(scene)
     assert screen.shown == [
-        "web      | listening",
+        "web       | listening",
         "Kite is starting the modules",
         "  registry  running        112 ms",
         "  web       running        500 ms",
@@ -248,14 +257,14 @@ def test_lines_scroll_above_the_block_and_the_rows_stay_in_the_end() -> None:
     )
     scene.console.output("web", "afterwards")
     assert screen.shown == [
-        "web      | listening",
-        *(f"web      | line {number}" for number in range(5)),
+        "web       | listening",
+        *(f"web       | line {number}" for number in range(5)),
         "  registry  running        112 ms",
         "  web       running        500 ms",
         "  index     running        1.50 s",
         "Kite is up after 2.11 s; modules running: 1",
         "look around: kite ps, kite logs -f, kite events; end with Ctrl-C or q",
-        "web      | afterwards",
+        "web       | afterwards",
     ]
 
 
@@ -266,8 +275,8 @@ def test_a_crash_while_coming_up_is_a_line_above_the_block() -> None:
     scene.step("exited", "index", exit_code=1)
     scene.step("restarting", "index", delay=2.0)
     assert screen.shown[1:3] == [
-        "index    = crashed: exit status 1",
-        "index    = restarting in 2.00 s",
+        "index     = crashed: exit status 1",
+        "index     = restarting in 2.00 s",
     ]
     assert screen.shown[-1] == "  index     backing off"
 
@@ -278,7 +287,7 @@ def test_stopping_takes_the_block_away() -> None:
     come_up(scene)
     scene.console.phase("stopping")
     scene.console.close()
-    assert screen.shown == ["web      | listening", "stopping everything …"]
+    assert screen.shown == ["web       | listening", "stopping everything …"]
 
 
 def test_more_modules_than_rows_show_those_that_are_not_ready_first() -> None:
@@ -299,7 +308,7 @@ def test_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(screen, tty=True)
     come_up(scene)
     assert screen.shown == [
-        "web      | listening",
+        "web       | listening",
         "Kite 正在启动模块",
         "  registry  运行中    112 ms",
         "  web       运行中    500 ms",

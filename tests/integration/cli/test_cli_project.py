@@ -1,0 +1,205 @@
+"""The verbs that need no running Kite: `new`, `check`, `doctor`, `logs`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kite.cli.doctor import FAIL, Finding, lines
+from kite.cli.new import RUNTIMES, write
+from kite.model.manifest import read_manifest
+
+from .conftest import Outcome
+
+Kite = Callable[..., Outcome]
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_templates_are_valid_manifests(runtime: str, tmp_path: Path) -> None:
+    files = write(tmp_path / "modules" / "my-module_2", runtime, "my-module_2")
+    manifest = read_manifest(tmp_path / "modules" / "my-module_2" / "module.md")
+    assert manifest.name == "my-module_2"
+    assert manifest.entry in {file.name for file in files}
+    assert all("{{" not in file.read_text() for file in files)
+    entry = tmp_path / "modules" / "my-module_2" / str(manifest.entry)
+    assert os.access(entry, os.X_OK) is (runtime == "binary")
+    assert [each.name for each in (tmp_path / "modules").iterdir()] == ["my-module_2"]
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="needs Node.js")
+def test_the_node_template_is_javascript(tmp_path: Path) -> None:
+    for file in write(tmp_path / "m", "node", "m"):
+        if file.suffix == ".mjs":
+            subprocess.run(["node", "--check", str(file)], check=True, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Hello", "small letter"),
+        ("1st", "small letter"),
+        ("a" * 65, "small letter"),
+        ("../evil", "small letter"),
+        ("", "small letter"),
+        ("registry", "taken by Kite"),
+        ("operator", "taken by Kite"),
+    ],
+)
+def test_new_refuses_what_is_no_name(name: str, words: str, instance_dir: Path, kite: Kite) -> None:
+    outcome = kite("new", name)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert words in outcome.err
+    assert not Path("modules").exists()
+
+
+def test_new_never_overwrites(instance_dir: Path, kite: Kite) -> None:
+    assert kite("new", "web").status == 0
+    before = Path("modules/web/main.py").read_text()
+    Path("modules/web/main.py").write_text(before + "# mine\n")
+    outcome = kite("new", "web", "--runtime", "node")
+    assert outcome.status == 2
+    assert "modules/web" in outcome.err
+    assert Path("modules/web/main.py").read_text() == before + "# mine\n"
+    assert [each.name for each in Path("modules").iterdir()] == ["web"]
+
+
+def test_new_refuses_the_name_of_a_module_that_lies_elsewhere(
+    instance_dir: Path, kite: Kite
+) -> None:
+    folder = Path("elsewhere/deep")
+    folder.mkdir(parents=True)
+    (folder / "module.md").write_text("---\nname: web\ncommand: [sleep, '1']\n---\n")
+    Path("kite.yaml").write_text("discovery: {more: {path: elsewhere}}\n")
+    outcome = kite("new", "web")
+    assert outcome.status == 2
+    assert "elsewhere/deep" in outcome.err
+
+
+def test_new_as_json(instance_dir: Path, kite: Kite) -> None:
+    made = json.loads(kite("new", "web", "--json").out)
+    assert made["name"] == "web"
+    assert all(Path(file).is_file() for file in made["files"])
+
+
+def test_check_prints_every_mistake_with_file_and_line(instance_dir: Path, kite: Kite) -> None:
+    for name, text in {
+        "one": "---\nname: one\nruntme: python\nentry: 7\n---\n",
+        "two": "---\nname: two\ncommand: [true]\nstate: on\n---\n",
+        "good": "---\nname: good\ncommand: [sh]\n---\n",
+    }.items():
+        Path("modules", name).mkdir(parents=True)
+        Path("modules", name, "module.md").write_text(text)
+    outcome = kite("check")
+    assert outcome.status == 2
+    for place in ("one/module.md:3:", "one/module.md:4:", "two/module.md:3:", "two/module.md:4:"):
+        assert f"modules/{place}" in outcome.out
+    assert "runtime" in outcome.out, "the nearest key is named"
+    assert "good" not in outcome.out
+    found = json.loads(kite("check", "--json").out)["mistakes"]
+    assert {(Path(each["file"]).parent.name, each["line"]) for each in found} >= {
+        ("one", 3),
+        ("two", 4),
+    }
+    assert all(each["code"] and each["message"] for each in found)
+
+
+def test_check_is_content_with_an_empty_project(instance_dir: Path, kite: Kite) -> None:
+    outcome = kite("check")
+    assert (outcome.status, outcome.out) == (0, "")
+    assert json.loads(kite("check", "--json").out) == {"mistakes": []}
+
+
+def test_doctor_finds_this_machine_fit(instance_dir: Path, kite: Kite) -> None:
+    outcome = kite("doctor", "--json")
+    found = json.loads(outcome.out)
+    assert outcome.status == 0
+    assert found["healthy"] is True
+    assert {"Python", "kernel", "workspace", "disk", "instance", "manifests"} <= {
+        each["name"] for each in found["findings"]
+    }
+
+
+def test_doctor_says_what_to_do_about_a_broken_manifest(instance_dir: Path, kite: Kite) -> None:
+    Path("modules/web").mkdir(parents=True)
+    Path("modules/web/module.md").write_text("no front matter\n")
+    outcome = kite("doctor")
+    assert outcome.status == 1
+    assert "kite check" in outcome.out
+
+
+def test_doctor_warns_of_a_workspace_that_others_may_write(
+    instance_dir: Path, kite: Kite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    workspace.chmod(0o777)
+    monkeypatch.setenv("KITE_WORKSPACE", str(workspace))
+    outcome = kite("doctor")
+    assert f"chmod go-w {workspace}" in outcome.out
+
+
+def test_doctor_where_node_is_missing(
+    instance_dir: Path, kite: Kite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    outcome = kite("doctor", "--json")
+    verdicts = {each["name"]: each for each in json.loads(outcome.out)["findings"]}
+    assert verdicts["Node.js"]["verdict"] == "warn"
+    assert verdicts["Node.js"]["advice"]
+
+
+def test_findings_line_up() -> None:
+    shown = lines([Finding("a", "ok", "fine"), Finding("long", FAIL, "bad", "do it")], color=False)
+    assert [line.find("fine") for line in shown[:1]] == [shown[1].find("bad")]
+    assert shown[2].find("do it") == shown[1].find("bad")
+
+
+def log(instance_dir: Path, name: str, *lines: str) -> None:
+    folder = instance_dir / "logs"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.log").write_text("".join(f"{line}\n" for line in lines))
+
+
+def test_logs_are_told_by_time_when_kite_is_down(instance_dir: Path, kite: Kite) -> None:
+    at = "2026-01-31T09:05:0{}.000Z"
+    log(instance_dir, "web", f"{at.format(1)} = life 1, pid 7", f"{at.format(4)} | served")
+    log(instance_dir, "index", f"{at.format(2)} | \x1b[2Jindexed", f"{at.format(3)} ! 文件 bad")
+    outcome = kite("logs")
+    assert outcome.status == 0
+    assert outcome.out.splitlines() == [
+        "web   = life 1, pid 7",
+        "index | indexed",
+        "index | 文件 bad",
+        "web   | served",
+    ]
+    assert kite("logs", "-n", "2").out.splitlines() == ["index | 文件 bad", "web   | served"]
+    assert kite("logs", "-n", "0").out == ""
+    assert kite("logs", "web", "-t").out.splitlines()[1] == f"{at.format(4)} web | served"
+    entries = [json.loads(line) for line in kite("logs", "index", "--json").out.splitlines()]
+    assert [entry["stream"] for entry in entries] == ["stdout", "stderr"]
+    assert entries[1] == {
+        "ts": at.format(3),
+        "module": "index",
+        "stream": "stderr",
+        "text": "文件 bad",
+    }
+
+
+def test_logs_of_nobody(instance_dir: Path, kite: Kite) -> None:
+    log(instance_dir, "web")
+    outcome = kite("logs", "wbe")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "type web" in outcome.err
+
+
+def test_logs_where_kite_never_ran(instance_dir: Path, kite: Kite) -> None:
+    instance_dir.rmdir()
+    outcome = kite("logs")
+    assert outcome.status == 3
+    assert "never run" in outcome.err
