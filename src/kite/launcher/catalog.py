@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kite.errors import KiteError
+from kite.errors import ConfigError, KiteError
 from kite.launcher.core.plan import (
     Condition,
     ConfigState,
@@ -130,7 +130,9 @@ class Catalog:
             cap=restart.backoff.max,
             retry=restart.retry,
         )
-        problems = graph.problems.get(name)
+        problems = graph.problems.get(name, ())
+        if manifest.replicas != 1:
+            problems = (*problems, ConfigError("replicas_unsupported", found=manifest.replicas))
         return Plan(
             name=name,
             config_state=ConfigState(manifest.state.value),
@@ -149,5 +151,5 @@ class Catalog:
         )
 
 
-def _problem(errors: tuple[KiteError, ...]) -> Problem:
+def _problem(errors: tuple[ConfigError, ...]) -> Problem:
     return Problem(code=errors[0].code, message="; ".join(str(error) for error in errors))

@@ -104,6 +104,9 @@ class ModuleRunner:
             self._refused(name, number, "spawn_failed", error.strerror or str(error))
             return
         self._held[name] = held
+        if held.manifest.limits.cpu is not None:
+            note = "limits.cpu is not enforced: it needs a delegated cgroup, which Kite does not use yet"
+            self._around.logs.note(name, note)
         self._feed(Spawned(module=name, life=number, pid=held.life.pid))
         ready = held.manifest.ready
         if held.manifest.stdin is Stdin.BOOT:

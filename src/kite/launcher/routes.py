@@ -179,8 +179,23 @@ class Routes:
             raise RequestError("failed", module=name, detail=str(broken.errors[0]))
         edit = set_state(found, state, project_dir=self._launcher.around.instance.project_dir)
         self._launcher.rescan()
+        if request.query_params.get("wait") in ("1", "true") and edit.old is not edit.new:
+            await self._wait_for_state(name, state)
         old, new = edit.old.value, edit.new.value
         return reply({"name": name, "old": old, "new": new, "file": str(edit.file)})
+
+    async def _wait_for_state(self, name: str, state: ConfigState) -> None:
+        """Enabling starts and disabling stops: wait until that is done."""
+        op, future = self._launcher.operations.open()
+        match state:
+            case ConfigState.ENABLED:
+                self._launcher.feed(facts.StartRequested(module=name, op=op))
+            case ConfigState.DISABLED:
+                stop = facts.StopRequested(module=name, op=op, reason="disabled", by_request=False)
+                self._launcher.feed(stop)
+            case ConfigState.MANUAL:
+                return
+        (await outcome_of(future, name)).check()
 
     async def shutdown(self, request: Request) -> Response:
         _only_operator(request, "shut Kite down")
