@@ -7,9 +7,7 @@ is lost. The SDK's session, the Launcher, the Registry and the command line each
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import socket
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -18,13 +16,12 @@ import picows
 from msgspec import UNSET
 
 from kite.errors import PeerError, RequestError, Unavailable
+from kite.sdk.listener import MAX_RECEIVED_BYTES, Listener, handshake_error
 from kite.sdk.refusal import refusal
 from kite.wire.frame import Ack, Error, Event, Subscribe, Unsubscribe, decode_hub_frame, encode
 from kite.wire.limits import MAX_FRAME_BYTES
 from kite.wire.token import is_token
 
-# The Hub passes on what a publisher sent in up to MAX_FRAME_BYTES, and adds what was missing.
-_MAX_RECEIVED_BYTES = MAX_FRAME_BYTES + 65536
 _CLOSE_TIMEOUT = 1.0
 ABNORMAL = 1006
 
@@ -71,7 +68,7 @@ class HubConnection:
         self.ignored = 0
         self._on_event = on_event
         self._on_lost = on_lost
-        self._listener: _Listener | None = None
+        self._listener: Listener | None = None
         self._transport: Any = None
         self._next_id = 0
         self._waiting: dict[str | int, list[asyncio.Future[Ack]]] = {}
@@ -105,7 +102,7 @@ class HubConnection:
         if not is_token(token):
             raise PeerError("unauthorized")
         connection = cls(on_event, on_lost)
-        listener = connection._listener = _Listener(connection)
+        listener = connection._listener = Listener(connection)
         try:
             async with asyncio.timeout(timeout):
                 transport, opened = await picows.ws_connect(
@@ -113,14 +110,14 @@ class HubConnection:
                     endpoint,
                     extra_headers={"Authorization": f"Bearer {token}"},
                     websocket_handshake_timeout=timeout,
-                    max_frame_size=_MAX_RECEIVED_BYTES,
+                    max_frame_size=MAX_RECEIVED_BYTES,
                     max_redirects=0,
                     disconnect_on_exception=False,
                     logger_name=_log,
                     socket_factory=listener.dial,
                 )
         except picows.WSHandshakeError as failure:
-            raise _handshake_error(endpoint, failure) from failure
+            raise handshake_error(endpoint, failure) from failure
         except (OSError, TimeoutError) as failure:
             listener.abandon()
             detail = "no answer in time" if isinstance(failure, TimeoutError) else str(failure)
@@ -129,7 +126,7 @@ class HubConnection:
             listener.abandon()
             raise
         # The types of picows do not say it: a peer that closes instead of answering leaves None.
-        if not isinstance(opened, _Listener) or connection._ended.is_set():
+        if not isinstance(opened, Listener) or connection._ended.is_set():
             raise Unavailable("unreachable", url=endpoint, detail="the connection was closed")
         connection._transport = transport
         return connection
@@ -298,6 +295,12 @@ class HubConnection:
             else:
                 future.set_result(frame)
 
+    def _writable_is(self, writable: bool) -> None:
+        if writable:
+            self._writable.set()
+        else:
+            self._writable.clear()
+
     def _lost(self, transport: Any) -> None:
         if self._ended.is_set():
             return
@@ -338,92 +341,3 @@ def _belongs_to(frame: Ack | Error) -> str | int:
     if frame.id is not UNSET:
         return frame.id
     return frame.event_id if frame.event_id is not UNSET else ""
-
-
-def _handshake_error(endpoint: str, failure: picows.WSHandshakeError) -> PeerError | Unavailable:
-    response = failure.response
-    if response is None:
-        return Unavailable("unreachable", url=endpoint, detail=str(failure))
-    status = int(response.status)
-    if status == 401:
-        return PeerError("unauthorized")
-    if status == 503:
-        return Unavailable("not_ready", what="the event hub")
-    try:
-        problem = msgspec.json.decode(failure.raw_body or b"", type=_Problem)
-    except msgspec.DecodeError:
-        problem = _Problem(detail=str(failure))
-    return PeerError(
-        problem.code or "handshake_failed", url=endpoint, status=status, detail=problem.detail
-    )
-
-
-class _Problem(msgspec.Struct, frozen=True):
-    code: str = ""
-    detail: str = ""
-
-
-class _Listener(picows.WSListener):
-    """What picows calls: puts fragments together, answers closes, passes on the rest."""
-
-    def __init__(self, connection: HubConnection) -> None:
-        super().__init__()
-        self._connection = connection
-        self._fragments: bytearray | None = None
-        self._socket: socket.socket | None = None
-
-    async def dial(self, url: picows.WSParsedURL) -> socket.socket:
-        """Connect the socket that picows then uses, so that an opening can be given up whole."""
-        family = socket.AF_INET6 if ":" in url.host else socket.AF_INET
-        dialled = socket.socket(family, socket.SOCK_STREAM)
-        dialled.setblocking(False)
-        try:
-            await asyncio.get_running_loop().sock_connect(dialled, (url.host, url.port))
-        except BaseException:
-            dialled.close()
-            raise
-        self._socket = dialled
-        return dialled
-
-    def abandon(self) -> None:
-        """Nobody waits any more: end what is still being opened.
-
-        The transport owns the socket by now, and cannot be reached before the handshake is over;
-        it closes itself at the end of the stream.
-        """
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-
-    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
-        kind = frame.msg_type
-        if kind == picows.WSMsgType.TEXT and frame.fin:
-            self._connection._received(frame.get_payload_as_memoryview())
-        elif kind in (picows.WSMsgType.TEXT, picows.WSMsgType.CONTINUATION):
-            self._fragment(transport, frame)
-        elif kind == picows.WSMsgType.CLOSE:
-            if not transport.is_close_frame_sent:
-                transport.send_close(picows.WSCloseCode.OK)
-            transport.disconnect()
-
-    def _fragment(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
-        if self._fragments is None:
-            if frame.msg_type == picows.WSMsgType.CONTINUATION:
-                return  # the rest of a binary message, which Kite has no use for
-            self._fragments = bytearray()
-        self._fragments += frame.get_payload_as_memoryview()
-        if len(self._fragments) > _MAX_RECEIVED_BYTES:
-            transport.send_close(picows.WSCloseCode.MESSAGE_TOO_BIG)
-            transport.disconnect()
-        elif frame.fin:
-            whole, self._fragments = self._fragments, None
-            self._connection._received(whole)
-
-    def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
-        self._connection._lost(transport)
-
-    def pause_writing(self) -> None:
-        self._connection._writable.clear()
-
-    def resume_writing(self) -> None:
-        self._connection._writable.set()

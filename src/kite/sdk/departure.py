@@ -57,16 +57,18 @@ class Departure:
         life = self._life
         failed = False
         try:
-            async with asyncio.timeout(self._patience) as self._limit:
+            async with asyncio.timeout(self._patience) as limit:
+                self._limit = limit
                 await self._finish_received()
                 await self._cancel_tasks()
                 if self._clean_up:
                     for handler in reversed(life.declaration.stop_handlers):
                         failed |= not await self._run(handler)
-                self._limit = None  # a signal changes nothing any more
         except TimeoutError:
             life.log.error("cleanup.timed_out after=%.1f", self._patience)
             failed = True
+        finally:
+            self._limit = None  # from here on a signal changes nothing
         await self._cancel_handlers()
         await self._cancel_tasks()
         await self._say_goodbye()

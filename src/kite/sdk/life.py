@@ -27,6 +27,7 @@ from kite.wire.boot import BootLine
 from kite.wire.frame import Error, Event
 
 ENDPOINT = "event_hub.metadata.ws_endpoint"
+_WARN_AT = 8
 
 
 class Life:
@@ -83,6 +84,7 @@ class Life:
         self._start_begun = False
         self._cause: Cause | None = None
         self._in_a_hurry = False
+        self._failures = 0
         self._keeping = False
         self._ready = asyncio.Event()
 
@@ -190,15 +192,21 @@ class Life:
         except KiteError as failure:
             self.link = None
             link.abort()
-            if decide.final_status(failure) is None:
-                self.log.debug("hub.unavailable code=%s detail=%s", failure.code, failure)
+            self._say_unavailable(failure)
             self._tell(decide.Failed(error=failure))
         except BaseException:
             self.link = None
             link.abort()
             raise
         else:
+            self._failures = 0
             self._tell(decide.Joined())
+
+    def _say_unavailable(self, failure: KiteError) -> None:
+        """Once an outage: a restart of the Hub is over before that many tries."""
+        self._failures += 1
+        level = logging.WARNING if self._failures == _WARN_AT else logging.DEBUG
+        self.log.log(level, "hub.unavailable code=%s: %s", failure.code, failure.message)
 
     async def _find_endpoint(self) -> str:
         try:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Nothing of ours takes longer than this to leave; a program that is stuck is ended by the kernel.
 _STUCK_AFTER = DEFAULT_TIMEOUT + 5.0
+_THREADS_END_WITHIN = 5
 
 
 def run(module: Module) -> int:
@@ -58,4 +59,12 @@ async def _main(module: Module) -> int:
     loop.add_signal_handler(signal.SIGTERM, asked)
     # A terminal's Ctrl-C is the Launcher's. A handler, not SIG_IGN, which children would inherit.
     loop.add_signal_handler(signal.SIGINT, lambda: None)
-    return await serve(module)
+    try:
+        return await serve(module)
+    finally:
+        # The Launcher's signal follows module.shutdown.ready at once: what has left in good order
+        # ends with its own status, not with the signal. A thread that does not end is no reason
+        # to stay for ever.
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.alarm(_THREADS_END_WITHIN)

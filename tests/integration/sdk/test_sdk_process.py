@@ -243,3 +243,49 @@ def test_import_kite_costs_nothing_and_module_pulls_in_little() -> None:
     assert not [
         name for name in loaded if re.match(r"kite\.(cli|launcher|registry|event_hub|model)", name)
     ]
+
+
+async def test_going_while_the_hub_is_away_is_as_easy(hub, registry, process, tmp_path) -> None:
+    child = await process(THOROUGH)
+    await hub.hear("module.ready", seconds=20)
+    await hub.stop()
+    assert b"connection.lost code=1006" in await child.stderr.readline()
+    child.stdin.close()
+    status, text = await ended(child)
+    assert status == 0
+    assert "stopping" in text
+    assert (tmp_path / "stopped").exists()
+    await hub.start()
+
+
+async def test_signal_right_after_ready_changes_nothing(hub, registry, process, tmp_path) -> None:
+    # The Launcher signals as soon as it has heard module.shutdown.ready. Aim at every moment from
+    # the order to the end: each is 0, without a traceback.
+    for delay in (0.0, 0.001, 0.003, 0.01, 0.02, 0.03):
+        hub.heard.clear()
+        child = await process(TEN_LINES)
+        await hub.hear("module.ready", seconds=20)
+        await hub.publish("module.shutdown", {"module_id": "worker", "life": 3, "timeout": 5})
+        await hub.hear("module.shutdown.ready")
+        await asyncio.sleep(delay)
+        if child.returncode is None:
+            child.send_signal(signal.SIGTERM)
+        status, text = await ended(child)
+        assert (status, "Traceback" in text) == (0, False), f"after {delay} s: {text}"
+
+
+async def test_signal_during_an_orderly_cleanup_lets_it_end(
+    hub, registry, process, tmp_path
+) -> None:
+    child = await process(THOROUGH)
+    await hub.hear("module.ready", seconds=20)
+    await hub.publish("cleanup.slow", 0.3)
+    await hub.publish("module.shutdown", {"module_id": "worker", "timeout": 10})
+    assert await child.stdout.readline() == b"stopping\n"
+    child.send_signal(signal.SIGTERM)
+    child.send_signal(signal.SIGTERM)
+    child.stdin.close()
+    status, text = await ended(child)
+    assert (status, "Traceback" in text) == (0, False)
+    assert (tmp_path / "stopped").exists()
+    await hub.hear("module.shutdown.ready")

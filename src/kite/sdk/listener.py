@@ -1,0 +1,117 @@
+"""What picows calls for one connection to the Hub: dial, put fragments together, answer closes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import Any, Protocol
+
+import msgspec
+import picows
+
+from kite.errors import PeerError, Unavailable
+from kite.wire.limits import MAX_FRAME_BYTES
+
+# The Hub passes on what a publisher sent in up to MAX_FRAME_BYTES, and adds what was missing.
+MAX_RECEIVED_BYTES = MAX_FRAME_BYTES + 65536
+
+
+class Recipient(Protocol):
+    """Who is told what happens on the connection."""
+
+    def _received(self, payload: Any) -> None: ...
+
+    def _lost(self, transport: Any) -> None: ...
+
+    def _writable_is(self, writable: bool) -> None: ...
+
+
+class Listener(picows.WSListener):
+    """What picows calls: puts fragments together, answers closes, passes on the rest."""
+
+    def __init__(self, connection: Recipient) -> None:
+        super().__init__()
+        self._connection = connection
+        self._fragments: bytearray | None = None
+        self._socket: socket.socket | None = None
+
+    async def dial(self, url: picows.WSParsedURL) -> socket.socket:
+        """Connect the socket that picows then uses, so that an opening can be given up whole."""
+        family = socket.AF_INET6 if ":" in url.host else socket.AF_INET
+        dialled = socket.socket(family, socket.SOCK_STREAM)
+        dialled.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(dialled, (url.host, url.port))
+        except BaseException:
+            dialled.close()
+            raise
+        self._socket = dialled
+        return dialled
+
+    def abandon(self) -> None:
+        """Nobody waits any more: end what is still being opened.
+
+        The transport owns the socket by now, and cannot be reached before the handshake is over;
+        it closes itself at the end of the stream.
+        """
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        kind = frame.msg_type
+        if kind == picows.WSMsgType.TEXT and frame.fin:
+            self._connection._received(frame.get_payload_as_memoryview())
+        elif kind in (picows.WSMsgType.TEXT, picows.WSMsgType.CONTINUATION):
+            self._fragment(transport, frame)
+        elif kind == picows.WSMsgType.CLOSE:
+            if not transport.is_close_frame_sent:
+                transport.send_close(picows.WSCloseCode.OK)
+            transport.disconnect()
+
+    def _fragment(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        if self._fragments is None:
+            if frame.msg_type == picows.WSMsgType.CONTINUATION:
+                return  # the rest of a binary message, which Kite has no use for
+            self._fragments = bytearray()
+        self._fragments += frame.get_payload_as_memoryview()
+        if len(self._fragments) > MAX_RECEIVED_BYTES:
+            transport.send_close(picows.WSCloseCode.MESSAGE_TOO_BIG)
+            transport.disconnect()
+        elif frame.fin:
+            whole, self._fragments = self._fragments, None
+            self._connection._received(whole)
+
+    def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
+        self._connection._lost(transport)
+
+    def pause_writing(self) -> None:
+        self._connection._writable_is(False)
+
+    def resume_writing(self) -> None:
+        self._connection._writable_is(True)
+
+
+def handshake_error(endpoint: str, failure: picows.WSHandshakeError) -> PeerError | Unavailable:
+    """What it means that the upgrade was not granted."""
+    response = failure.response
+    if response is None:
+        return Unavailable("unreachable", url=endpoint, detail=str(failure))
+    status = int(response.status)
+    if status == 401:
+        return PeerError("unauthorized")
+    if status == 503:
+        return Unavailable("not_ready", what="the event hub")
+    try:
+        problem = msgspec.json.decode(failure.raw_body or b"", type=_Problem)
+    except msgspec.DecodeError:
+        problem = _Problem(detail=str(failure))
+    return PeerError(
+        problem.code or "handshake_failed", url=endpoint, status=status, detail=problem.detail
+    )
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    code: str = ""
+    detail: str = ""
