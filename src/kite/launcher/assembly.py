@@ -8,13 +8,13 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kite.clock import SystemClock
-from kite.errors import KiteError
+from kite.errors import InternalError, KiteError
 from kite.http.listen import listening_socket, port_of
 from kite.launcher.authority import Authority
 from kite.launcher.catalog import Catalog
@@ -141,9 +141,10 @@ class Assembly:
         """From the leftovers of earlier runs to the last process of this one; the exit status."""
         prepare_launcher()
         stop_reaping = reap_orphans()
+        asyncio.get_running_loop().set_exception_handler(self._unexpected)
         link = self._start_task(self.launcher.around.registry.run(), name="registry link")
         try:
-            await self._end_leftovers()
+            await self._until_stopped(self._end_leftovers())
             status = await self._launch()
         finally:
             await self._close_api()
@@ -158,6 +159,24 @@ class Assembly:
             self._journal.close()
             self.logs.close()
         return status
+
+    async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for the work, but for no longer than until everything is to end."""
+        task = self._start_task(work, name="leftovers")
+        stopping = self._start_task(self.launcher.stopping.wait(), name="stopping")
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not task.done():
+            task.cancel()
+
+    def _unexpected(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A callback has raised: that is a defect of ours, and nothing can be relied on any more."""
+        error = context.get("exception")
+        _log.error("launcher.broke %s", context.get("message"), exc_info=error)
+        if isinstance(error, Exception) and not self.launcher.stopping.is_set():
+            detail = f"{type(error).__name__}: {error}"
+            self.launcher.failure = InternalError("internal_error", detail=detail)
+            self.launcher.stop(status=1)
 
     async def _end_leftovers(self) -> None:
         for leftover in await end_leftovers(self.records):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -32,6 +33,7 @@ from kite.version import __version__
 
 SETTLED_WAIT_LIMIT = 600.0
 CONTROL = "launcher.control"
+_PYTHON = ".".join(map(str, sys.version_info[:3]))
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +68,7 @@ class Routes:
                 "instance": instance.id,
                 "phase": self._launcher.phase,
                 "version": __version__,
+                "versions": {"kite": __version__, "contract": 1, "python": _PYTHON},
                 "pid": os.getpid(),
                 "started_at": instance.started,
                 "project_dir": str(instance.project_dir),

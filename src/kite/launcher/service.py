@@ -26,6 +26,7 @@ from kite.launcher.core.supervisor import Supervisor
 from kite.launcher.core_runner import CoreRunner
 from kite.launcher.desired import DesiredStates, Wish
 from kite.launcher.hub_link import HubLink
+from kite.launcher.instance import ApiFile
 from kite.launcher.module_runner import ModuleRunner, Surroundings
 from kite.launcher.operations import Operations
 from kite.launcher.scheduler import Scheduler
@@ -48,6 +49,7 @@ class Launcher:
         status: what the process leaves with.
         failure: the error that ends it, or None.
         changed: notified whenever facts have been taken.
+        stopping: set when everything is to end.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Launcher:
         self._timer: asyncio.TimerHandle | None = None
         self._starting_over: str | None = None
         self._connected: set[str] = set()
+        self.stopping = asyncio.Event()
         self._ended = asyncio.Event()
         self.hub: HubLink
         self.cores: CoreRunner
@@ -96,6 +99,8 @@ class Launcher:
 
     async def run(self) -> int:
         """From the first process to the last; the exit status."""
+        if self.stopping.is_set():  # asked while the leftovers of an earlier run were ended
+            return self.status
         self._say_phase("registry")
         self.feed_core(spine.Begin())
         self.rescan()
@@ -358,6 +363,7 @@ class Launcher:
         if self.phase == "stopping":
             return
         self._say_phase("stopping")
+        self.stopping.set()
         self.scheduler.close()
         asyncio.get_running_loop().call_later(GONE_WITHIN, self._leave_whatever_hangs)
         self.feed_core(spine.Halted())
@@ -411,6 +417,7 @@ class Launcher:
         pids = [pid for pid in self.modules.pids() if pid]
         _log.error("launcher.left_survivors pids=%s", pids)
         self._record("survivors", "launcher", pids=pids)
+        ApiFile(self.around.instance).remove()
         os._exit(self.status or 1)
 
     def start_task(self, work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
