@@ -169,7 +169,7 @@ class Assembly:
         if not task.done():
             task.cancel()
 
-    def _unexpected(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def _unexpected(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A callback has raised: that is a defect of ours, and nothing can be relied on any more."""
         error = context.get("exception")
         _log.error("launcher.broke %s", context.get("message"), exc_info=error)

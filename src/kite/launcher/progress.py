@@ -134,6 +134,9 @@ def state_color(state: str) -> str:
 def reason_of(record: Mapping[str, Any]) -> str:
     """Why a module is not ready, from its record: its error, or what it waits for."""
     if error := record.get("error"):
+        params = record.get("error_params")
+        if isinstance(params, Mapping):
+            error = {"code": record.get("error_code"), "params": params, "message": error}
         return error_text(error)
     if waiting := _names(record.get("waiting_for")):
         return _("waits for {names}").format(names=", ".join(waiting))

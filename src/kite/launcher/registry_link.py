@@ -35,7 +35,7 @@ class RegistryLink:
         self._authority = authority
         self._wake = asyncio.Event()
         self._is_open = asyncio.Event()
-        self._deaths: list[str] = []
+        self._deaths: list[tuple[str, int]] = []
         self._told = 0
         self._told_more = asyncio.Condition()
         self._behalf: dict[str, dict[str, Any]] = {}
@@ -66,10 +66,10 @@ class RegistryLink:
         """The Registry is away: changes wait for its next life."""
         self._is_open.clear()
 
-    def revoked(self, name: str) -> None:
+    def revoked(self, name: str, life: int) -> None:
         """A life of the module has ended and its token is revoked in the table: say both."""
         self._behalf.pop(name, None)
-        self._deaths.append(name)
+        self._deaths.append((name, life))
         self._wake.set()
 
     async def acknowledged(self, version: int) -> None:
@@ -107,7 +107,8 @@ class RegistryLink:
 
     async def _tell_changes(self) -> None:
         while self._deaths:
-            body = {"action": "deregister", "module_id": self._deaths[0]}
+            name, life = self._deaths[0]
+            body = {"action": "deregister", "module_id": name, "life": life}
             await self._post("/modules", body)
             del self._deaths[:1]
         version = self._authority.version

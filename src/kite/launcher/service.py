@@ -201,7 +201,7 @@ class Launcher:
                 self._welcome(action.module, action.life)
             case act.RetireLife():
                 self.around.authority.revoke(action.module, action.life)
-                self.around.registry.revoked(action.module)
+                self.around.registry.revoked(action.module, action.life)
             case act.KeepDesired():
                 self._keep(action.module, action.desired)
             case act.Settle():
@@ -320,7 +320,8 @@ class Launcher:
         }
         said = {key: value for key, value in endpoints.items() if value}
         if said or manifest.ready is not None:
-            entry = {"name": manifest.display_name, "module_type": manifest.type, **said}
+            about = {"name": manifest.display_name, "module_type": manifest.type, "life": life}
+            entry = {**about, **said}
             self.start_task(self._register(name, entry), name=f"register {name}")
 
     async def _register(self, name: str, entry: dict[str, Any]) -> None:
