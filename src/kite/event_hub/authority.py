@@ -57,16 +57,9 @@ class Authority:
         is_away = True
         while True:
             try:
-                digests = await self._digests(0.0 if is_away else _WAIT)
-                changed = (digests.epoch, digests.revision) != (
-                    self._table.epoch,
-                    self._table.revision,
-                )
-                is_new = is_away or digests.epoch != self._table.epoch
-                if changed:
-                    self._table.replace(digests)
-                    self._on_table()
-                if is_new:
+                epoch = self._table.epoch
+                self._take(await self._digests(0.0 if is_away else _WAIT))
+                if is_away or epoch != self._table.epoch:
                     await self._register()
                 if is_away:
                     _log.info("registry.found tokens=%d", len(self._table))
@@ -79,24 +72,42 @@ class Authority:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
+    async def refresh(self) -> None:
+        """Fetch the table of this moment.
+
+        Raises:
+            KiteError: the Registry does not answer, or cannot tell yet.
+        """
+        async with self._questions:
+            self._take(await self._digests(0.0))
+
     async def ask(self, token: str) -> Identity | None:
         """Who a token stands for that the table lacks; None when the Registry says nobody.
 
         Raises:
             Unavailable: the Registry does not answer, or cannot tell yet.
         """
-        async with self._questions:
-            response = await call(
-                "POST", f"{self._url}/verify", token=self._token, json={"token": token}, timeout=4.0
-            )
-        if response.status == _REFUSED:
-            return None
-        if response.status >= 300:
-            raise Unavailable("not_ready", what="the registry")
         try:
-            return identity_of_verified(digest(token), response.json())
+            async with self._questions:
+                response = await call(
+                    "POST",
+                    f"{self._url}/verify",
+                    token=self._token,
+                    json={"token": token},
+                    timeout=4.0,
+                )
+            if response.status == _REFUSED:
+                return None
+            return identity_of_verified(digest(token), raise_for(response).json())
         except (msgspec.ValidationError, ValueError, TypeError, KiteError):
             raise Unavailable("not_ready", what="the registry") from None
+
+    def _take(self, digests: Digests) -> None:
+        table = self._table
+        if digests.epoch == table.epoch and digests.revision <= table.revision:
+            return  # known, or overtaken by a later answer
+        table.replace(digests)
+        self._on_table()
 
     async def _digests(self, wait: float) -> Digests:
         table = self._table

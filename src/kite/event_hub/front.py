@@ -36,8 +36,8 @@ _log = logging.getLogger("kite.event_hub")
 class House(Protocol):
     """What the front door belongs to."""
 
-    def check(self, request: Request) -> None:
-        """Raise what `Host` or `Origin` deserve."""
+    def check(self, request: Request) -> Awaitable[None] | None:
+        """Raise what `Host` or `Origin` deserve, perhaps after asking."""
         ...
 
     def answer(self, request: Request) -> Answer | Awaitable[Answer] | None:
@@ -54,6 +54,8 @@ Answer = tuple[int, str, bytes]
 
 Admission = Callable[[asyncio.Transport], Connection]
 """Makes the connection on a transport."""
+
+_Verdict = Answer | Admission
 
 
 class Doors:
@@ -131,10 +133,11 @@ class Door(asyncio.BufferedProtocol):
             if not self._is_whole:
                 self._refuse(RequestError("bad_request", detail=str(wrong)[:200]))
                 return
-        if self._is_whole:
+        limit = self._doors.head_bytes
+        if self._is_whole and self._head_size <= limit:
             self._decide()
-        elif self._received > self._doors.head_bytes:
-            self._refuse(RequestError("head_too_large", limit=self._doors.head_bytes))
+        elif self._is_whole or self._received > limit:
+            self._refuse(RequestError("head_too_large", limit=limit), has_body=True)
 
     def eof_received(self) -> bool:
         return False
@@ -157,6 +160,10 @@ class Door(asyncio.BufferedProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
 
+    @property
+    def _head_size(self) -> int:
+        return len(self._url) + sum(len(name) + len(value) for name, value in self._headers)
+
     def on_headers_complete(self) -> None:
         self._is_whole = True
 
@@ -169,34 +176,46 @@ class Door(asyncio.BufferedProtocol):
             headers=tuple(self._headers),
         )
         try:
-            house = self._doors.house
-            house.check(request)
-            answer = house.answer(request)
-            key = "" if answer is not None else request.check_upgrade()
-            found = house.admit(request) if answer is None else answer
-            if isinstance(found, Awaitable):
-                assert self._tcp is not None
-                self._tcp.pause_reading()
-                self._task = self._loop.create_task(self._wait(found, request, key))
-            else:
-                self._settle(found, request, key)
+            waited: Awaitable[_Verdict | None] | None = self._doors.house.check(request)
+            if waited is None:
+                found = self._ask_house(request)
+                if not isinstance(found, Awaitable):
+                    self._settle(found, request)
+                    return
+                waited = found
         except KiteError as error:
             self._refuse(error, has_body=request.method not in ("GET", "HEAD"))
+            return
+        assert self._tcp is not None
+        self._tcp.pause_reading()
+        self._task = self._loop.create_task(self._wait(request, waited))
 
-    async def _wait(self, found: Awaitable[Any], request: Request, key: str) -> None:
+    def _ask_house(self, request: Request) -> _Verdict | Awaitable[_Verdict]:
+        house = self._doors.house
+        answer = house.answer(request)
+        if answer is not None:
+            return answer
+        request.check_upgrade()
+        return house.admit(request)
+
+    async def _wait(self, request: Request, waited: Awaitable[_Verdict | None]) -> None:
+        """Wait for whoever is asked: first whether the page may, then what it gets."""
         try:
-            settled = await found
+            found = await waited
+            if found is None:
+                verdict = self._ask_house(request)
+                found = await verdict if isinstance(verdict, Awaitable) else verdict
             if self._tcp is not None and not self._tcp.is_closing():
-                self._settle(settled, request, key)
+                self._settle(found, request)
         except KiteError as error:
             self._refuse(error)
         except Exception:  # noqa: BLE001 (a connection's edge: nothing a client sends ends the Hub)
             _log.exception("door.failed")
             self.abort()
 
-    def _settle(self, found: Answer | Admission, request: Request, key: str) -> None:
+    def _settle(self, found: _Verdict, request: Request) -> None:
         if callable(found):
-            self._hand_over(found, request, key)
+            self._hand_over(found, request)
         else:
             status, kind, body = found
             headers = {"content-type": kind, "cache-control": "no-store"}
@@ -228,7 +247,7 @@ class Door(asyncio.BufferedProtocol):
         else:
             self._tcp.close()
 
-    def _hand_over(self, admission: Admission, request: Request, key: str) -> None:
+    def _hand_over(self, admission: Admission, request: Request) -> None:
         """Let picows have the connection, with a request that holds only what it must know."""
         tcp = self._tcp
         assert tcp is not None
@@ -258,7 +277,7 @@ class Door(asyncio.BufferedProtocol):
         picows.connection_made(Way(tcp, lambda: connection))
         head = (
             "GET /ws HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
-            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {request.check_upgrade()}\r\n\r\n"
         )
         _feed(picows, head.encode("latin-1"))
         if self._rest and not tcp.is_closing():

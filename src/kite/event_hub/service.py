@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from kite.clock import now_rfc3339
-from kite.errors import PeerError, RequestError, Unavailable
+from kite.errors import KiteError, PeerError, RequestError, Unavailable
 from kite.event_hub.authority import Authority
 from kite.event_hub.client import Client
 from kite.event_hub.connection import Connection
@@ -30,6 +30,7 @@ from kite.event_hub.limits import HubConfig
 from kite.http.guard import Guard
 from kite.http.listen import port_of
 from kite.version import __version__
+from kite.wire.endpoint import loopback_port
 from kite.wire.token import digest
 
 DEAD_TOKEN = 4401
@@ -162,9 +163,26 @@ class Hub:
 
     # ── House ───────────────────────────────────────────────────────────────────────────────
 
-    def check(self, request: Request) -> None:
-        """Raise `bad_host` or `bad_origin`."""
-        self._guard.check(request.all("host"), request.all("origin"))
+    def check(self, request: Request) -> Awaitable[None] | None:
+        """Raise `bad_host` or `bad_origin`.
+
+        A page of this machine whose port the table lacks may belong to a module that registered a
+        moment ago: the Registry is asked before it is turned away.
+        """
+        self._guard.check_host(request.all("host"))
+        origins = request.all("origin")
+        try:
+            self._guard.check_origin(origins)
+        except RequestError:
+            if len(origins) == 1 and loopback_port(origins[0]) is not None:
+                return self._check_page(origins)
+            raise
+        return None
+
+    async def _check_page(self, origins: list[str]) -> None:
+        with contextlib.suppress(KiteError):
+            await self._authority.refresh()
+        self._guard.check_origin(origins)
 
     def answer(self, request: Request) -> Answer | Awaitable[Answer] | None:
         """`/health` and `/metrics`; None for `/ws`."""

@@ -27,6 +27,7 @@ class FakeRegistry:
         self.is_ready = True
         self.verified: list[str] = []
         self.registered: list[dict[str, Any]] = []
+        self.polled: tuple[str | None, int] = ("", -1)
         self._changed = asyncio.Condition()
         self._server: asyncio.Server | None = None
         self._handlers: set[asyncio.Task[None]] = set()
@@ -75,6 +76,11 @@ class FakeRegistry:
             self.revision += 1
             self._changed.notify_all()
 
+    async def travelled(self) -> None:
+        """Wait until the Hub has the table of now."""
+        async with self._changed, asyncio.timeout(10):
+            await self._changed.wait_for(lambda: self.polled == (self.epoch, self.revision))
+
     async def registration(self, count: int = 1) -> dict[str, Any]:
         """Wait for the Hub's n-th registration."""
         async with self._changed, asyncio.timeout(10):
@@ -117,6 +123,8 @@ class FakeRegistry:
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
             known = (query.get("epoch"), int(query.get("revision", -1)))
             async with self._changed:
+                self.polled = known
+                self._changed.notify_all()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(float(query.get("wait", 0))):
                         await self._changed.wait_for(lambda: known != (self.epoch, self.revision))
