@@ -113,7 +113,7 @@ class Launcher:
         for name in (*changes.added, *changes.changed):
             found = self.catalog.manifest(name)
             folder = self.catalog.folder(name)
-            state = found.state.value if found else None
+            state = found.state.value if found else ConfigState.ENABLED.value
             self._record("scanned", name, state=state, module_dir=str(folder))
         self.feed(facts.Scanned(plans=self.catalog.plans(self._kept)))
         self.scheduler.follow(self.catalog.schedules())
