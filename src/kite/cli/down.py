@@ -6,15 +6,19 @@ import contextlib
 import os
 import select
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kite.cli import report
 from kite.cli.command import Verb
-from kite.cli.control import Control, is_alive
+from kite.cli.control import Control
 from kite.cli.session import Session
 from kite.errors import Unavailable
 from kite.locale import _
+
+if TYPE_CHECKING:
+    from kite.launcher.records import Record
 
 END_SECONDS = 20.0
 """The Launcher is gone within 15 s whatever happens (CONTRACT, section 7)."""
@@ -63,5 +67,13 @@ def survivors(instance_dir: Path) -> list[dict[str, object]]:
     return [
         {"pid": record.pid, "name": record.module}
         for record in found
-        if record.pid and records.is_of_now(record) and is_alive(record.pid)
+        if records.is_of_now(record) and _is_there(record)
     ]
+
+
+def _is_there(record: Record) -> bool:
+    """Whether it is this very process, and not one that has got its number since."""
+    from kite.launcher import platform_linux
+
+    found = platform_linux.stat(record.pid) if record.pid else None
+    return found is not None and found.is_alive and found.start_time == record.start_time

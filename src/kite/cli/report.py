@@ -30,14 +30,15 @@ def error(problem: KiteError, *, wants_json: bool = False) -> None:
         return
     color = terminal.wants_color(sys.stderr, os.environ)
     text = f"{problem.location}: {problem.message}" if problem.location else problem.message
-    say(terminal.paint(_("error:"), "red", "bold", color=color) + f" {text}")
+    say(terminal.paint(_("error: "), "red", "bold", color=color) + text)
     if problem.hint:
         say("       " + terminal.paint(problem.hint, "dim", color=color))
 
 
 def say(text: str) -> None:
     """A message for the person, on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{text}\n")  # in one piece, as others may write there too
+    sys.stderr.flush()
 
 
 def document(value: Any) -> None:

@@ -269,7 +269,8 @@ def test_in_the_foreground_on_a_terminal(project: Project) -> None:
         shown = until(terminal, "look around:")
         assert "moss" in shown
         assert "Kite is up after" in shown
-        until(terminal, "tick 1")
+        if "tick 1" not in shown:
+            until(terminal, "tick 1")
         os.kill(project.records()["moss"]["pid"], signal.SIGKILL)
         assert "restart" in until(terminal, "life 2")
         os.write(terminal, b"\x03")

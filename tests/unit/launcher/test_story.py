@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kite.launcher.progress import Progress, duration, error_text
+from kite.launcher.progress import Progress, duration, error_text, reason_of
 from kite.launcher.story import Story, event_text, signal_name
 from kite.wire.frame import Event
 
@@ -33,6 +33,9 @@ def test_an_error_with_a_code_is_told_in_the_readers_language(
     assert error_text(error) != "no answer to 'a.b' within 5 s"
     assert error_text({"code": "from_the_future", "message": "plain words"}) == "plain words"
     assert error_text(None) == ""
+    record = {"error": "x", "error_code": error["code"], "error_params": error["params"]}
+    assert reason_of(record) == error_text(error)
+    assert reason_of({"error": "plain", "error_code": "request_timeout"}) == "plain"
 
 
 def test_an_exit_without_failure_is_not_called_a_crash() -> None:
