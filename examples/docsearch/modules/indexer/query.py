@@ -154,7 +154,7 @@ def relaxed_match_of(query: Query) -> str:
     for term in query.wanted:
         rest = CJK_RUN.sub(" ", term.text)
         for run in CJK_RUN.findall(term.text):
-            for pair in [run[at : at + 2] for at in range(max(len(run) - 1, 1))]:
+            for pair in _pairs(run):
                 parts[_expression(Term(text=pair, field=term.field))] = None
         for word in re.findall(r"[^\W_]+", rest):
             parts[_expression(Term(text=word, is_prefix=term.is_prefix, field=term.field))] = None
@@ -174,30 +174,37 @@ def _quote(text: str) -> str:
     return '"' + " ".join(text.replace('"', " ").replace("\0", " ").split()) + '"'
 
 
-def highlights(query: Query, *, relaxed: bool = False) -> list[re.Pattern[str]]:
-    """One pattern a term, to be looked for in folded text (see `text.fold`)."""
-    patterns: dict[str, None] = {}
+@dataclass(frozen=True, slots=True)
+class Highlight:
+    """What is to be marked for one term, in folded text (see `text.fold`).
+
+    Args:
+        pattern: matches the letters of it.
+        is_whole: the match must end where a word does.
+    """
+
+    pattern: re.Pattern[str]
+    is_whole: bool
+
+
+def highlights(query: Query, *, is_relaxed: bool = False) -> list[Highlight]:
+    """What is to be marked in the documents that were found."""
+    marks: dict[str, bool] = {}
     for term in query.wanted:
         pieces = re.findall(r"[^\W_]+", spread(fold(term.text)))
-        # Camel case is written without anything between its words, other phrases with something.
-        pieces = [
-            part for piece in pieces for part in ([piece] if piece.isascii() else _split(piece))
-        ]
         if not pieces:
             continue
-        if relaxed:
-            cjk = [
-                run[at : at + 2]
-                for run in CJK_RUN.findall(fold(term.text))
-                for at in range(max(len(run) - 1, 1))
-            ]
-            whole = [re.escape(piece) for piece in pieces if not CJK_RUN.fullmatch(piece)]
-            patterns |= dict.fromkeys([*map(re.escape, cjk), *whole])
+        if is_relaxed:
+            pairs = [pair for run in CJK_RUN.findall(fold(term.text)) for pair in _pairs(run)]
+            words = [piece for piece in pieces if not CJK_RUN.fullmatch(piece)]
+            marks |= dict.fromkeys([re.escape(part) for part in pairs + words], False)
         else:
-            end = "" if term.is_prefix or CJK_RUN.fullmatch(pieces[-1]) else r"(?![^\W_])"
-            patterns[r"[\W_]{0,8}".join(map(re.escape, pieces)) + end] = None
-    return [re.compile(pattern) for pattern in patterns]
+            # Between the words of a phrase there is something, within camel case nothing.
+            joined = r"[\W_]{0,8}".join(map(re.escape, pieces))
+            marks[joined] = not term.is_prefix and not CJK_RUN.fullmatch(pieces[-1])
+    return [Highlight(re.compile(pattern), is_whole) for pattern, is_whole in marks.items()]
 
 
-def _split(piece: str) -> list[str]:
-    return spread(piece).split()
+def _pairs(run: str) -> list[str]:
+    """Each two neighbours; a single character alone."""
+    return [run[at : at + 2] for at in range(max(len(run) - 1, 1))]

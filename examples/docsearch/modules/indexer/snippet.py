@@ -12,63 +12,65 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-from text import fold
+from query import Highlight
+from text import CJK_RUN, fold
 
 WIDTH = 180
 """A snippet has about this many characters."""
 
-_SCANNED_FIRST = 1 << 18
+_SCANNED_FIRST = 1 << 16
 _MAX_HITS = 100
 
 Hit = tuple[int, int, int]  # start, end, which pattern
 
 
-def find_hits(text: str, patterns: Sequence[re.Pattern[str]]) -> list[Hit]:
-    """Where the patterns match, in order of place.
+def find_hits(text: str, marks: Sequence[Highlight]) -> list[Hit]:
+    """Where something is to be marked, in order of place.
 
-    Matches at the beginning of a word are preferred to such within one.
+    Whole words count before parts of words.
     """
     folded = fold(text)
     hits: list[Hit] = []
-    for number, pattern in enumerate(patterns):
-        found: list[Hit] = []
-        inner: list[Hit] = []
-        for match in pattern.finditer(folded):
+    for number, mark in enumerate(marks):
+        words: list[Hit] = []
+        parts: list[Hit] = []
+        for match in mark.pattern.finditer(folded):
             start, end = match.span()
-            (found if _begins_word(text, start) else inner).append((start, end, number))
-            if len(found) == _MAX_HITS:
+            is_word = _is_edge(text, start) and (not mark.is_whole or _is_edge(text, end))
+            (words if is_word else parts).append((start, end, number))
+            if len(words) == _MAX_HITS:
                 break
-        hits += found or inner[:_MAX_HITS]
+        hits += words or parts[:_MAX_HITS]
     return sorted(hits)
 
 
-def _begins_word(text: str, at: int) -> bool:
-    if at == 0:
+def _is_edge(text: str, at: int) -> bool:
+    """Whether a word begins or ends between this character and the one before it."""
+    if at in (0, len(text)):
         return True
     before, here = text[at - 1], text[at]
-    if not before.isalnum() or not here.isascii():
+    if not (before.isalnum() and here.isalnum()):
         return True
-    return not before.isascii() or (here.isupper() and before.islower()) or _ends_capitals(text, at)
+    if before.isascii() != here.isascii() or not here.isascii():
+        return CJK_RUN.fullmatch(before) is not None or CJK_RUN.fullmatch(here) is not None
+    if not here.isupper():
+        return False
+    # camelCase, and HTTPHeader before its H
+    return not before.isupper() or text[at + 1 : at + 2].islower()
 
 
-def _ends_capitals(text: str, at: int) -> bool:
-    return text[at].isupper() and text[at - 1].isupper() and text[at + 1 : at + 2].islower()
-
-
-def snippets(
-    text: str, patterns: Sequence[re.Pattern[str]], count: int = 2
-) -> list[dict[str, Any]]:
+def snippets(text: str, marks: Sequence[Highlight], count: int = 2) -> list[dict[str, Any]]:
     """The best places of the text, in order of place; the beginning where nothing matches.
 
     Args:
         text: the document.
-        patterns: what to look for, see `query.highlights`.
+        marks: what to look for, see `query.highlights`.
         count: how many at most.
     """
     head = text[:_SCANNED_FIRST]
-    hits = find_hits(head, patterns)
+    hits = find_hits(head, marks)
     if not hits and len(text) > len(head):
-        hits = find_hits(text, patterns)
+        hits = find_hits(text, marks)
     if not hits:
         return [_cut(text, _first_text(text), [])] if text.strip() else []
     chosen: list[int] = []
@@ -134,11 +136,11 @@ def _flat(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-def mark(text: str, patterns: Sequence[re.Pattern[str]]) -> list[str]:
+def mark(text: str, marks: Sequence[Highlight]) -> list[str]:
     """A short text whole (a title, a path) in parts, every second a hit."""
     parts: list[str] = []
     at = 0
-    for start, end, _ in find_hits(text, patterns):
+    for start, end, _ in find_hits(text, marks):
         if start >= at:
             parts += [text[at:start], text[start:end]]
             at = end

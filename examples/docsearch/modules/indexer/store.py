@@ -225,16 +225,16 @@ class Store:
             total, rows = 0, []  # signs alone: there is nothing to look for
         else:
             total, rows = self._latest(conditions, values, page)
-        patterns = highlights(query, relaxed=is_relaxed)
+        marks = highlights(query, is_relaxed=is_relaxed)
         results = [
             {
                 "path": row["path"],
                 "kind": row["kind"],
                 "size": row["size"],
                 "mtime": row["mtime"],
-                "title": mark(row["title"], patterns),
-                "place": mark(row["path"], patterns),
-                "snippets": snippets(row["body"], patterns),
+                "title": mark(row["title"], marks),
+                "place": mark(row["path"], marks),
+                "snippets": snippets(row["body"], marks),
             }
             for row in rows
         ]

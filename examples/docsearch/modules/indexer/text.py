@@ -125,8 +125,16 @@ def spread(text: str) -> str:
 
 
 def joined_words(text: str) -> str:
-    """The words that `spread` takes apart, as they are written: each once, in order."""
-    return " ".join(dict.fromkeys(_CAMEL_WORD.findall(text)))
+    """The words that `spread` takes apart, written as one: whole and from each part on.
+
+    `AbstractEventLoop` gives itself and `EventLoop`; each once.
+    """
+    joined: dict[str, None] = {}
+    for word in dict.fromkeys(_CAMEL_WORD.findall(text)):
+        parts = _CAMEL_PLACE.split(word)
+        for first in range(len(parts) - 1):
+            joined["".join(parts[first:])] = None
+    return " ".join(joined)
 
 
 def count_words(text: str) -> int:

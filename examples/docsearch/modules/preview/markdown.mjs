@@ -176,28 +176,41 @@ function withoutTags(text) {
     .replace(/<\/?[a-z][^<>]*>/gi, " ");
 }
 
-/**
- * The marks inside a paragraph. What is finished is put aside under a private sign, so that no
- * later rule sees into it.
- */
-function inline(source, definitions, depth = 0) {
+/** The marks inside a paragraph, as HTML. */
+function inline(source, definitions) {
   if (source.length > MAX_PARAGRAPH) return escape(source);
   const kept = [];
-  const keep = (html) => `\ue000${kept.push(html) - 1}\ue001`;
-  const nested = (text) => (depth < 6 ? inline(text, definitions, depth + 1) : escape(text));
+  let html = mark(source.replace(/[\ue000\ue001]/g, ""), definitions, kept, 0);
+  // What is kept holds only what was kept before it: this ends.
+  while (PLACE.test(html)) html = html.replace(PLACES, (_, index) => kept[Number(index)].html);
+  return html;
+}
+
+const PLACE = /\ue000(\d+)\ue001/;
+const PLACES = /\ue000(\d+)\ue001/g;
+
+/**
+ * One pass over a text. What is finished is put aside, and its place marked by private signs, so
+ * that no later rule sees into it; `plain` is what it was where only text may stand.
+ */
+function mark(source, definitions, kept, depth) {
+  const keep = (html, plain = "") => `\ue000${kept.push({ html, plain }) - 1}\ue001`;
+  const plain = (text) => text.replace(PLACES, (_, index) => kept[Number(index)].plain);
+  const nested = (text) => (depth < 4 ? mark(text, definitions, kept, depth + 1) : escape(plain(text)));
   const link = (label, target) => {
-    const safe = safeTarget(target);
-    const shown = label === target ? escape(label) : nested(label.replaceAll("://", ":\u2060//"));
-    return keep(safe === null ? shown : `<a href="${escape(safe)}">${shown}</a>`);
+    const safe = safeTarget(plain(target));
+    const shown = label === target ? escape(plain(label)) : nested(label.replaceAll("://", ":\u2060//"));
+    return keep(safe === null ? shown : `<a href="${escape(safe)}">${shown}</a>`, plain(label));
   };
   const picture = (label, target) => {
-    const safe = safeTarget(target);
-    return keep(safe === null ? escape(label) : `<img src="${escape(safe)}" alt="${escape(label)}">`);
+    const safe = safeTarget(plain(target));
+    const alt = escape(plain(label));
+    return keep(safe === null ? alt : `<img src="${escape(safe)}" alt="${alt}">`, plain(label));
   };
-  let text = source.replace(/[\ue000\ue001]/g, "");
+  let text = source;
   text = text.replace(/(?<!`)(`+)(?!`)([^]{0,4000}?[^`])\1(?!`)/g, (_, ticks, code) =>
-    keep(`<code>${escape(code.replace(/^ (.*\S.*) $/, "$1").replaceAll("\n", " "))}</code>`));
-  text = text.replace(/\\([!-/:-@[-`{-~])/g, (_, sign) => keep(escape(sign)));
+    keep(`<code>${escape(code.replace(/^ (.*\S.*) $/, "$1").replaceAll("\n", " "))}</code>`, code));
+  text = text.replace(/\\([!-/:-@[-`{-~])/g, (_, sign) => keep(escape(sign), sign));
   text = text.replace(/<((?:https?:\/\/|mailto:)[^\s<>]+)>/g, (_, target) => link(target, target));
   text = text.replace(/<!--[^]{0,4000}?-->|<\/?[a-z][^<>]{0,1000}>/gi, (tag) => (/^<br\b/i.test(tag) ? keep("<br>") : ""));
   text = text.replace(/!\[([^\]]{0,500})\]\(\s*<?([^()\s>]{0,1000}(?:\([^()\s]{0,200}\)[^()\s]{0,200}){0,3})>?(?:\s+["'][^"']*["'])?\s*\)/g, (_, label, target) => picture(label, target));
@@ -214,6 +227,5 @@ function inline(source, definitions, depth = 0) {
   text = text.replace(/(?<![\w_])_(?=[^\s_])([^_]{0,1000}?[^\s_])_(?![\w_])/g, "<em>$1</em>");
   text = text.replace(/~~(?=\S)([^~]{0,1000}?\S)~~/g, "<del>$1</del>");
   text = text.replace(/(?: {2,}|\\)\n/g, "<br>");
-  while (/\ue000\d+\ue001/.test(text)) text = text.replace(/\ue000(\d+)\ue001/g, (_, index) => kept[Number(index)]);
   return text;
 }

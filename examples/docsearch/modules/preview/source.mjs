@@ -20,7 +20,7 @@ const COMMENT = {
 };
 const STRING = {
   python: "(?:\"\"\"[^]*?(?:\"\"\"|$)|'''[^]*?(?:'''|$))",
-  c: "`(?:[^`\\\\]|\\\\[^])*`",
+  c: "`(?:[^`\\\\]|\\\\[^]){0,20000}`",
 };
 const FAMILY = {};
 const family = (name, endings) => endings.split(" ").forEach((ending) => (FAMILY[ending] = name));
@@ -30,18 +30,19 @@ family("sql", "sql lua hs");
 family("plain", "toml ini cfg conf properties yaml yml xml xsd json jsonl json5 html vue svelte");
 // Everything else is written the way C is.
 
+const LONG_LINE = /[^\n]{5001}/;
 const grammars = new Map();
 
 function grammar(name) {
   if (!grammars.has(name)) {
-    const strings = [STRING[name], "\"(?:[^\"\\\\\\n]|\\\\.)*\"", "'(?:[^'\\\\\\n]|\\\\.)*'"].filter(Boolean);
+    const strings = [STRING[name], "\"(?:[^\"\\\\\\n]|\\\\.){0,5000}\"", "'(?:[^'\\\\\\n]|\\\\.){0,5000}'"].filter(Boolean);
     const words = WORDS[name].split(" ").join("|");
     const pattern = [
       `(?<comment>${COMMENT[name]})`,
       `(?<string>${strings.join("|")})`,
       `(?<number>\\b(?:0[xob][\\da-f_]+|\\d[\\d_]*(?:\\.\\d+)?(?:e[+-]?\\d+)?)\\b)`,
       `(?<word>(?<![\\w.$-])(?:${words})(?![\\w-]))`,
-      `(?<name>[A-Za-z_$][\\w$]*(?=\\())`,
+      `(?<name>(?<![\\w$])[A-Za-z_$][\\w$]{0,100}(?=\\())`,
     ].join("|");
     grammars.set(name, new RegExp(pattern, name === "sql" ? "gi" : "g"));
   }
@@ -54,6 +55,7 @@ function grammar(name) {
  * @param {string} language - a file's ending, or what stands behind a fence
  */
 export function highlight(code, language) {
+  if (LONG_LINE.test(code)) return escape(code); // written by a program, for a program
   const name = FAMILY[language.toLowerCase()] ?? "c";
   let html = "";
   let at = 0;
