@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kite.clock import now_rfc3339
-from kite.errors import KiteError, Unavailable
+from kite.errors import KiteError
 from kite.sdk.connection import HubConnection, Lost
 from kite.wire.frame import Event
 
@@ -77,7 +77,9 @@ class HubLink:
                 await connection.subscribe(HEARD)
                 if self._watch is not None:
                     await connection.subscribe([">"], observe=True)
-            except Unavailable:
+            except KiteError as failure:
+                # Not served yet, or refused by a life that is about to end: its exit cancels this.
+                _log.debug("hub.not_connected error=%s", failure)
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             self._connection = connection

@@ -38,6 +38,7 @@ class RegistryLink:
         self._deaths: list[tuple[str, int]] = []
         self._told = 0
         self._told_more = asyncio.Condition()
+        self._asked: dict[str, dict[str, Any]] = {}
         self._behalf: dict[str, dict[str, Any]] = {}
         self._ttl = 30.0
         self.ports: frozenset[int] = frozenset()
@@ -53,14 +54,19 @@ class RegistryLink:
             version = self._authority.version
             try:
                 await self._post("/tokens", self._authority.everybody())
-            except Unavailable:
-                await asyncio.sleep(_RETRY_SECONDS)  # a listening socket that is not served yet
+            except KiteError as failure:
+                # Not served yet, or the answer of a life that is about to end.
+                _log.info("registry.not_told error=%s", failure)
+                await asyncio.sleep(_RETRY_SECONDS)
                 continue
             break
         self._is_open.set()
         await self._acknowledged(version)
-        for name in self._behalf:
-            await self._register(name)
+        for name in list(self._behalf):
+            try:
+                await self._register(name)
+            except KiteError as failure:
+                _log.warning("registry.refused_entry module=%s error=%s", name, failure)
 
     def closed(self) -> None:
         """The Registry is away: changes wait for its next life."""
@@ -68,6 +74,7 @@ class RegistryLink:
 
     def revoked(self, name: str, life: int) -> None:
         """A life of the module has ended and its token is revoked in the table: say both."""
+        self._asked.pop(name, None)
         self._behalf.pop(name, None)
         self._deaths.append((name, life))
         self._wake.set()
@@ -80,6 +87,7 @@ class RegistryLink:
 
     def start_over(self) -> None:
         """A new kite token: what was kept for others is gone."""
+        self._asked.clear()
         self._behalf.clear()
         self._deaths.clear()
         self.closed()
@@ -135,13 +143,23 @@ class RegistryLink:
             entry: the fields of `POST /modules` but action and module_id.
             replace: whether an entry that is there already gives way.
         """
-        await self._is_open.wait()
-        if not replace:
-            found = await call("GET", f"{self._url}/modules/{name}", token=self._token)
-            if found.status != 404:
+        self._asked[name] = entry
+        while self._asked.get(name) is entry:
+            await self._is_open.wait()
+            try:
+                if replace or await self._has_no_entry(name):
+                    self._behalf[name] = entry
+                    await self._register(name)
                 return
-        self._behalf[name] = entry
-        await self._register(name)
+            except Unavailable:
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _has_no_entry(self, name: str) -> bool:
+        found = await call("GET", f"{self._url}/modules/{name}", token=self._token)
+        if found.status == 404:
+            return True
+        raise_for(found, url=self._url)
+        return False
 
     async def _register(self, name: str) -> None:
         body = {"action": "register", "module_id": name, **self._behalf[name]}

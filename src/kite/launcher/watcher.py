@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path, PurePath
 from typing import Any
@@ -11,6 +12,7 @@ from kite.launcher.core.facts import RestartRequested
 from kite.model.watch import Watch
 
 _ALWAYS_IGNORED = frozenset({"__pycache__", "node_modules"})
+_log = logging.getLogger("kite.launcher")
 StartTask = Callable[..., asyncio.Task[Any]]
 
 
@@ -63,13 +65,17 @@ class Watcher:
 
     async def _watch(self, name: str, folder: Path, watch: Watch) -> None:
         from watchfiles import awatch  # noqa: PLC0415  (few modules are watched)
+        from watchfiles._rust_notify import WatchfilesRustInternalError  # noqa: PLC0415
 
         def wanted(_: Any, path: str) -> bool:
             found = PurePath(path)
             return found.is_relative_to(folder) and concerns(found.relative_to(folder), watch)
 
         step = max(50, int(watch.delay * 1000))
-        async for _ in awatch(
-            folder, watch_filter=wanted, debounce=step * 10, step=step, rust_timeout=0
-        ):
-            self._feed(RestartRequested(module=name, reason="changed", revive=False))
+        try:
+            async for _ in awatch(
+                folder, watch_filter=wanted, debounce=step * 10, step=step, rust_timeout=0
+            ):
+                self._feed(RestartRequested(module=name, reason="changed", revive=False))
+        except (OSError, WatchfilesRustInternalError) as error:  # the folder is gone, say
+            _log.warning("watch.ended module=%s error=%s", name, error)
