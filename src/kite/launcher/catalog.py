@@ -152,4 +152,10 @@ class Catalog:
 
 
 def _problem(errors: tuple[ConfigError, ...]) -> Problem:
-    return Problem(code=errors[0].code, message="; ".join(str(error) for error in errors))
+    first = errors[0]
+    text = "; ".join(_located(error) for error in errors)
+    return Problem(code=first.code, params=first.params, text=text)
+
+
+def _located(error: ConfigError) -> str:
+    return f"{error.location}: {error.english}" if error.location else error.english

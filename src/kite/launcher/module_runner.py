@@ -19,6 +19,7 @@ from kite.launcher.core.facts import (
     SpawnFailed,
     TreeGone,
 )
+from kite.launcher.core.plan import Problem
 from kite.launcher.instance import Instance, inherited_environment
 from kite.launcher.life import RunningLife
 from kite.launcher.log_matcher import LogMatcher
@@ -98,10 +99,11 @@ class ModuleRunner:
         try:
             held = self._make(found, number)
         except (ModuleError, ConfigError) as error:
-            self._refused(name, number, error.code, str(error))
+            self._refused(name, number, Problem(code=error.code, params=error.params))
             return
         except OSError as error:
-            self._refused(name, number, "spawn_failed", error.strerror or str(error))
+            params = {"program": name, "detail": error.strerror or str(error)}
+            self._refused(name, number, Problem(code="spawn_failed", params=params))
             return
         self._held[name] = held
         if held.manifest.limits.cpu is not None:
@@ -114,10 +116,10 @@ class ModuleRunner:
         if ready is not None and ready.kind is not ProbeKind.LOG:
             self._help(held, self._probe_ready(held), "ready probe")
 
-    def _refused(self, name: str, number: int, code: str, message: str) -> None:
+    def _refused(self, name: str, number: int, problem: Problem) -> None:
         self.ports.release(name)
-        self._around.logs.note(name, f"could not be started: {message}")
-        self._feed(SpawnFailed(module=name, life=number, code=code, message=message))
+        self._around.logs.note(name, f"could not be started: {problem.message}")
+        self._feed(SpawnFailed(module=name, life=number, problem=problem))
 
     def _make(self, found: Found, number: int) -> _Held:
         name, folder = found.manifest.name, found.folder

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kite.clock import Clock, rfc3339
+from kite.errors import ModuleError
+from kite.http.problem import problem
 from kite.launcher.catalog import Catalog
 from kite.launcher.core.backbone import CORES, Backbone, Core, Stage
 from kite.launcher.core.lifecycle import ModuleState, Phase
@@ -111,6 +113,7 @@ class View:
             "module_dir": str(folder) if folder else None,
             "error": state.problem.message if state.problem else None,
             "error_code": state.problem.code if state.problem else None,
+            "error_params": _params(state),
             "completed": state.completed,
         }
 
@@ -126,6 +129,14 @@ class View:
         if at is None:
             return None
         return rfc3339(self._clock.wall() + at - self._clock.monotonic())
+
+
+def _params(state: ModuleState) -> dict[str, Any] | None:
+    """What fills the error's sentence in another language, as JSON."""
+    if state.problem is None:
+        return None
+    found: dict[str, Any] = problem(ModuleError(state.problem.code, **state.problem.params))
+    return dict(found["params"])
 
 
 def _blank(name: str) -> dict[str, Any]:
@@ -149,5 +160,6 @@ def _blank(name: str) -> dict[str, Any]:
         "module_dir": str(PACKAGE / name),
         "error": None,
         "error_code": None,
+        "error_params": None,
         "completed": False,
     }

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from kite.launcher.core.plan import Desired
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spawn:
+class Spawn(msgspec.Struct, frozen=True, kw_only=True):
     """Make the process of this life; answer with `Spawned` or `SpawnFailed`."""
 
     module: str
     life: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskToStop:
+class AskToStop(msgspec.Struct, frozen=True, kw_only=True):
     """Publish `module.shutdown` for this life."""
 
     module: str
@@ -27,16 +26,14 @@ class AskToStop:
     timeout: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignalStop:
+class SignalStop(msgspec.Struct, frozen=True, kw_only=True):
     """Close standard input and send the stop signal to the group."""
 
     module: str
     life: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndTree:
+class EndTree(msgspec.Struct, frozen=True, kw_only=True):
     """SIGKILL the whole tree, `grace` seconds from now what still lives; answer `TreeGone`."""
 
     module: str
@@ -44,65 +41,57 @@ class EndTree:
     grace: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WelcomeLife:
+class WelcomeLife(msgspec.Struct, frozen=True, kw_only=True):
     """A life is ready: register it on its behalf where it has no entry."""
 
     module: str
     life: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetireLife:
+class RetireLife(msgspec.Struct, frozen=True, kw_only=True):
     """A life has ended: its token dies and its entry goes."""
 
     module: str
     life: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, kw_only=True):
     """A line for lifecycle.jsonl."""
 
     event: str
     module: str
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Publish:
+class Publish(msgspec.Struct, frozen=True, kw_only=True):
     """An event of the Launcher's."""
 
     subject: str
     data: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeepDesired:
+class KeepDesired(msgspec.Struct, frozen=True, kw_only=True):
     """Write the desired state of a module down."""
 
     module: str
     desired: Desired
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settle:
+class Settle(msgspec.Struct, frozen=True, kw_only=True):
     """Whoever waits for `op` may go: done when `code` is None, else refused with it."""
 
     op: int
     code: str | None = None
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GiveUpSystem:
+class GiveUpSystem(msgspec.Struct, frozen=True, kw_only=True):
     """Too many modules have failed: stop everything, leave with status 1."""
 
     failed: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EverythingStopped:
+class EverythingStopped(msgspec.Struct, frozen=True, kw_only=True):
     """No module has a process any more, but for these pids."""
 
     survivors: tuple[int, ...] = ()

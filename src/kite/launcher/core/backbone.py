@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, assert_never
 
+import msgspec
+
 REGISTRY, HUB = "registry", "event_hub"
 CORES = (REGISTRY, HUB)
 
@@ -47,37 +49,32 @@ class Mode(StrEnum):
 # --- facts -------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(msgspec.Struct, frozen=True):
     """Start both, for the first time or all over."""
 
 
-@dataclass(frozen=True, slots=True)
-class CoreSpoke:
+class CoreSpoke(msgspec.Struct, frozen=True):
     """The core module printed its port or endpoint."""
 
     name: str
     life: int
 
 
-@dataclass(frozen=True, slots=True)
-class TokensAcked:
+class TokensAcked(msgspec.Struct, frozen=True):
     """The Registry knows everybody's token, that of this life of the Hub included."""
 
     registry_life: int
     hub_life: int
 
 
-@dataclass(frozen=True, slots=True)
-class CoreReady:
+class CoreReady(msgspec.Struct, frozen=True):
     """The core module said `module.ready` (for the Hub: and the Launcher is connected)."""
 
     name: str
     life: int
 
 
-@dataclass(frozen=True, slots=True)
-class CoreExited:
+class CoreExited(msgspec.Struct, frozen=True):
     """Its process has ended; `detail` says how."""
 
     name: str
@@ -85,21 +82,18 @@ class CoreExited:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class CoreRestartAsked:
+class CoreRestartAsked(msgspec.Struct, frozen=True):
     """The operator wants an isolated restart."""
 
     name: str
     op: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Halted:
+class Halted(msgspec.Struct, frozen=True):
     """Everything is being ended: exits are no crashes any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimePassed:
+class TimePassed(msgspec.Struct, frozen=True):
     """A deadline may have come."""
 
 
@@ -117,86 +111,74 @@ CoreFact = (
 # --- actions -----------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SpawnCore:
+class SpawnCore(msgspec.Struct, frozen=True):
     """Make its process over the kept socket."""
 
     name: str
     life: int
 
 
-@dataclass(frozen=True, slots=True)
-class EndCore:
+class EndCore(msgspec.Struct, frozen=True):
     """End its process; `CoreExited` follows."""
 
     name: str
     life: int
 
 
-@dataclass(frozen=True, slots=True)
-class TellTokens:
+class TellTokens(msgspec.Struct, frozen=True):
     """Tell the Registry who is who; answer `TokensAcked`."""
 
     registry_life: int
 
 
-@dataclass(frozen=True, slots=True)
-class BootHub:
+class BootHub(msgspec.Struct, frozen=True):
     """Write the Hub's boot line and the launcher_ws_token line."""
 
     life: int
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectHub:
+class ConnectHub(msgspec.Struct, frozen=True):
     """Connect the Launcher to the Hub and subscribe."""
 
     life: int
 
 
-@dataclass(frozen=True, slots=True)
-class OpenDoors:
+class OpenDoors(msgspec.Struct, frozen=True):
     """The rest may start."""
 
 
-@dataclass(frozen=True, slots=True)
-class SayLost:
+class SayLost(msgspec.Struct, frozen=True):
     """Registry or Hub is away."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class SayRestored:
+class SayRestored(msgspec.Struct, frozen=True):
     """Both are there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(msgspec.Struct, frozen=True):
     """A line for lifecycle.jsonl about a core module."""
 
     event: str
     name: str
-    fields: dict[str, object] = field(default_factory=dict)
+    fields: dict[str, object] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class SettleCore:
+class SettleCore(msgspec.Struct, frozen=True):
     """The restart somebody waits for is done, or not."""
 
     op: int
     code: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StartOver:
+class StartOver(msgspec.Struct, frozen=True):
     """End everything, then `Begin` with a new kite token."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fatal:
+class Fatal(msgspec.Struct, frozen=True):
     """It cannot go on: end everything and leave with this status."""
 
     status: int

@@ -5,13 +5,12 @@ Every fact about a process carries the life it belongs to; facts of an earlier l
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
-from kite.launcher.core.plan import Plan
+from kite.launcher.core.plan import Plan, Problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scanned:
+class Scanned(msgspec.Struct, frozen=True, kw_only=True):
     """The folders were read: these modules exist, and no others."""
 
     plans: tuple[Plan, ...]
@@ -19,31 +18,26 @@ class Scanned:
     """Whether what the scan newly wants is started (a rescan says so, too)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DoorsOpened:
+class DoorsOpened(msgspec.Struct, frozen=True, kw_only=True):
     """Registry and Hub are up for the first time (of this run or after a full restart)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackboneLost:
+class BackboneLost(msgspec.Struct, frozen=True, kw_only=True):
     """Registry or Hub went away: launch clocks stand still, exits are not counted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackboneRestored:
+class BackboneRestored(msgspec.Struct, frozen=True, kw_only=True):
     """Both are there again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartRequested:
+class StartRequested(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody asked by name; `op` identifies whoever waits for the outcome."""
 
     module: str
     op: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopRequested:
+class StopRequested(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody asked by name.
 
     A stop because a module was disabled or removed is no request of a person's and leaves
@@ -56,8 +50,7 @@ class StopRequested:
     by_request: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestartRequested:
+class RestartRequested(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody asked by name. Of a stopped module: a start when `revive`, else refused."""
 
     module: str
@@ -66,23 +59,20 @@ class RestartRequested:
     revive: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunDue:
+class RunDue(msgspec.Struct, frozen=True, kw_only=True):
     """The schedule of a module has come round."""
 
     module: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunPlanned:
+class RunPlanned(msgspec.Struct, frozen=True, kw_only=True):
     """The schedule of a module comes round next at `at` (monotonic seconds)."""
 
     module: str
     at: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spawned:
+class Spawned(msgspec.Struct, frozen=True, kw_only=True):
     """The process of a life exists."""
 
     module: str
@@ -90,26 +80,22 @@ class Spawned:
     pid: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpawnFailed:
-    """The process of a life could not be made. `code` is from errors.json."""
+class SpawnFailed(msgspec.Struct, frozen=True, kw_only=True):
+    """The process of a life could not be made."""
 
     module: str
     life: int
-    code: str
-    message: str
+    problem: Problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BecameReady:
+class BecameReady(msgspec.Struct, frozen=True, kw_only=True):
     """The module said `module.ready`, or its probe passed."""
 
     module: str
     life: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionsChanged:
+class ConnectionsChanged(msgspec.Struct, frozen=True, kw_only=True):
     """How many connections a life has to the Hub now."""
 
     module: str
@@ -117,8 +103,7 @@ class ConnectionsChanged:
     connections: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShutdownAcked:
+class ShutdownAcked(msgspec.Struct, frozen=True, kw_only=True):
     """`module.shutdown.ack`: the module needs about `estimated_cleanup` seconds."""
 
     module: str
@@ -126,16 +111,14 @@ class ShutdownAcked:
     estimated_cleanup: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShutdownReady:
+class ShutdownReady(msgspec.Struct, frozen=True, kw_only=True):
     """`module.shutdown.ready`: the module has cleaned up."""
 
     module: str
     life: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exited:
+class Exited(msgspec.Struct, frozen=True, kw_only=True):
     """The process of a life has ended; one of `exit_code` and `signal` is set."""
 
     module: str
@@ -144,8 +127,7 @@ class Exited:
     signal: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreeGone:
+class TreeGone(msgspec.Struct, frozen=True, kw_only=True):
     """The tree of a life was swept; `survivors` are the pids that could not be ended."""
 
     module: str
@@ -153,8 +135,7 @@ class TreeGone:
     survivors: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BecameUnhealthy:
+class BecameUnhealthy(msgspec.Struct, frozen=True, kw_only=True):
     """The health probe of a running life failed as often as its threshold says."""
 
     module: str
@@ -162,27 +143,23 @@ class BecameUnhealthy:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopEverything:
+class StopEverything(msgspec.Struct, frozen=True, kw_only=True):
     """Everything is to end, in layers, within `budget` seconds."""
 
     reason: str = "system_shutdown"
     budget: float = 10.0
-    layers: tuple[tuple[str, ...], ...] = field(default=())
+    layers: tuple[tuple[str, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitingSkipped:
+class WaitingSkipped(msgspec.Struct, frozen=True, kw_only=True):
     """A second Ctrl-C: whatever still runs is killed now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartedOver:
+class StartedOver(msgspec.Struct, frozen=True, kw_only=True):
     """A full restart begins: everything has stopped, what went wrong is forgotten."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimePassed:
+class TimePassed(msgspec.Struct, frozen=True, kw_only=True):
     """A deadline may have come."""
 
 

@@ -35,16 +35,16 @@ def spawned(board: Board, fact: Spawned, now: float) -> list[Action]:
 def spawn_failed(board: Board, fact: SpawnFailed) -> list[Action]:
     """No process could be made: nothing to restart until somebody mends it."""
     state = board.states[fact.module]
-    state.problem = Problem(code=fact.code, message=fact.message)
+    code, message = fact.problem.code, fact.problem.message
+    state.problem = fact.problem
     state.life.pid = None
     state.move(Phase.FAILED)
-    told = {"module_id": fact.module, "life": fact.life, "reason": fact.code, "error": fact.message}
-    fields = {"life": fact.life, "reason": fact.code, "code": fact.code, "error": fact.message}
+    about = {"life": fact.life, "reason": code, "error": message}
     return [
         RetireLife(module=fact.module, life=fact.life),
-        Record(event="start_failed", module=fact.module, fields=fields),
-        Publish(subject="module.failed", data=told),
-        *settle(state, "failed", detail=fact.message),
+        Record(event="start_failed", module=fact.module, fields={**about, "code": code}),
+        Publish(subject="module.failed", data={"module_id": fact.module, **about}),
+        *settle(state, "failed", detail=message),
     ]
 
 
@@ -149,7 +149,7 @@ def tree_gone(board: Board, fact: TreeGone, now: float) -> list[Action]:
 
 def _survived(board: Board, state: ModuleState, survivors: tuple[int, ...]) -> list[Action]:
     pids = ", ".join(map(str, survivors))
-    state.problem = Problem(code="survivors", message=f"these processes could not be ended: {pids}")
+    state.problem = Problem(code="survivors_left", params={"pids": pids})
     state.move(Phase.FAILED)
     if board.ending is not None:
         board.ending.survivors.extend(survivors)
@@ -221,8 +221,8 @@ def _give_up(board: Board, state: ModuleState, retry_in: float | None, now: floa
     count = len(history.failures)
     history.give_ups += 1
     reason = state.life.blame or "crashed"
-    message = _explain(state, count)
-    state.problem = Problem(code="gave_up", message=message)
+    state.problem = _explain(state, count)
+    message = state.problem.message
     state.move(Phase.FAILED, deadline=None if retry_in is None else now + retry_in)
     fields = {"life": state.life.number, "reason": reason, **how(state), "retry_in": retry_in}
     actions: list[Action] = [
@@ -241,17 +241,20 @@ def _give_up(board: Board, state: ModuleState, retry_in: float | None, now: floa
     return actions
 
 
-def _explain(state: ModuleState, count: int) -> str:
-    if state.life.blame == "launch_timeout":
-        what = f"it was not ready within {state.plan.launch_timeout:g} s"
-    elif state.life.blame == "unhealthy":
-        what = "its health probe kept failing"
-    elif state.life.signal is not None:
-        what = f"it was ended by signal {state.life.signal}"
-    else:
-        what = f"it exited with status {state.life.exit_code}"
-    times = "once" if count <= 1 else f"{count} times within {state.plan.restart.window:g} s"
-    return f"gave up after it failed {times}; the last time {what}"
+def _explain(state: ModuleState, count: int) -> Problem:
+    """Why it was given up, in a sentence of its own for each way to fail."""
+    params: dict[str, int | float | None] = {"count": count, "window": state.plan.restart.window}
+    match state.life.blame:
+        case "launch_timeout":
+            timeout = state.plan.launch_timeout
+            return Problem(code="gave_up_launch_timeout", params={**params, "timeout": timeout})
+        case "unhealthy":
+            return Problem(code="gave_up_unhealthy", params=params)
+        case _ if state.life.signal is not None:
+            return Problem(code="gave_up_signal", params={**params, "signal": state.life.signal})
+        case _:
+            status = state.life.exit_code
+            return Problem(code="gave_up_exit", params={**params, "status": status})
 
 
 def how(state: ModuleState) -> dict[str, int]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from kite.errors import ModuleError
 
 
 class ConfigState(StrEnum):
@@ -38,8 +43,7 @@ class ReadyBy(StrEnum):
     PROCESS = "process"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestartRule:
+class RestartRule(msgspec.Struct, frozen=True, kw_only=True):
     """How failures of a module are answered.
 
     Args:
@@ -59,8 +63,7 @@ class RestartRule:
     retry: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desired:
+class Desired(msgspec.Struct, frozen=True, kw_only=True):
     """What shall be, as it is kept in the instance directory.
 
     Args:
@@ -74,16 +77,24 @@ class Desired:
     config_state: ConfigState = ConfigState.ENABLED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """Why a module cannot run as it is written: a code of errors.json and the English message."""
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a module cannot run: a code of errors.json with its parameters.
+
+    Args:
+        text: the English sentence where it says more than the code's own (several mistakes).
+    """
 
     code: str
-    message: str
+    params: Mapping[str, Any] = {}
+    text: str = ""
+
+    @property
+    def message(self) -> str:
+        """The English sentence."""
+        return self.text or ModuleError(self.code, **self.params).english
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """One module.
 
     Args:

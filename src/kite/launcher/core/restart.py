@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from kite.launcher.core.plan import Policy, RestartRule
 
@@ -12,15 +13,13 @@ RETRY_FIRST = 60.0
 RETRY_CAP = 1800.0
 
 
-@dataclass(frozen=True, slots=True)
-class RestartIn:
+class RestartIn(msgspec.Struct, frozen=True):
     """Start it again after `delay` seconds."""
 
     delay: float
 
 
-@dataclass(frozen=True, slots=True)
-class GiveUp:
+class GiveUp(msgspec.Struct, frozen=True):
     """The budget is spent. `retry_in` seconds later it is tried once more; None: never."""
 
     retry_in: float | None
