@@ -59,6 +59,7 @@ class HubLink:
         self._kept: deque[Event] = deque()
         self._lost_events = 0
         self._holding = True
+        self._is_overdue = False
         self._awaited: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -83,6 +84,8 @@ class HubLink:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             self._connection = connection
+            if self._is_overdue:
+                self._flush()
             return
 
     def release(self, connected_before: set[str]) -> None:
@@ -129,7 +132,10 @@ class HubLink:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if not self.is_connected:
+        # The Hub's word that it is ready may come in one piece with the acknowledgement for which
+        # `connect` is waiting: then the connection is there a moment later.
+        self._is_overdue = not self.is_connected
+        if self._is_overdue:
             return
         self._holding = False
         if self._lost_events:
@@ -161,6 +167,7 @@ class HubLink:
     def _lost(self, lost: Lost) -> None:
         self._connection = None
         self._holding = True
+        self._is_overdue = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
