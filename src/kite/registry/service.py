@@ -375,7 +375,7 @@ def _about(entry: Entry) -> dict[str, Any]:
     said: dict[str, Any] = {"module_id": entry.module_id}
     if entry.life is not None:
         said["life"] = entry.life
-    named = ("module_type", "name", "api_endpoint")
+    named = ("module_type", "name", "api_endpoint", "health_endpoint")
     return said | {key: fields[key] for key in named if key in fields}
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kite.errors import KiteError, RequestError, Unavailable
     from kite.sdk.connection import HubConnection, Lost
     from kite.sdk.event import Event, Request
+    from kite.sdk.launcher_client import LauncherClient
     from kite.sdk.module import Module
     from kite.sdk.registry_client import RegistryClient
 
@@ -20,6 +21,7 @@ __all__ = [
     "Event",
     "HubConnection",
     "KiteError",
+    "LauncherClient",
     "Lost",
     "Module",
     "RegistryClient",
@@ -32,6 +34,7 @@ _HOMES = {
     "Event": "kite.sdk.event",
     "HubConnection": "kite.sdk.connection",
     "KiteError": "kite.errors",
+    "LauncherClient": "kite.sdk.launcher_client",
     "Lost": "kite.sdk.connection",
     "Module": "kite.sdk.module",
     "RegistryClient": "kite.sdk.registry_client",

@@ -18,6 +18,7 @@ from kite.sdk.core.farewell import Cause, Orders, estimate, orders
 from kite.sdk.declaration import Declaration
 from kite.sdk.departure import Departure
 from kite.sdk.handlers import Handler
+from kite.sdk.launcher_client import LauncherClient
 from kite.sdk.link import Connect, Link
 from kite.sdk.publisher import Publisher
 from kite.sdk.registration import Registration
@@ -57,6 +58,8 @@ class Life:
         self.replica = boot.replica
         self.log = log
         self.registry = registry
+        self.token = boot.token
+        self.launcher = LauncherClient(registry, boot.token)
         self.envelopes = Envelopes(name, secrets.token_hex(6))
         self.publisher = Publisher()
         self.questions = Questions(self.envelopes, self.publisher)
@@ -66,7 +69,6 @@ class Life:
         self.declaration = declaration
         self.handlers = self._handlers(declaration)
         self.link: Link | None = None
-        self._token = boot.token
         self._connect = connect
         self._facts: asyncio.Queue[decide.Fact] = asyncio.Queue()
         self._endpoint: str | None = None
@@ -184,7 +186,7 @@ class Life:
             on_lost=self._lost,
         )
         try:
-            await link.open(self._connect, await self._find_endpoint(), self._token)
+            await link.open(self._connect, await self._find_endpoint(), self.token)
             self.link = link
             await self._register()
             if link.is_lost:

@@ -33,6 +33,7 @@ from kite.sdk.declaration import (
     RequestHandler,
     StopHandler,
 )
+from kite.sdk.launcher_client import LauncherClient
 from kite.sdk.life import Life
 from kite.sdk.link import Connect
 from kite.sdk.publishing import Published, publish, publish_acked
@@ -280,6 +281,12 @@ class Module:
         """The Registry: `await module.registry.get("event_hub.metadata.ws_endpoint")`."""
         return self._running.registry
 
+    @property
+    def launcher(self) -> LauncherClient:
+        """The Launcher: `await module.launcher.restart("worker", reason="stuck")`, for which the
+        manifest has `scopes: [launcher.control]`."""
+        return self._running.launcher
+
     # -- living ----------------------------------------------------------------------------------
 
     def spawn(
@@ -372,6 +379,11 @@ class Module:
     def life(self) -> int:
         """The number of this process among the module's, from 1."""
         return self._running.number
+
+    @property
+    def token(self) -> str:
+        """The token of this life, for talking to Kite's servers oneself. Never show it."""
+        return self._running.token
 
     @property
     def replica(self) -> int:

@@ -1,0 +1,1 @@
+"""The Watchdog: tells what stays unhealthy, with evidence, and asks the Launcher to restart it."""

@@ -1,0 +1,242 @@
+"""One module's case: what is known of it, what speaks against it, what has been said."""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from typing import Final, Literal
+
+from kite.extensions.watchdog.core.actions import Evidence, Say
+from kite.extensions.watchdog.core.judgement import Health, Outcome, judge, told
+from kite.extensions.watchdog.core.thresholds import Thresholds
+
+KEPT_EVIDENCE: Final = 8
+
+
+class State(enum.Enum):
+    """Where a case stands."""
+
+    ABSENT = "absent"
+    """It does not run: nothing is asked, nothing is counted."""
+    HEALTHY = "healthy"
+    SUSPECT = "suspect"
+    UNHEALTHY = "unhealthy"
+    RESTARTING = "restarting"
+    """A restart has been asked for and the new life is not ready yet."""
+
+
+class Case:
+    """One module, as long as it exists.
+
+    Duties: two kinds of evidence are counted, each in a row: answers of the endpoint and intervals
+    without a lease; either convicts alone. A good answer clears the one, a registration the other.
+    Each verdict is said once. Nothing of a life speaks against the next one.
+
+    Args:
+        patience: a factor on everything before a restart.
+        may_restart: whether a restart is ever asked for.
+    """
+
+    def __init__(
+        self, name: str, thresholds: Thresholds, *, patience: int = 1, may_restart: bool = True
+    ) -> None:
+        self.name = name
+        self.life: int | None = None
+        self.running = False
+        self.url: str | None = None
+        self.entry_life: int | None = None
+        self.lease_lost = False
+        self.asked: int | None = None
+        self.said = Health.HEALTHY
+        self.restarts = 0
+        self.restarting_until: float | None = None
+        self._thresholds = thresholds
+        self._patience = patience
+        self._may_restart = may_restart and thresholds.restarts
+        self._ask_failures = 0
+        self._beat_failures = 0
+        self._degraded = False
+        self._answered = False
+        self._well_since: float | None = None
+        self._evidence: deque[Evidence] = deque(maxlen=KEPT_EVIDENCE)
+
+    @property
+    def failures(self) -> int:
+        """In a row, of the kind that has more."""
+        return max(self._ask_failures, self._beat_failures)
+
+    @property
+    def state(self) -> State:
+        if self.restarting_until is not None:
+            return State.RESTARTING
+        if not self.running:
+            return State.ABSENT
+        if self.failures >= self._thresholds.failures:
+            return State.UNHEALTHY
+        return State.SUSPECT if self.failures else State.HEALTHY
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anything is asked and counted now."""
+        return self.running and self.restarting_until is None
+
+    @property
+    def wants_restart(self) -> bool:
+        """Whether it has stayed unhealthy for long enough."""
+        if not (self._may_restart and self.is_watched and self.said is Health.UNHEALTHY):
+            return False
+        return self.failures >= self._thresholds.restart_at(self.restarts, self._patience)
+
+    # -- what is known ---------------------------------------------------------------------------
+
+    def started(self, life: int | None) -> None:
+        """A life is ready."""
+        if _is_earlier(life, self.life):
+            return
+        self.life = life
+        self.running = True
+        self.restarting_until = None
+        self.start_afresh()
+        self.lease_lost = False
+
+    def ended(self, life: int | None) -> None:
+        """A life is no longer, or not yet, the Watchdog's business."""
+        if _is_earlier(life, self.life):
+            return
+        self.life = life
+        self.running = False
+        self.start_afresh()
+        self.lease_lost = False
+
+    def registered(self, life: int | None, url: str | None) -> None:
+        """There is an entry."""
+        if _is_earlier(life, self.entry_life):
+            return
+        if url != self.url:
+            self._ask_failures = 0
+            self._answered = False
+            self.asked = None
+        self.url = url
+        self.entry_life = life
+        self.lease_lost = False
+        self._beat_failures = 0
+
+    def deregistered(self, life: int | None) -> None:
+        """The entry has gone on purpose: there is nothing to ask and no lease to miss."""
+        if _is_earlier(life, self.entry_life):
+            return
+        self.url = None
+        self.entry_life = None
+        self.asked = None
+        self.lease_lost = False
+        self._ask_failures = self._beat_failures = 0
+
+    def expired(self, life: int | None, now: float) -> None:
+        """No heartbeat has come in time: as much as `failures` missed ones."""
+        if _is_earlier(life, self.entry_life):
+            return
+        if not self.is_watched:
+            self.deregistered(life)
+            return
+        self.lease_lost = True
+        self._beat_failures = max(self._beat_failures, self._thresholds.failures)
+        self._note(Evidence(kind="heartbeat", at=now, what={"detail": "its lease has ended"}))
+
+    def lease_unknown(self, life: int | None) -> None:
+        """Its lease ended while the Watchdog could not run: that counts from now on only."""
+        if not _is_earlier(life, self.entry_life) and self.is_watched:
+            self.lease_lost = True
+
+    # -- what is measured ------------------------------------------------------------------------
+
+    def start_afresh(self) -> None:
+        """Nothing that was measured so far counts any more."""
+        self.asked = None
+        self._ask_failures = self._beat_failures = 0
+        self._degraded = False
+        self._answered = False
+        self._well_since = None
+        self._evidence.clear()
+
+    def missed_interval(self, now: float) -> None:
+        """Another interval has passed; without a lease it speaks against the module."""
+        if self.lease_lost:
+            self._beat_failures += 1
+            what: dict[str, str | int] = {"detail": "it is not registered again"}
+            self._note(Evidence(kind="heartbeat", at=now, what=what))
+
+    def answered(self, outcome: Outcome, now: float) -> None:
+        """Its endpoint was asked."""
+        health = judge(outcome)
+        if health is None:
+            return
+        self._answered = True
+        self._degraded = health is Health.DEGRADED
+        self._ask_failures = self._ask_failures + 1 if health is Health.UNHEALTHY else 0
+        if health is not Health.HEALTHY:
+            what = {"url": self.url or "", **told(outcome)}
+            self._note(Evidence(kind="endpoint", at=now, what=what))
+
+    def conclude(self, now: float) -> list[Say]:
+        """What there is to say that has not been said."""
+        if not self.is_watched:
+            return []
+        if self.failures >= self._thresholds.failures:
+            self._well_since = None
+            return self._turn(Health.UNHEALTHY)
+        if self.failures:
+            self._well_since = None
+            return []
+        if self._degraded:
+            self._well_since = None
+            return self._turn(Health.DEGRADED)
+        if self.url is not None and not self._answered:
+            return []
+        if self._well_since is None:
+            self._well_since = now
+        if now - self._well_since >= self._thresholds.forget_after:
+            self.restarts = 0
+        said = self._turn(Health.HEALTHY)
+        self._evidence.clear()
+        return said
+
+    def restart(self, now: float) -> Say:
+        """A restart is asked for now."""
+        said = self.say("restarting")
+        self.restarts += 1
+        self.restarting_until = now + self._thresholds.grace
+        return said
+
+    def restart_over(self, *, counts: bool) -> None:
+        """The restart did not come about; `counts` as one that did not help."""
+        if self.restarting_until is None:
+            return
+        self.restarting_until = None
+        if counts:
+            self.start_afresh()
+        else:
+            self.restarts -= 1
+
+    def say(self, verdict: Literal["unhealthy", "degraded", "healthy", "restarting"]) -> Say:
+        """The verdict with its evidence."""
+        return Say(
+            verdict=verdict,
+            module=self.name,
+            life=self.life,
+            failures=self.failures,
+            restarts=self.restarts,
+            evidence=tuple(self._evidence),
+        )
+
+    def _turn(self, health: Health) -> list[Say]:
+        if self.said is health:
+            return []
+        self.said = health
+        return [self.say(health.value)]
+
+    def _note(self, evidence: Evidence) -> None:
+        self._evidence.append(evidence)
+
+
+def _is_earlier(life: int | None, than: int | None) -> bool:
+    return life is not None and than is not None and life < than

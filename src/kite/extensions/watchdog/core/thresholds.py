@@ -1,0 +1,46 @@
+"""How patient the Watchdog is."""
+
+from __future__ import annotations
+
+import msgspec
+
+LONGEST_DELAY = 64
+"""Restarts that do not help are asked for at growing intervals; this bounds the growth."""
+
+
+class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
+    """Numbers that people may change.
+
+    Args:
+        interval: seconds between two looks at everything.
+        timeout: seconds that a health endpoint may take to answer.
+        failures: failures in a row until a module is called unhealthy.
+        restart_after: further failures in a row until a restart is asked for; doubled with each
+            restart that did not help.
+        restarts: whether restarts are asked for at all.
+        grace: seconds that a restart may take until counting starts again.
+        forget_after: seconds in good health after which former restarts are forgotten.
+    """
+
+    interval: float = 5.0
+    timeout: float = 2.0
+    failures: int = 3
+    restart_after: int = 2
+    restarts: bool = True
+    grace: float = 60.0
+    forget_after: float = 600.0
+
+    @property
+    def late(self) -> float:
+        """Seconds of delay from which on the Watchdog itself could not run, and says so."""
+        return min(1.0, self.interval / 2)
+
+    def restart_at(self, restarts: int, patience: int) -> int:
+        """The failures in a row at which a restart is asked for.
+
+        Args:
+            restarts: how many have been asked for that did not help.
+            patience: a factor; more for what many depend on.
+        """
+        growth: int = min(2**restarts, LONGEST_DELAY)
+        return patience * (self.failures + self.restart_after * growth)

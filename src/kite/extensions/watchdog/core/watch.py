@@ -1,0 +1,198 @@
+"""The Watchdog's decisions about everybody: when to look, what to believe, whom to have restarted."""
+
+from __future__ import annotations
+
+from typing import Any, Final, assert_never
+
+from kite.extensions.watchdog.core.actions import Action, Ask, Restart, Say, SaySuspended
+from kite.extensions.watchdog.core.case import Case
+from kite.extensions.watchdog.core.facts import (
+    AskEnded,
+    Deregistered,
+    Ended,
+    Expired,
+    Fact,
+    Looked,
+    Registered,
+    RestartRefused,
+    Started,
+    TimePassed,
+)
+from kite.extensions.watchdog.core.judgement import Unanswered
+from kite.extensions.watchdog.core.thresholds import Thresholds
+
+NEVER_RESTARTED: Final = frozenset({"launcher"})
+"""It cannot be asked to restart itself."""
+
+PATIENCE: Final = {"registry": 2, "event_hub": 2}
+"""The Launcher mends these when they die; only one that hangs is the Watchdog's, and many depend
+on it."""
+
+
+class Watch:
+    """All cases.
+
+    Duties: everything is looked at once an interval. When the Watchdog itself was late (it was
+    suspended, the machine slept, nothing got to run) all that was measured until then is thrown
+    away and counting starts afresh: whoever was not asked cannot have failed to answer. At most one
+    restart is asked for in an interval, and none of a life that is not the running one.
+
+    Args:
+        own_name: the Watchdog's own; it does not judge itself.
+        thresholds: how patient it is.
+        now: the present instant.
+    """
+
+    def __init__(self, own_name: str, thresholds: Thresholds, now: float) -> None:
+        self.cases: dict[str, Case] = {}
+        self._own_name = own_name
+        self._thresholds = thresholds
+        self._due = now + thresholds.interval
+        self._asks = 0
+
+    def next_deadline(self) -> float:
+        """When `TimePassed` is to be said."""
+        return self._due
+
+    def handle(self, fact: Fact, now: float) -> list[Action]:
+        """Take in a fact; what is to be done."""
+        late = now - self._due
+        if late > self._thresholds.late:
+            self._start_afresh(now)
+            if isinstance(fact, Expired):
+                if (case := self._case(fact.module)) is not None:
+                    case.lease_unknown(fact.life)
+            elif not isinstance(fact, AskEnded | TimePassed):
+                self._learn(fact, now)
+            return [SaySuspended(seconds=round(late, 3))]
+        match fact:
+            case TimePassed():
+                return self._pass_time(now)
+            case AskEnded():
+                return self._ask_ended(fact, now)
+            case _:
+                self._learn(fact, now)
+                return []
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """Every case for people, by name."""
+        return [
+            {
+                "module_id": case.name,
+                "life": case.life,
+                "state": case.state.value,
+                "verdict": case.said.value,
+                "failures": case.failures,
+                "restarts": case.restarts,
+                "health_endpoint": case.url,
+            }
+            for case in sorted(self.cases.values(), key=lambda case: case.name)
+        ]
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _pass_time(self, now: float) -> list[Action]:
+        if now < self._due:
+            return []
+        # The next look counts from when this one was due: an even beat, but never two at once.
+        self._due = max(self._due + self._thresholds.interval, now)
+        actions: list[Action] = []
+        for case in self.cases.values():
+            if case.restarting_until is not None and now >= case.restarting_until:
+                case.restart_over(counts=True)
+            if not case.is_watched:
+                continue
+            case.missed_interval(now)
+            actions += case.conclude(now)
+            if case.url is not None and case.asked is None:
+                self._asks += 1
+                case.asked = self._asks
+                actions.append(Ask(module=case.name, url=case.url, number=self._asks))
+        return actions + self._restart_one(now)
+
+    def _restart_one(self, now: float) -> list[Action]:
+        wanting = [case for case in self.cases.values() if case.wants_restart]
+        if not wanting:
+            return []
+        case = max(wanting, key=lambda case: case.failures)
+        said: Say = case.restart(now)
+        return [said, Restart(module=case.name, life=case.life)]
+
+    def _ask_ended(self, fact: AskEnded, now: float) -> list[Action]:
+        case = self.cases.get(fact.module)
+        if case is None or case.asked != fact.number:
+            return []
+        case.asked = None
+        # A timeout that is noticed late was the Watchdog's, not the module's.
+        allowed = self._thresholds.timeout + self._thresholds.late
+        if isinstance(fact.outcome, Unanswered) and now - fact.began > allowed:
+            return []
+        if not case.is_watched:
+            return []
+        case.answered(fact.outcome, now)
+        return list[Action](case.conclude(now))
+
+    def _start_afresh(self, now: float) -> None:
+        self._due = now + self._thresholds.interval
+        for case in self.cases.values():
+            case.start_afresh()
+            if case.restarting_until is not None:
+                case.restarting_until = now + self._thresholds.grace
+
+    def _learn(
+        self,
+        fact: Looked | Started | Ended | Registered | Deregistered | Expired | RestartRefused,
+        now: float,
+    ) -> None:
+        if isinstance(fact, Looked):
+            self._look(fact)
+            return
+        case = self._case(fact.module)
+        if case is None:
+            return
+        match fact:
+            case Started():
+                case.started(fact.life)
+            case Ended():
+                case.ended(fact.life)
+            case Registered():
+                case.registered(fact.life, fact.url)
+            case Deregistered():
+                case.deregistered(fact.life)
+            case Expired():
+                case.expired(fact.life, now)
+            case RestartRefused():
+                case.restart_over(counts=not fact.again)
+            case _:
+                assert_never(fact)
+
+    def _look(self, fact: Looked) -> None:
+        seen = {sighting.name for sighting in fact.sightings}
+        for name in [name for name in self.cases if name not in seen]:
+            del self.cases[name]
+        for sighting in fact.sightings:
+            case = self._case(sighting.name)
+            if case is None:
+                continue
+            if not sighting.running:
+                case.ended(sighting.life)
+            elif not case.running or case.life != sighting.life:
+                case.started(sighting.life)
+            if sighting.registered:
+                case.registered(case.entry_life, sighting.url)
+            elif not case.lease_lost:
+                case.deregistered(case.entry_life)
+
+    def _case(self, name: str) -> Case | None:
+        """The module's case, opened where there is none; None for the Watchdog itself."""
+        if name == self._own_name:
+            return None
+        case = self.cases.get(name)
+        if case is None:
+            case = self.cases[name] = Case(
+                name,
+                self._thresholds,
+                patience=PATIENCE.get(name, 1),
+                may_restart=name not in NEVER_RESTARTED,
+            )
+        return case
