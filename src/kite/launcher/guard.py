@@ -24,8 +24,10 @@ from kite.launcher.platform_linux import Stat
 _GRACE = 0.8  # seconds from the Launcher's end to the first SIGKILL
 _BOUND = 5.0  # seconds after which what cannot be killed is left
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-# The terminal sends these to the whole foreground group, so the Launcher has them already.
-_LEFT_ALONE = (signal.SIGINT, signal.SIGQUIT)
+# A terminal sends these to the whole foreground group, so the Launcher has them already; a person
+# who types kill -INT means the one process they know of. The signal's origin tells them apart.
+_FROM_KEYS = (signal.SIGINT, signal.SIGQUIT)
+_SI_KERNEL = 0x80
 
 
 def protect() -> None:
@@ -38,7 +40,7 @@ def protect() -> None:
     guard = os.getpid()
     platform_linux.become_subreaper()
     # No signal may fall between the fork and the handlers that pass it on.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_PASSED_ON, *_LEFT_ALONE})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_PASSED_ON, *_FROM_KEYS, signal.SIGCHLD})
     launcher = os.fork()
     if launcher == 0:
         platform_linux.die_with_parent(signal.SIGTERM)
@@ -58,17 +60,10 @@ def _guard(launcher: int, mask: set[int]) -> int:
     # A pidfd cannot be confused with a later process of the same number.
     pidfd = os.pidfd_open(launcher)
 
-    def pass_on(number: int, _frame: object) -> None:
-        platform_linux.signal_pidfd(pidfd, number)
-
-    for number in _PASSED_ON:
-        # What is ignored here is ignored in the Launcher, too (nohup): it stays so.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, pass_on)
-    for number in _LEFT_ALONE:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    status = _wait_for(launcher)
+    # What is ignored here is ignored in the Launcher, too (nohup): it stays so.
+    heard = {n for n in (*_PASSED_ON, *_FROM_KEYS) if signal.getsignal(n) is not signal.SIG_IGN}
+    signal.pthread_sigmask(signal.SIG_SETMASK, {*mask, *heard, signal.SIGCHLD})
+    status = _wait_for(launcher, pidfd, heard)
     end_descendants(_GRACE, _BOUND)
     return status
 
@@ -81,13 +76,20 @@ def _let_go_of_everything() -> None:
     os.closerange(3, max(256, os.sysconf("SC_OPEN_MAX")))
 
 
-def _wait_for(launcher: int) -> int:
-    """Reap orphans until the Launcher ends; its exit status."""
+def _wait_for(launcher: int, pidfd: int, heard: set[signal.Signals]) -> int:
+    """Reap orphans and pass signals on until the Launcher ends; its exit status."""
     while True:
-        pid, status = os.waitpid(-1, 0)
-        if pid == launcher:
-            code = os.waitstatus_to_exitcode(status)
-            return code if code >= 0 else 128 - code
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == launcher:
+                code = os.waitstatus_to_exitcode(status)
+                return code if code >= 0 else 128 - code
+            if pid == 0:
+                break
+        told = signal.sigwaitinfo({*heard, signal.SIGCHLD})
+        number = told.si_signo
+        if number in heard and not (number in _FROM_KEYS and told.si_code == _SI_KERNEL):
+            platform_linux.signal_pidfd(pidfd, number)
 
 
 def end_descendants(grace: float, bound: float) -> list[int]:

@@ -7,40 +7,52 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from kite.launcher.service import Launcher
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class _Quitter:
-    def __init__(self, launcher: Launcher) -> None:
-        self._launcher = launcher
-        self._asked = 0
+SAME_PRESS = 0.2
+"""Seconds: one interrupt for a whole group comes twice, directly and passed on by the guard."""
 
-    def interrupt(self) -> None:
-        """Ctrl-C: the second one skips the waiting."""
-        self._asked += 1
-        if self._asked == 1:
-            self._launcher.stop()
-        else:
-            self._launcher.skip_waiting()
 
-    def terminate(self) -> None:
+class Quitter:
+    """Tells a first request to end from a second one."""
+
+    def __init__(self, stop: Callable[[], None], skip_waiting: Callable[[], None]) -> None:
+        self._stop = stop
+        self._skip_waiting = skip_waiting
+        self._asked_at: float | None = None
+
+    def interrupt(self, now: float) -> None:
+        """Ctrl-C at the instant `now` (monotonic seconds): the second one skips the waiting."""
+        if self._asked_at is None:
+            self._asked_at = now
+            self._stop()
+        elif now - self._asked_at >= SAME_PRESS:
+            self._skip_waiting()
+
+    def terminate(self, now: float) -> None:
         """SIGTERM and SIGHUP say the same thing however often."""
-        self._asked = max(self._asked, 1)
-        self._launcher.stop()
+        if self._asked_at is None:
+            self._asked_at = now
+        self._stop()
 
 
 @contextlib.contextmanager
 def quitting(launcher: Launcher, *, has_terminal: bool) -> Iterator[None]:
     """Listen for the end while the block runs."""
     loop = asyncio.get_running_loop()
-    quitter = _Quitter(launcher)
-    for number in _SIGNALS:
+    quitter = Quitter(launcher.stop, launcher.skip_waiting)
+
+    def heard(number: signal.Signals) -> None:
         act = quitter.interrupt if number is signal.SIGINT else quitter.terminate
-        loop.add_signal_handler(number, act)
+        act(loop.time())
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, heard, number)
     try:
         with _keys(quitter) if has_terminal else contextlib.nullcontext():
             yield
@@ -50,7 +62,7 @@ def quitting(launcher: Launcher, *, has_terminal: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _keys(quitter: _Quitter) -> Iterator[None]:
+def _keys(quitter: Quitter) -> Iterator[None]:
     """Read single keys where a person can press them; the terminal is put back afterwards."""
     if not _is_ours():
         yield
@@ -70,7 +82,7 @@ def _keys(quitter: _Quitter) -> Iterator[None]:
         if not keys:
             loop.remove_reader(descriptor)
         elif b"q" in keys or b"Q" in keys:
-            quitter.interrupt()
+            quitter.interrupt(loop.time())
 
     tty.setcbreak(descriptor)
     loop.add_reader(descriptor, pressed)

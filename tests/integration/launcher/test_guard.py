@@ -95,8 +95,9 @@ async def test_the_exit_status_of_the_launcher_is_the_guards(run: Run) -> None:
     assert not any(is_alive(pid) for pid in run.all)
 
 
-async def test_the_terminals_ctrl_c_reaches_the_launcher_once(run: Run) -> None:
-    os.killpg(run.guard.pid, signal.SIGINT)
+async def test_an_interrupt_that_a_person_sends_is_passed_on(run: Run) -> None:
+    """kill -INT names the guard alone; a terminal's Ctrl-C (tests/integration/cli) all of them."""
+    run.guard.send_signal(signal.SIGINT)
     assert run.out.readline() == "got SIGINT\n"
     run.guard.send_signal(signal.SIGHUP)
     assert run.out.readline() == "got SIGHUP\n"
