@@ -23,7 +23,7 @@ def test_the_first_interrupt_stops_and_the_second_skips_the_waiting(
     quitter.interrupt(10.0)
     quitter.interrupt(11.0)
 
-    assert ["stop", "skip"] == told
+    assert told == ["stop", "skip"]
 
 
 def test_one_interrupt_that_comes_twice_is_one(quitter: Quitter, told: list[str]) -> None:
@@ -31,7 +31,7 @@ def test_one_interrupt_that_comes_twice_is_one(quitter: Quitter, told: list[str]
     quitter.interrupt(10.0)
     quitter.interrupt(10.0 + SAME_PRESS / 2)
 
-    assert ["stop"] == told
+    assert told == ["stop"]
 
 
 def test_terminating_again_and_again_never_skips_the_waiting(
@@ -49,4 +49,4 @@ def test_an_interrupt_after_a_termination_skips_the_waiting(
     quitter.terminate(10.0)
     quitter.interrupt(12.0)
 
-    assert ["stop", "skip"] == told
+    assert told == ["stop", "skip"]
