@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,9 @@ class Hub:
     """The operator's connection to the Event Hub."""
 
     def __init__(self, endpoint: str, token: str) -> None:
-        self._socket = connect(
-            endpoint, additional_headers={"authorization": f"Bearer {token}"}, proxy=None
+        self._open = ExitStack()
+        self._socket = self._open.enter_context(
+            connect(endpoint, additional_headers={"authorization": f"Bearer {token}"}, proxy=None)
         )
         self._numbers = itertools.count(1)
         self.events: list[dict[str, Any]] = []
@@ -101,7 +103,7 @@ class Hub:
                 return message
 
     def close(self) -> None:
-        self._socket.close()
+        self._open.close()
 
 
 class System:
@@ -146,6 +148,11 @@ class System:
     def up(self) -> subprocess.CompletedProcess[str]:
         return self.kite("up", "-d", "--wait")
 
+    def start(self) -> None:
+        """Up, with everything ready."""
+        up = self.up()
+        assert up.returncode == 0, up.stderr
+
     def down(self) -> None:
         for hub in self._hubs:
             hub.close()
@@ -168,6 +175,12 @@ class System:
     def kill(self, name: str) -> None:
         os.kill(self.module(name)["pid"], signal.SIGKILL)
 
+    def wait_for_life(self, name: str, life: int, *, timeout: float = 20) -> None:
+        """Wait until this life of a core module is ready; its own events may go down with it."""
+        deadline = time.monotonic() + timeout
+        while (found := self.module(name))["life"] < life or found["actual_state"] != "running":
+            assert time.monotonic() < deadline, found
+
     def log(self, name: str) -> str:
         return (self.instance_dir / "logs" / f"{name}.log").read_text(encoding="utf-8")
 
@@ -185,7 +198,7 @@ def path_without_node(tmp_path: Path) -> str:
     """A PATH on which everything that docsearch needs is, but no Node."""
     directory = tmp_path / "bin"
     directory.mkdir()
-    for name in ("sh", "find", "xargs", "cat", "wc", "sleep", "env"):
+    for name in ("sh", "find", "xargs", "cat", "wc", "sleep", "env", "awk"):
         program = shutil.which(name)
         assert program
         (directory / name).symlink_to(program)

@@ -110,10 +110,10 @@ test("a question without answer ends", async (t) => {
 });
 
 test("after a loss it comes back by itself, later each time, and says so", async (t) => {
-  const { hub, first, states } = await connected();
-  t.after(() => hub.close());
   mock.timers.enable({ apis: ["setTimeout"] });
   t.after(() => mock.timers.reset());
+  const { hub, first, states } = await connected();
+  t.after(() => hub.close());
   const asked = hub.request("docs.search", {});
   first.close();
   await assert.rejects(asked, { code: "disconnected" });

@@ -82,8 +82,36 @@ def test_nothing_typed_is_a_syntax_error(table: sqlite3.Connection, typed: str) 
 @given(
     typed=st.lists(
         st.sampled_from(
-            ["a", '"', "*", "-", "OR", "AND", "NOT", "(", ")", ":", "^", "+", "NEAR", "title:"]
-            + ["kind:x", "你好", "|", " ", "'", "{", "}", ",", "\0", "\\", "%", "aB", "ext:"]
+            [
+                " ",
+                *[
+                    "a",
+                    '"',
+                    "*",
+                    "-",
+                    "OR",
+                    "AND",
+                    "NOT",
+                    "(",
+                    ")",
+                    ":",
+                    "^",
+                    "+",
+                    "NEAR",
+                    "title:",
+                    "kind:x",
+                    "你好",
+                    "|",
+                    "{",
+                    "}",
+                    ",",
+                    "\x00",
+                    "\\",
+                    "%",
+                    "aB",
+                    "ext:",
+                ],
+            ]
         ),
         max_size=14,
     ).map("".join)

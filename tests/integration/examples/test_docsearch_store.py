@@ -15,7 +15,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store import Document, Store
-
 from tests.integration.examples.conftest import PROJECT
 
 
@@ -118,7 +117,8 @@ def test_pages(store: Store) -> None:
     rest = store.search("common ", limit=20, offset=20)
     assert first["total"] == rest["total"] == 30
     together = [hit["path"] for hit in first["results"] + rest["results"]]
-    assert sorted(together) == sorted({*together}) and len(together) == 30
+    assert sorted(together) == sorted({*together})
+    assert len(together) == 30
     assert len(store.search("common ", limit=-5)["results"]) == 1
 
 

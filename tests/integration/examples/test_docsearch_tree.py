@@ -103,9 +103,7 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_no_utf8_is_told(tmp_path: Path) -> None:
-    name = os.fsencode(str(tmp_path)) + b"/bad\xff.md"
-    with open(name, "wb") as file:
-        file.write(b"text")
+    (tmp_path / os.fsdecode(b"bad\xff.md")).write_text("text")
     found, problems = scanned(tmp_path)
     assert not found
     assert list(problems.values()) == ["its name is not UTF-8"]

@@ -4,27 +4,33 @@ set -u
 folder=${DOCSEARCH_FOLDER:-$KITE_CWD/../../docs}
 
 count() {
-  # No hidden folders; cat joins the files, so that wc sees one text however many there are.
+  # Nothing hidden. With /dev/null there is a total even for a single file; xargs may need several
+  # turns, so there may be several totals. In plain C, wc does not see Chinese words.
   find "$folder" -name '.?*' -prune -o -type f -size -2049k \
     \( -name '*.md' -o -name '*.txt' -o -name '*.rst' -o -name '*.html' \) -print0 2>/dev/null |
-    xargs -0 cat 2>/dev/null | LC_ALL=C wc -lw
+    LC_ALL=C.UTF-8 xargs -0 wc -lw /dev/null 2>/dev/null |
+    awk '$3 == "total" { lines += $1; words += $2 } END { print lines + 0, words + 0 }'
 }
 
 publish() {
   # shellcheck disable=SC2046  # two numbers, meant to be two words
   set -- $(count)
   echo "lines=$1 words=$2"
-  if command -v kite >/dev/null 2>&1; then
-    kite pub docs.words "{\"lines\": $1, \"words\": $2}" >/dev/null
-  fi
+  kite pub docs.words "{\"lines\": $1, \"words\": $2}" >/dev/null
 }
 
 echo "counting the prose in $folder"
-publish
-command -v kite >/dev/null 2>&1 || { echo "no kite on the PATH: counted once"; exec sleep 2147483647; }
+if ! command -v kite >/dev/null 2>&1; then
+  count
+  echo "no kite on the PATH: counted once"
+  exec sleep 2147483647
+fi
 
-kite events docs.indexed --json | while read -r event; do
-  case $event in
-    *'"state":"idle"'* | *'"state": "idle"'*) publish ;;
+# A line that is no JSON is the word that `kite events` listens from now on: time for a first count.
+kite events docs.indexed --json 2>&1 | while read -r line; do
+  case $line in
+    '{'*'"idle"'*) publish ;;
+    '{'*) ;;
+    *) publish ;;
   esac
 done

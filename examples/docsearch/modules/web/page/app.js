@@ -126,7 +126,7 @@ async function search({ quiet = false, more = false } = {}) {
     view.failure = null;
     const chosen = view.results[view.chosen]?.path;
     view.results = more ? [...view.results, ...answer.results] : answer.results;
-    view.chosen = quiet || more ? view.results.findIndex(({ path }) => path === chosen) : -1;
+    view.chosen = view.results.findIndex(({ path }) => path === chosen);
   } catch (error) {
     if (mine !== searched || error.code === "disconnected") return;
     view.failure = error.code;
@@ -147,6 +147,7 @@ async function count() {
 
 function typed() {
   view.query = $("#query").value;
+  view.chosen = -1; // what is chosen from now on stays, also when the answer comes after it
   remember();
   search();
 }
@@ -449,7 +450,7 @@ async function follow(path) {
 }
 
 function pickKind(kind) {
-  view.kind = kind;
+  Object.assign(view, { kind, chosen: -1 });
   showKinds();
   remember();
   search();
