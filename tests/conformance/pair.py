@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from . import raw
 from .shapes import fits
@@ -40,7 +41,7 @@ class CoreProcess:
             command = [sys.executable, "-m", entry]
         else:
             command = [sys.executable, "-S", "-E", "-c", HAND_OVER, str(listener.fileno()), entry]
-        with open(self.log, "ab") as errors:
+        with Path(self.log).open("ab") as errors:
             self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -81,8 +82,7 @@ class CoreProcess:
             self._out += data
 
     def errors(self):
-        with open(self.log, encoding="utf-8", errors="replace") as log:
-            return log.read()
+        return Path(self.log).read_text(encoding="utf-8", errors="replace")
 
     def end(self, how=signal.SIGTERM, timeout=5.0):
         """Send the signal, wait: the exit status."""

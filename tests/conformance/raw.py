@@ -5,6 +5,8 @@ test modules, which are started with `python -S -E`: no package of anybody's is 
 Everything blocks, everything has a deadline.
 """
 
+# ruff: noqa: SIM105
+
 from __future__ import annotations
 
 import base64

@@ -4,6 +4,8 @@ Copied with raw.py into the folders of the test modules. What it sees it notes i
 data directory, one JSON object a line, for the test to read.
 """
 
+# ruff: noqa: PTH118, PTH123
+
 from __future__ import annotations
 
 import json
@@ -27,10 +29,10 @@ class Stranger:
         self.hub = None
         self.patterns = []
         self.handlers = {}
-        self.estimated_cleanup = 0
+        self.estimated_cleanup = 1
         self.cleanup = 0.0
         self.acknowledges = True
-        self.exits_when_ready = False
+        self.leaves_by_itself = False
         self.life = None
         self.replica = None
         self.registration = None
@@ -156,30 +158,44 @@ class Stranger:
     def serve(self):
         """Live until told otherwise: a closed standard input, `module.shutdown`, or a 401."""
         while True:
-            while self.hub.inbox:
-                self.handle(self.hub.inbox.pop(0))
-            wait = None
-            if self.next_heartbeat is not None:
-                wait = max(0.0, self.next_heartbeat - time.monotonic())
-            readable, _, _ = select.select([0, self.hub.socket], [], [], wait)
-            if self.next_heartbeat is not None and time.monotonic() >= self.next_heartbeat:
-                self.heartbeat()
-            if 0 in readable and not os.read(0, 65536):
-                self.note("stdin_ended")
-                return
-            if self.hub.socket not in readable:
-                continue
             try:
-                frame = self.hub.receive(timeout=0.5)
-                self.handle(frame)
+                if not self._attend():
+                    self.note("stdin_ended")
+                    return
+            except (raw.Closed, OSError) as lost:
+                self.note("disconnected", code=getattr(lost, "code", None))
+                self._rejoin()
+
+    def _rejoin(self):
+        """After a lost connection: the same again with the same token."""
+        while True:
+            self.hub.socket.close()
+            try:
+                self.connect().subscribe().register().ready()
+                return
+            except (raw.Closed, raw.Silence, OSError) as lost:
+                self.note("lost_again", problem=repr(lost))
+
+    def _attend(self):
+        """Wait for the next thing and deal with it; False when standard input has ended."""
+        while self.hub.inbox:
+            self.handle(self.hub.inbox.pop(0))
+        wait = None
+        if self.next_heartbeat is not None:
+            wait = max(0.0, self.next_heartbeat - time.monotonic())
+        readable, _, _ = select.select([0, self.hub.socket], [], [], wait)
+        if self.next_heartbeat is not None and time.monotonic() >= self.next_heartbeat:
+            self.heartbeat()
+        if 0 in readable and not os.read(0, 65536):
+            return False
+        if self.hub.socket in readable:
+            try:
+                self.handle(self.hub.receive(timeout=0.5))
                 while b"{" in self.hub._buffer:  # frames that came along with this one
                     self.handle(self.hub.receive(timeout=0.5))
             except raw.Silence:
-                continue
-            except raw.Closed as closed:
-                self.note("disconnected", code=closed.code)
-                self.hub.socket.close()
-                self.connect().subscribe().register().ready()
+                pass  # a frame has not come whole yet
+        return True
 
     def handle(self, frame):
         if frame["type"] != "event":
@@ -204,11 +220,11 @@ class Stranger:
         )
         if self.cleanup:
             time.sleep(self.cleanup)
+        if self.leaves_by_itself:
+            sys.exit(0)
+        self.note("shutdown_ready")  # before it is said: afterwards the end may come at any moment
         self.hub.publish("module.shutdown.ready", self.about())
         self.hub.barrier()
-        self.note("shutdown_ready")
-        if self.exits_when_ready:
-            sys.exit(0)
 
     def obey(self):
         """Do what the test says on `do.<name>`; answers where a reply is asked for."""

@@ -6,7 +6,6 @@ One Kite runs for the whole file with a module for each key.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import sys
@@ -215,7 +214,7 @@ def _probes(kite, held):
         TELL,
         ready={"log": "hello"},
         stdin="boot",
-        command=["sh", "-c", "echo hello; exec %s main.py" % " ".join(BARE_PYTHON)],
+        command=["sh", "-c", f"echo hello; exec {' '.join(BARE_PYTHON)} main.py"],
     )
     kite.module(
         "read_empty",
@@ -313,7 +312,7 @@ def test_runtime_binary(running):
 def test_command_with_a_slash_is_relative_to_the_folder(running):
     """`command`: an argument list; a first word with a slash is relative to the folder."""
     pid = running.wait_state("by_slash", "running")["pid"]
-    assert running.wait(lambda: os.readlink(f"/proc/{pid}/cwd")).endswith("/by_slash")
+    assert Path(f"/proc/{pid}/cwd").readlink().name == "by_slash"
 
 
 def test_command_runs_without_a_shell(running):

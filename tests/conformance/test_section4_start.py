@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -53,12 +53,11 @@ def test_the_hub_registers_itself(running):
 def test_everything_is_on_the_loopback_interface(running):
     """Every port is on 127.0.0.1."""
     for path in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with open(path, encoding="ascii") as table:
-            for line in table.readlines()[1:]:
-                fields = line.split()
-                port = int(fields[1].rpartition(":")[2], 16)
-                if fields[3] == "0A" and port in running._ports:
-                    assert fields[1].startswith("0100007F:"), line
+        for line in Path(path).read_text(encoding="ascii").splitlines()[1:]:
+            fields = line.split()
+            port = int(fields[1].rpartition(":")[2], 16)
+            if fields[3] == "0A" and port in running._ports:
+                assert fields[1].startswith("0100007F:"), line
 
 
 def test_core_modules_are_among_the_modules(running):
@@ -310,4 +309,4 @@ def test_the_ports_are_closed_at_the_end(kite):
     assert not any(is_listening(port) for port in ports)
     assert not any(alive(pid) for pid in pids)
     assert not kite.api_file.exists()
-    assert os.path.isdir(kite.instance_dir)
+    assert kite.instance_dir.is_dir()

@@ -335,8 +335,7 @@ def test_rescan_added_changed_removed(running):
     (folder / "module.md").unlink()
     assert rescan(running)["removed"] == ["fresh"]
     running.wait(lambda: "fresh" not in running.records(), 5)
-    step = running.wait_step("fresh", "stopped")
-    assert step["reason"] == "removed"
+    running.wait_step("fresh", "stopped", reason="removed")
 
 
 def yaml_of(folder):
