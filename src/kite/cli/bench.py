@@ -43,7 +43,11 @@ def bench(session: Session, *, timeout: float) -> int:
     before = _stamp(result)
     control.post(module_path(MODULE, "/start?wait=1"), {"reason": "bench"}, timeout=WAIT_SECONDS)
     report.say(_("measuring; this takes a while"))
-    _wait(control, result, before, timeout)
+    try:
+        _wait(control, result, before, timeout)
+    finally:
+        # A start is remembered: without this the next `kite up` would measure again.
+        control.post(module_path(MODULE, "/stop?wait=1"), {"reason": "bench"}, timeout=WAIT_SECONDS)
     found = json.loads(result.read_text(encoding="utf-8"))
     if session.wants_json:
         report.document(found)
