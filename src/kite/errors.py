@@ -82,9 +82,12 @@ class KiteError(Exception):
     @property
     def kind(self) -> ErrorKind:
         """The entry of the error's code; an unknown code (a newer peer's) has a plain one."""
-        return error_kinds().get(self.code) or ErrorKind(
-            message=self.params.get("detail") or self.code
-        )
+        known = error_kinds().get(self.code)
+        if known is not None:
+            return known
+        said = str(self.params.get("detail") or self.code)
+        # These are somebody's words, not a template: what stands in braces means itself.
+        return ErrorKind(message=said.replace("{", "{{").replace("}", "}}"))
 
     @property
     def message(self) -> str:
