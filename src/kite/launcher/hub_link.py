@@ -1,26 +1,28 @@
 """The Launcher's own connection to the Event Hub, in all of the Hub's lives.
 
-While the Hub is away up to 1 000 events of the Launcher's are kept. They are published in order once
-every module that was connected has said `module.ready` again, at the latest 5 s after the Hub's own;
-what is asked of a module (`module.shutdown`) never waits.
+Every event is kept until the Hub has acknowledged it: what was written to a Hub that was dead already
+goes to the next one. While the Hub is away up to 1 000 events are kept. They are published in order
+once every module that was connected has said `module.ready` again, at the latest 5 s after the Hub's
+own; what is asked of a module (`module.shutdown`) never waits.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from kite.clock import now_rfc3339
-from kite.errors import KiteError
+from kite.errors import KiteError, Unavailable
 from kite.sdk.connection import HubConnection, Lost
 from kite.wire.frame import Event
 
 KEPT_EVENTS = 1000
 RETURN_WITHIN = 5.0
+ACKS_WITHIN = 30.0
+DRAINS_WITHIN = 0.5
 _RETRY_SECONDS = 0.05
 
 HEARD = (
@@ -57,6 +59,8 @@ class HubLink:
         self._published = 0
         self._connection: HubConnection | None = None
         self._kept: deque[Event] = deque()
+        self._unacknowledged: dict[str, Event] = {}
+        self._deliveries: set[asyncio.Task[None]] = set()
         self._lost_events = 0
         self._holding = True
         self._is_overdue = False
@@ -106,19 +110,14 @@ class HubLink:
         """Publish, now or when the Hub is back; `at_once` events do not wait and may be lost."""
         event = self._event(subject, data)
         if self.is_connected and (at_once or not self._holding):
-            self._send(event)
+            self._send(event, is_kept=not at_once)
         elif not at_once:
-            if len(self._kept) >= KEPT_EVENTS:
-                self._kept.popleft()
-                self._lost_events += 1
-            self._kept.append(event)
+            self._keep([event])
 
     async def drained(self) -> None:
-        """Wait until what was published has left this process."""
-        if self._connection is not None and self.is_connected:
-            with contextlib.suppress(KiteError, TimeoutError):
-                async with asyncio.timeout(0.5):
-                    await self._connection.drained()
+        """Wait a moment until the Hub has what was published."""
+        if self._deliveries and self.is_connected:
+            await asyncio.wait(self._deliveries, timeout=DRAINS_WITHIN)
 
     async def close(self) -> None:
         """End the connection."""
@@ -144,9 +143,37 @@ class HubLink:
         while self._kept:
             self._send(self._kept.popleft())
 
-    def _send(self, event: Event) -> None:
+    def _keep(self, events: list[Event]) -> None:
+        self._kept.extend(events)
+        while len(self._kept) > KEPT_EVENTS:
+            self._kept.popleft()
+            self._lost_events += 1
+
+    def _send(self, event: Event, *, is_kept: bool = True) -> None:
+        """Hand an event to the connection; tasks begin in the order in which they are made."""
         assert self._connection is not None
-        self._connection.publish(event)
+        assert isinstance(event.event_id, str)
+        if is_kept:
+            self._unacknowledged[event.event_id] = event
+        delivery = self._deliver(self._connection, event, is_kept=is_kept)
+        task = asyncio.get_running_loop().create_task(delivery, name=f"publish {event.event}")
+        self._deliveries.add(task)
+        task.add_done_callback(self._deliveries.discard)
+
+    async def _deliver(self, connection: HubConnection, event: Event, *, is_kept: bool) -> None:
+        assert isinstance(event.event_id, str)
+        try:
+            if is_kept:
+                await connection.publish_acked(event, timeout=ACKS_WITHIN)
+            else:
+                connection.publish(event)
+        except Unavailable as away:
+            if connection.is_open:  # it only takes long, and may still come
+                _log.warning("event.unacknowledged subject=%s reason=%s", event.event, away)
+            return
+        except KiteError as refusal:
+            _log.error("event.refused subject=%s reason=%s", event.event, refusal)
+        self._unacknowledged.pop(event.event_id, None)
 
     def _event(self, subject: str, data: Mapping[str, Any]) -> Event:
         self._published += 1
@@ -168,6 +195,10 @@ class HubLink:
         self._connection = None
         self._holding = True
         self._is_overdue = False
+        later = list(self._kept)
+        self._kept.clear()
+        self._keep([*self._unacknowledged.values(), *later])
+        self._unacknowledged.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

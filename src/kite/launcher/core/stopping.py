@@ -15,6 +15,8 @@ from kite.launcher.core.actions import Action, AskToStop, EndTree, Publish, Reco
 from kite.launcher.core.lifecycle import After, ModuleState, Phase, Stop
 
 ACK_WITHIN = 3.0
+LEAST_CLEANUP = 0.5
+"""Seconds a module has to say that it is ready, however little it has asked for."""
 KILL_AFTER_READY = 1.0
 KILL_AFTER_LATE = 3.0
 KILL_WITHOUT_ACK = 5.0
@@ -43,7 +45,7 @@ def acknowledge(state: ModuleState, estimated_cleanup: float, now: float) -> lis
     stop = state.stop
     if state.phase is not Phase.ASKED or stop is None:
         return []
-    deadline = now + min(max(0.0, estimated_cleanup), stop.timeout)
+    deadline = now + min(max(LEAST_CLEANUP, estimated_cleanup), stop.timeout)
     if stop.bound is not None:
         # The signal has to come early enough for the kill at the end of the layer's share.
         deadline = min(deadline, stop.bound - min(KILL_AFTER_LATE, stop.timeout / 3))
