@@ -95,7 +95,7 @@ class Indexer:
                 await self._compare_once()
             except (KiteError, TimeoutError) as absent:
                 # The watcher ends its scan with a word, which asks for this again.
-                module.log.info("comparison.postponed reason=%s", absent)
+                module.log.debug("comparison.postponed reason=%s", absent)
 
     async def _compare_once(self) -> None:
         assert self.store is not None

@@ -26,8 +26,9 @@ CJK_RUN = re.compile(f"[{_CJK}]+")
 _CJK_CHARACTER = re.compile(f"([{_CJK}])")
 
 # parseHTTPHeader is found as "parse", "http" and "header", and by the phrase they make.
-_CAMEL_WORD = re.compile(r"[A-Za-z0-9]*[a-z0-9][A-Z][A-Za-z0-9]*|[A-Z]{2,}[a-z][A-Za-z0-9]*")
-_CAMEL_PLACE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+# Each pattern decides at a word's first letter or at a capital: text flies past them.
+_CAMEL_WORD = re.compile(r"(?<![A-Za-z0-9])(?:[A-Z]*[a-z0-9]+[A-Z]|[A-Z]{2,}[a-z])[A-Za-z0-9]*")
+_CAMEL_CAPITAL = re.compile(r"[A-Z](?:(?<=[a-z0-9].)|(?<=[A-Z].)(?=[a-z]))")
 
 _BYTE_ORDER_MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
@@ -120,7 +121,7 @@ def _without_fences(text: str) -> str:
 
 def spread(text: str) -> str:
     """The text with spaces between the words that it writes as one."""
-    text = _CAMEL_WORD.sub(lambda word: _CAMEL_PLACE.sub(" ", word[0]), text)
+    text = _CAMEL_CAPITAL.sub(r" \g<0>", text)
     return text if text.isascii() else _CJK_CHARACTER.sub(r" \1 ", text)
 
 
@@ -131,7 +132,7 @@ def joined_words(text: str) -> str:
     """
     joined: dict[str, None] = {}
     for word in dict.fromkeys(_CAMEL_WORD.findall(text)):
-        parts = _CAMEL_PLACE.split(word)
+        parts = spread(word).split()
         for first in range(len(parts) - 1):
             joined["".join(parts[first:])] = None
     return " ".join(joined)
