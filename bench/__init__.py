@@ -1,0 +1,1 @@
+"""What Kite costs, measured on the real thing: `./dev bench [NAME…]` or `python -m bench`."""

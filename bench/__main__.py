@@ -1,0 +1,41 @@
+"""Run all benchmarks, or those that are named, and print one table."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from bench.figure import Figure, table, write
+
+NAMES = ("start", "ps", "idle", "restart", "sdk", "hub")
+
+
+def main() -> int:
+    """0: every target that was measured is met; 1: one is missed; 2: something did not run."""
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *NAMES], help=", ".join(NAMES))
+    parser.add_argument("--no-write", action="store_true", help="leave bench/results/ alone")
+    arguments = parser.parse_args()
+    figures: list[Figure] = []
+    status = 0
+    for name in arguments.names or NAMES:
+        print(f"measuring {name} …", file=sys.stderr, flush=True)
+        try:
+            found: list[Figure] = importlib.import_module(f"bench.{name}").measure()
+        except (RuntimeError, OSError, TimeoutError) as failure:
+            print(f"{name}: {failure}", file=sys.stderr)
+            status = 2
+            continue
+        figures += found
+        if not arguments.no_write:
+            write(name, found)
+    if figures:
+        print("\n".join(table(figures)))
+    if status == 0 and any(figure.is_met is False for figure in figures):
+        status = 1
+    return status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
