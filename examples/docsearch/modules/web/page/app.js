@@ -246,7 +246,7 @@ function resultItem(result, index) {
   const { kind, mtime, path, place, snippets, title } = result;
   const item = element(
     "li",
-    { id: `result-${index}`, role: "option", "aria-selected": index === view.chosen, class: `result ${kind}`, "data-path": path },
+    { id: `result-${index}`, role: "option", "aria-selected": String(index === view.chosen), class: `result ${kind}`, "data-path": path },
     element(
       "div",
       { class: "head" },
