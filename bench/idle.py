@@ -12,7 +12,7 @@ from bench.running import Running
 CORES = ("launcher", "registry", "event_hub")
 SETTLE = 3.0
 SECONDS = 20.0
-_MIB = 1024.0
+_KIB_IN_MB = 1024 / 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ def measure() -> list[Figure]:
         Figure(
             name="core processes idle: memory",
             value=round(sum(memory.values()), 2),
-            unit="MiB",
-            target=120 * 1e6 / 2**20,
+            unit="MB",
+            target=120,
             detail=f"proportional set size: {_told(memory)}; beside them {_told(beside)}",
         ),
         Figure(
@@ -64,10 +64,10 @@ def measure() -> list[Figure]:
 
 
 def pss(pid: int) -> float:
-    """Proportional set size in MiB."""
+    """Proportional set size in MB."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
-            return int(line.split()[1]) / _MIB
+            return int(line.split()[1]) * _KIB_IN_MB
     raise RuntimeError(f"process {pid} has no Pss")
 
 

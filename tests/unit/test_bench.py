@@ -1,0 +1,62 @@
+"""The benchmarks' own arithmetic: a wrong percentile would be a wrong promise."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("bench.figure", reason="only in the repository")
+from bench.figure import Figure, best, machine, percentile, table
+from bench.idle import pss, use
+from bench.running import Steps
+
+
+def test_a_percentile_is_the_smallest_that_enough_do_not_exceed() -> None:
+    values = [float(n) for n in range(50, 0, -1)]
+    assert percentile(values, 0.95) == 48.0
+    assert percentile(values, 0.5) == 25.0
+    assert percentile([3.0], 0.95) == 3.0
+
+
+def test_the_best_is_the_smallest_and_says_the_median() -> None:
+    found = best("x", [0.5, 0.3, 0.4], "s", target=0.35)
+    assert (found.value, found.is_met) == (0.3, True)
+    assert "best of 3, median 0.4" in found.detail
+    assert best("x", [0.5], "s").is_met is None
+
+
+def test_the_table_shouts_what_is_missed() -> None:
+    lines = table([Figure(name="a", value=2.0, unit="s", target=1.0, detail="so")])
+    assert lines[0].split() == ["MEASURED", "VALUE", "TARGET", "HOW"]
+    assert lines[1].split() == ["a", "2", "s", "1", "s", "MISSED", "so"]
+
+
+def test_the_machine_has_no_name() -> None:
+    assert os.uname().nodename not in json.dumps(machine())
+
+
+def test_a_process_has_used_time_and_memory() -> None:
+    before = use(os.getpid())
+    sum(range(200_000))
+    assert use(os.getpid()).seconds > before.seconds
+    assert pss(os.getpid()) > 1
+
+
+def test_steps_are_followed_from_now_on_even_in_pieces(tmp_path: Path) -> None:
+    path = tmp_path / "lifecycle.jsonl"
+    path.write_text('{"event": "old"}\n')
+    steps = Steps(path)
+    with path.open("a") as file:
+        file.write('{"event": "a"}\n{"event": "b"}\n{"event": "c"}\n{"ev')
+        file.flush()
+        assert steps.wait(lambda step: step["event"] != "old", 5)["event"] == "a"
+        assert steps.wait(lambda step: step["event"] == "c", 5)["event"] == "c"
+        file.write('ent": "d"}\n')
+        file.flush()
+        assert steps.wait(lambda step: True, 5)["event"] == "d"
+    with pytest.raises(TimeoutError):
+        steps.wait(lambda step: True, 0.01)
+    steps.close()
