@@ -12,7 +12,7 @@ from kite.testing.system import ECHO, System
 
 def start(system: System) -> None:
     system.module("echo", ECHO, runtime="python")
-    system.module("stubborn", misbehaving.IGNORES_SIGTERM, ready={"log": "up"}, stop={"timeout": 1})
+    system.module("sleeper")
     system.module("idle")
     system.up("--wait")
     system.act("stop", "idle")
@@ -64,7 +64,8 @@ def test_launcher_and_guard_killed_together(system: System) -> None:
 
 
 def test_launcher_killed_while_it_stops(system: System) -> None:
-    system.module("stubborn", misbehaving.IGNORES_SIGTERM, ready={"log": "up"}, state="manual")
+    stubborn = {"ready": {"log": "up"}, "state": "manual", "stop": {"timeout": 0.5}}
+    system.module("stubborn", misbehaving.IGNORES_SIGTERM, **stubborn)
     start(system)
     system.act("start", "stubborn")
     system.remember()
@@ -74,6 +75,7 @@ def test_launcher_killed_while_it_stops(system: System) -> None:
     os.kill(launcher, signal.SIGKILL)
     system.wait_nothing_left()
     assert_it_starts_again(system)
+    system.act("stop", "stubborn")  # a full stop would wait for it longer
 
 
 def test_whole_process_group_of_a_foreground_kite_gets_ctrl_c(system: System) -> None:

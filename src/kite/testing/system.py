@@ -168,7 +168,7 @@ class System:
                 path.parent.name: {"state": "disabled"} for path in _EXTENSIONS.glob("*/module.md")
             }
             keys["modules"] = off | keys.get("modules", {})
-        (self.project / "kite.yaml").write_text(yaml.safe_dump(keys, sort_keys=False))
+        self.write(self.project / "kite.yaml", yaml.safe_dump(keys, sort_keys=False))
 
     def module(self, name: str, program: str | None = None, **keys: Any) -> Path:
         """Write a module's folder below `modules/`; again replaces it.
@@ -193,13 +193,15 @@ class System:
             front.setdefault("ready", {"log": "up"})
         self.write_manifest(name, f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n# {name}\n")
         if program is not None:
-            (folder / "main.py").write_text(program)
-            self._expected.add(folder / "main.py")
+            self.write(folder / "main.py", program)
         return folder
 
     def write_manifest(self, folder: str, text: str | bytes) -> Path:
         """Write `modules/<folder>/module.md` as it is; its path."""
-        path = self.project / "modules" / folder / "module.md"
+        return self.write(self.project / "modules" / folder / "module.md", text)
+
+    def write(self, path: Path, text: str | bytes) -> Path:
+        """Write a file that the test means to be there at the end; its path."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         self._expected.add(path)
@@ -373,11 +375,10 @@ class System:
         return [s for s in found if all(s.get(key) == value for key, value in wanted.items())]
 
     def log(self, name: str) -> str:
-        """What `logs/<name>.log` holds."""
-        try:
-            return (self.instance_dir / "logs" / f"{name}.log").read_text(errors="replace")
-        except OSError:
-            return ""
+        """What `logs/<name>.log` holds, and before it what was rotated away."""
+        folder = self.instance_dir / "logs"
+        paths = [*sorted(folder.glob(f"{name}.log.[0-9]*"), reverse=True), folder / f"{name}.log"]
+        return "".join(path.read_text(errors="replace") for path in paths if path.exists())
 
     def printed(self, name: str, word: str) -> list[str]:
         """What follows `<word> ` in the lines that a module printed on its standard output."""
