@@ -19,6 +19,10 @@ from kite.wire.token import digest
 _WAIT: Final = 30.0
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
+_ANSWER: Final = 1.5
+"""Seconds for the Registry to say who a token is. It may be away, and the connection to it wait in
+the socket that the Launcher keeps: who asks gets its 503 soon."""
+
 _QUESTIONS: Final = 16
 _REFUSED: Final = 404
 
@@ -94,7 +98,7 @@ class Authority:
                     f"{self._url}/verify",
                     token=self._token,
                     json={"token": token},
-                    timeout=4.0,
+                    timeout=_ANSWER,
                 )
             if response.status == _REFUSED:
                 return None

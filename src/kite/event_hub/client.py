@@ -34,7 +34,7 @@ class Client:
     def opened(self, connection: Connection) -> None:
         """The handshake is done."""
         self.session = self._switch.open(self.identity, connection, self._time())
-        self._hub.opened(self, self.identity)
+        self._hub.opened(self)
 
     def message(self, payload: bytes, *, is_text: bool) -> None:  # noqa: ARG002
         """A whole message."""
@@ -77,6 +77,11 @@ class Client:
         """Whether nothing is queued."""
         return self.session is None or self.session.outbox.is_empty
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it was told to go."""
+        return self.session is not None and self.session.is_leaving
+
     def change_identity(self, identity: Identity) -> None:
         """The Registry's table has come anew."""
         if identity is not self.identity:
@@ -98,4 +103,4 @@ class Client:
         """It is gone."""
         if self.session is not None:
             self._switch.close(self.session)
-        self._hub.closed(self, self.identity)
+        self._hub.closed(self)

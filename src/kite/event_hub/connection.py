@@ -123,6 +123,8 @@ class Connection(WSListener):
         if self._is_closing:
             if frame.msg_type == _CLOSE:
                 self._end()
+            elif frame.last_in_buffer:
+                self._conversation.batch_ended()  # what was heard before the end counts
             return
         try:
             if frame.msg_type == _TEXT and frame.fin and not self._is_assembling:
@@ -135,13 +137,13 @@ class Connection(WSListener):
                     self._conversation.message(payload, is_text=True)
             else:
                 self._other(frame)
+            if frame.last_in_buffer:
+                self._conversation.batch_ended()
         except UnicodeDecodeError:
             self.fail(INVALID_TEXT, "the text is not valid UTF-8")
         except Exception:  # noqa: BLE001 (a session's edge: nothing a client sends ends the Hub)
             _log.exception("connection.failed")
             self.fail(INTERNAL_ERROR, "internal error")
-        if frame.last_in_buffer:
-            self._conversation.batch_ended()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
         self.lost()

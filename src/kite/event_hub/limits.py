@@ -20,6 +20,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         frame_bytes: a message from a client, after reassembly.
         outbox_bytes: what waits for one subscriber before its publishers are held.
+        outbox_most_bytes: what may wait at the very most. Who is not held (Launcher, Registry, the
+            Hub itself) can go past `outbox_bytes`; here the subscriber is cut at once.
         slow_rate: bytes a second that a subscriber over its outbox limit must take.
         slow_seconds: how long it may take less, within `slow_window` seconds, before it is cut.
         connections: open WebSockets together.
@@ -35,6 +37,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     frame_bytes: int = MAX_FRAME_BYTES
     outbox_bytes: int = 4 << 20
+    outbox_most_bytes: int = 64 << 20
     slow_rate: int = 1 << 20
     slow_seconds: float = 2.0
     slow_window: float = 30.0

@@ -9,8 +9,7 @@ import logging
 import secrets
 import socket
 import time
-from collections import Counter
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable
 from typing import Any
 
 import msgspec
@@ -27,13 +26,13 @@ from kite.event_hub.core.switch import NAME, Switch
 from kite.event_hub.core.tokens import TokenTable
 from kite.event_hub.front import Admission, Answer, Doors
 from kite.event_hub.limits import HubConfig
+from kite.event_hub.roster import Roster
 from kite.http.guard import Guard
 from kite.http.listen import port_of
 from kite.version import __version__
 from kite.wire.endpoint import loopback_port
 from kite.wire.token import digest
 
-DEAD_TOKEN = 4401
 GOING_AWAY = 1001
 _BACKLOG = 1024
 _LINE_WAIT = 0.5
@@ -87,13 +86,8 @@ class Hub:
         )
         self._launcher: Identity | None = None
         self._has_launcher = asyncio.Event()
-        self._clients: dict[str, set[Client]] = {}
-        # Tokens that the Registry said yes to and whose row has not come yet, by digest.
-        self._unlisted: dict[str, str] = {}
-        self._of_module: Counter[str] = Counter()
-        self._open = 0
         self._alarm: asyncio.TimerHandle | None = None
-        self._expiry: asyncio.TimerHandle | None = None
+        self._alarm_at = 0.0
         self._doors = Doors(
             self,
             limit=config.limits.handshakes,
@@ -107,9 +101,9 @@ class Hub:
         self._authority = Authority(
             registry_url, token, self.table, self._registration(), self._table_changed
         )
+        self._roster = Roster(self.table, self._authority.ask)
         self._server: asyncio.Server | None = None
         self._closed: asyncio.Event | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
     def endpoint(self) -> str:
@@ -136,8 +130,7 @@ class Hub:
         if self._server is not None:
             self._server.close()
         self._doors.close()
-        for task in self._tasks:
-            task.cancel()
+        self._roster.stop()
         self.switch.flush()
         for session in list(self.switch.sessions.values()):
             if not session.is_leaving:
@@ -147,15 +140,13 @@ class Hub:
         await self._all_closed(now + _ANSWERS)
         if any(not session.outbox.is_empty for session in self.switch.sessions.values()):
             await self._all_closed(now + _FAREWELL)
-        for clients in list(self._clients.values()):
-            for client in list(clients):
-                client.abort()
-        for timer in (self._alarm, self._expiry):
-            if timer is not None:
-                timer.cancel()
+        for client in self._roster.clients():
+            client.abort()
+        if self._alarm is not None:
+            self._alarm.cancel()
 
     async def _all_closed(self, deadline: float) -> None:
-        while self._open and self._loop.time() < deadline:
+        while len(self._roster) and self._loop.time() < deadline:
             self._closed = asyncio.Event()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(deadline):
@@ -247,7 +238,7 @@ class Hub:
         # The table may have come in the meantime; its rows are shared and kept current.
         listed = self._find(token)
         if listed is None:
-            self._unlisted[identity.digest] = token
+            self._roster.expect(identity.digest, token)
         return listed or identity
 
     async def _metrics(self, token: str | None) -> Answer:
@@ -261,10 +252,9 @@ class Hub:
 
     def _admission(self, identity: Identity) -> Admission:
         limits = self.config.limits
-        if self._open >= limits.connections and not identity.is_core:
+        if len(self._roster) >= limits.connections and not identity.is_core:
             raise Unavailable("too_many_connections", limit=limits.connections)
-        of_module = self._of_module[identity.module]
-        if of_module >= limits.connections_per_module:
+        if self._roster.of_module(identity.module) >= limits.connections_per_module:
             raise Unavailable("too_many_connections", limit=limits.connections_per_module)
 
         def make(tcp: asyncio.Transport) -> Connection:
@@ -282,40 +272,15 @@ class Hub:
 
     # ── clients ─────────────────────────────────────────────────────────────────────────────
 
-    def opened(self, client: Client, identity: Identity) -> None:
+    def opened(self, client: Client) -> None:
         """A client's handshake is done."""
-        self._open += 1
-        self._of_module[identity.module] += 1
-        self._clients.setdefault(identity.digest, set()).add(client)
-        if identity.expires_at is not None:
-            self._watch_expiry()
-        self._tell_presence("hub.client.connected", identity)
-        _log.debug("client.connected module=%s", identity.module)
+        self._roster.add(client)
+        _log.debug("client.connected module=%s", client.identity.module)
 
-    def closed(self, client: Client, identity: Identity) -> None:
+    def closed(self, client: Client) -> None:
         """A client is gone."""
-        clients = self._clients.get(identity.digest)
-        if clients is None or client not in clients:
-            return
-        clients.discard(client)
-        if not clients:
-            del self._clients[identity.digest]
-            self._unlisted.pop(identity.digest, None)
-        self._tell_presence("hub.client.disconnected", identity)
-        self._open -= 1
-        self._of_module[identity.module] -= 1
-        if not self._of_module[identity.module]:
-            del self._of_module[identity.module]
-        if self._closed is not None:
+        if self._roster.remove(client) and self._closed is not None:
             self._closed.set()
-
-    def _tell_presence(self, subject: str, identity: Identity) -> None:
-        """Who of the modules is there: the Launcher asks nobody to stop who cannot hear it."""
-        if identity.is_session or identity is self._launcher:
-            return
-        connections = len(self._clients.get(identity.digest, ()))
-        told = {"module_id": identity.module, "life": identity.life, "connections": connections}
-        self.switch.announce(subject, told)
 
     # ── Effects ─────────────────────────────────────────────────────────────────────────────
 
@@ -326,9 +291,10 @@ class Hub:
     def alarm(self, at: float) -> None:
         """Advance the switch at this time."""
         if self._alarm is not None:
-            if self._alarm.when() <= at:
+            if self._alarm_at <= at:
                 return
             self._alarm.cancel()
+        self._alarm_at = at
         self._alarm = self._loop.call_at(at, self._ring)
 
     def _ring(self) -> None:
@@ -344,67 +310,8 @@ class Hub:
         _log.info("hub.ready port=%d", self.port)
         self.switch.announce("module.ready", {"module_id": NAME, "life": self._life})
 
-    # ── tokens ──────────────────────────────────────────────────────────────────────────────
-
     def _table_changed(self) -> None:
-        """Part with whose token died, and give the others what rights they have now."""
-        now = time.time()
-        for found, clients in list(self._clients.items()):
-            if self._launcher is not None and found == self._launcher.digest:
-                continue
-            identity = self.table.find(found, now)
-            if identity is not None:
-                self._unlisted.pop(found, None)
-                for client in clients:
-                    client.change_identity(identity)
-            elif found in self._unlisted:
-                self._in_background(self._ask_again(found))
-            else:
-                self._dismiss(found, "the token is dead")
-        self._watch_expiry()
-
-    async def _ask_again(self, found: str) -> None:
-        """A table without a token that the Registry had just said yes to may be older than that
-        yes: only the Registry's no ends the connections."""
-        token = self._unlisted.get(found)
-        with contextlib.suppress(Unavailable):
-            if token is not None and await self._authority.ask(token) is None:
-                self._dismiss(found, "the token is dead")
-
-    def _dismiss(self, found: str, reason: str) -> None:
-        for client in list(self._clients.get(found, ())):
-            client.dismiss(DEAD_TOKEN, reason)
-
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _watch_expiry(self) -> None:
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
-        now = time.time()
-        soonest = min(
-            (
-                client.identity.expires_at
-                for clients in self._clients.values()
-                for client in clients
-                if client.identity.expires_at is not None
-            ),
-            default=None,
-        )
-        if soonest is not None:
-            self._expiry = self._loop.call_later(max(0.0, soonest - now) + 0.001, self._expire)
-
-    def _expire(self) -> None:
-        now = time.time()
-        for clients in list(self._clients.values()):
-            for client in list(clients):
-                expires_at = client.identity.expires_at
-                if expires_at is not None and expires_at <= now:
-                    client.dismiss(DEAD_TOKEN, "the token has expired")
-        self._watch_expiry()
+        self._roster.review(but=self._launcher)
 
     # ── the Registry ────────────────────────────────────────────────────────────────────────
 

@@ -90,14 +90,16 @@ async def test_random_frames_for_a_while(
         while time.monotonic() < until:
             count += 1
             ack = await steady_writer.publish("steady", count)
-            assert ack["delivered"] == 1, f"seed {seed}"
+            assert ack["delivered"] >= 1, f"seed {seed}"  # somebody fuzzed may subscribe to `>`
             assert (await steady_reader.read())["data"] == count, f"seed {seed}"
             await asyncio.sleep(0.01)
         return count
 
-    raw = asyncio.create_task(handshakes(hub.port, chance, until))
-    _, _, count = await asyncio.gather(one(), one(), steady())
-    await raw
+    async with asyncio.TaskGroup() as tasks:
+        steadily = tasks.create_task(steady())
+        for work in (one(), one(), handshakes(hub.port, chance, until)):
+            tasks.create_task(work)
+    count = steadily.result()
     assert rounds > 5
     assert answers > 50
     assert count > 10

@@ -174,3 +174,23 @@ async def test_the_registry_may_come_after_the_hub(registry: FakeRegistry) -> No
         token = await registry.add("alpha")
         async with await HubSocket.connect(hub.port, token) as client:
             assert (await client.publish("a"))["type"] == "ack"
+
+
+def test_an_alarm_that_is_overdue_is_an_alarm() -> None:
+    """uvloop makes something else than a timer of a time that has passed."""
+    import uvloop
+
+    from kite.event_hub.limits import HubConfig
+    from kite.event_hub.service import Hub
+
+    async def ring() -> None:
+        sock = socket.create_server(("127.0.0.1", 0))
+        hub = Hub(sock, HubConfig(), token="0" * 64, registry_url="http://127.0.0.1:1")
+        hub.alarm(0.0)
+        hub.alarm(0.0)
+        hub.alarm(-1.0)
+        await asyncio.sleep(0)
+        await hub.stop()
+        sock.close()
+
+    uvloop.run(ring())

@@ -156,3 +156,28 @@ async def test_an_idle_hub_is_small(hub: HubProcess, connect: Connect) -> None:
     clients = [await connect("many") for _ in range(50)]
     await clients[0].publish("a")
     assert memory(hub.pid) < 48 << 20
+
+
+@pytest.mark.parametrize(
+    "hub", [{"limits": {"outbox_bytes": 32 << 10, "slow_rate": 1000}}], indirect=True
+)
+async def test_eight_readers_of_a_flood_each_get_everything_in_order(
+    hub: HubProcess, connect: Connect
+) -> None:
+    """With an outbox this small the publishers are held and let go all the time."""
+    count = 1500
+    readers = [await connect(f"reader{n}", receive_buffer=SMALL) for n in range(8)]
+    writers = [await connect("writer") for _ in range(2)]
+    for reader in readers:
+        await reader.subscribe("a.*")
+    floods = [asyncio.create_task(flood(w, f"a.{n}", count)) for n, w in enumerate(writers)]
+
+    async def check(reader: HubSocket) -> None:
+        got: dict[str, list[int]] = {"a.0": [], "a.1": []}
+        for _ in range(2 * count):
+            event = await reader.read(timeout=30)
+            got[event["event"]].append(event["data"])
+        assert got == {"a.0": list(range(count)), "a.1": list(range(count))}
+
+    await asyncio.gather(*floods, *map(check, readers))
+    assert (await writers[0].publish("a.2"))["delivered"] == 8

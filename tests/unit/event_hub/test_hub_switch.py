@@ -423,7 +423,8 @@ def test_who_does_not_read_its_own_acks_is_not_read(narrow: Bench) -> None:
     assert me.session.outbox.queued < 40_000
 
 
-def test_an_outbox_far_over_its_limit_is_cut_at_once(narrow: Bench) -> None:
+def test_an_outbox_far_over_its_limit_is_cut_at_once() -> None:
+    narrow = Bench(outbox_bytes=10_000, outbox_most_bytes=100_000)
     reader = narrow.client("reader")
     reader.subscribe("module.>")
     reader.wire.appetite = 0

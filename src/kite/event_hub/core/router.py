@@ -188,7 +188,10 @@ class Router(Generic[M]):
 
     def drop(self, member: M) -> None:
         """Remove all subscriptions of a connection."""
-        for interest in self._of.pop(member, {}).values():
+        own = self._of.pop(member, None)
+        if own is None:
+            return
+        for interest in own.values():
             self.tokens -= interest.tokens
             self._displace(interest.pattern, (member, interest.queue))
         self.forget()

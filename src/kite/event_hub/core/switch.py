@@ -11,16 +11,22 @@ and is told what to do through `Effects` and each session's `Wire`.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from kite.errors import KiteError
+from kite.event_hub.core.checks import (
+    check_fields,
+    check_request,
+    check_right,
+    check_subject,
+    check_subscribe,
+)
 from kite.event_hub.core.dedup import Recent
+from kite.event_hub.core.delivery import Delivery, Effects
 from kite.event_hub.core.envelope import (
     Incoming,
     Refused,
@@ -40,39 +46,12 @@ from kite.event_hub.core.tally import Tally
 from kite.event_hub.core.websocket import text, text_header
 from kite.event_hub.limits import HubConfig
 from kite.wire.frame import Ack, Error, Event, Subscribe, Unsubscribe, encode
-from kite.wire.limits import MAX_DEPTH, MAX_EVENT_ID_BYTES, MAX_FRAME_BYTES
-from kite.wire.subject import pattern_problem, subject_problem
+from kite.wire.limits import MAX_DEPTH, MAX_FRAME_BYTES
 
 NAME = "event_hub"
 STARTED = "hub.started"
 SLOW_CONSUMER = "hub.slow_consumer"
 TRY_AGAIN_LATER = 1013
-
-_TIMESTAMP = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)", re.ASCII
-)
-_BRACE = ord("{")
-_SURELY_SHORT = MAX_EVENT_ID_BYTES // 4
-"""No text of so many characters has more bytes than an event id may have."""
-
-_FAR_OVER = 16
-"""An outbox that is this many times over its limit belongs to nobody who will catch up."""
-
-
-class Effects(Protocol):
-    """What the switch asks of the shell."""
-
-    def wake(self) -> None:
-        """Call `flush` as soon as the input that is at hand has been handed in."""
-        ...
-
-    def alarm(self, at: float) -> None:
-        """Call `advance` at this time (or earlier)."""
-        ...
-
-    def subscribed(self, session: Session) -> None:
-        """A subscription was granted, and its ack is on its way."""
-        ...
 
 
 class Switch:
@@ -100,14 +79,12 @@ class Switch:
         self.router: Router[Session] = Router(config.limits.routes)
         self.sessions: dict[int, Session] = {}
         self.tally = Tally()
+        self._delivery = Delivery(config.limits, effects, self.cut)
         self._effects = effects
         self._new_id = new_id
         self._instant = instant
-        self._now = 0.0
         self._next_number = 1
         self._recent: dict[str, Recent] = {}
-        self._over: set[Session] = set()
-        self._to_flush: list[Outbox] = []
         # The run of events that is being gathered: headers and payloads in turn, their publisher
         # and their common route's fanout.
         self._gathered: list[bytes] = []
@@ -128,7 +105,7 @@ class Switch:
             self._next_number,
             identity,
             wire=wire,
-            outbox=Outbox(wire, limits.outbox_bytes, self._wake),
+            outbox=Outbox(wire, limits.outbox_bytes, self._delivery.wake),
             recent=recent,
             stall=Stall(
                 rate=limits.slow_rate, seconds=limits.slow_seconds, window=limits.slow_window
@@ -144,14 +121,8 @@ class Switch:
         if session.is_leaving:
             return
         session.is_leaving = True
-        self._over.discard(session)
         self.router.drop(session)
-        session.release()
-        for subscriber in session.held_by:
-            subscriber.holds.discard(session)
-        if session.held_by:
-            session.held_by.clear()
-            session.wire.resume()
+        self._delivery.forget(session)
 
     def close(self, session: Session) -> None:
         """The connection is gone."""
@@ -184,7 +155,7 @@ class Switch:
         if self._speaker is not None and self._speaker is not session:
             self.end(self._speaker)
         self._speaker = session
-        self._now = now
+        self._delivery.now = now
         recent = session.recent
         if recent.mark(now) and (deadline := recent.next_deadline()) is not None:
             self._effects.alarm(deadline)
@@ -215,26 +186,16 @@ class Switch:
 
     def flush(self) -> None:
         """Write what was pushed since the last time."""
-        ready, self._to_flush = self._to_flush, []
-        for outbox in ready:
-            outbox.flush()
+        self._delivery.flush()
 
     def writable(self, session: Session, now: float) -> None:
         """The session's socket has taken everything that was written to it."""
-        if session.outbox.writable():
-            self._relieve(session, now)
+        self._delivery.writable(session, now)
 
     def advance(self, now: float) -> None:
-        """Cut who has been too slow for too long, and say when to look again."""
-        self._now = now
-        deadlines: list[float] = []
-        for session in list(self._over):
-            stall = session.stall
-            stall.advance(now, session.outbox.taken())
-            if stall.is_exhausted(now):
-                self.cut(session)
-            elif (deadline := stall.next_deadline()) is not None:
-                deadlines.append(deadline)
+        """Cut who has been too slow for too long, forget old ids, and say when to look again."""
+        self._delivery.now = now
+        deadlines = self._delivery.advance(now)
         for recent in self._recent.values():
             recent.expire(now)
             if (deadline := recent.next_deadline()) is not None:
@@ -253,12 +214,12 @@ class Switch:
         members = list(dict.fromkeys(members))
         self.tally.published += 1
         for member in members:
-            self._push(member, chunk, 1, None)
+            self._delivery.push(member, chunk, 1, None)
         return len(members)
 
     def push_control(self, session: Session, data: bytes) -> None:
         """Push a frame that is no event: an answer to a ping, a close."""
-        self._push(session, data, 0, session)
+        self._delivery.push(session, data, 0, session)
 
     def cut(self, session: Session) -> None:
         """Part with a slow consumer: it learns how much it missed, and everyone learns of it."""
@@ -317,31 +278,17 @@ class Switch:
         Raises:
             Refused: with what is not.
         """
-        subject = frame.event
-        route = self.router.routes.get(subject)
+        route = self.router.routes.get(frame.event)
         if route is None:
-            if problem := subject_problem(subject):
-                raise Refused("invalid_subject", subject=subject[:300], detail=problem)
-            route = self.router.route(subject)
+            check_subject(frame.event)
+            route = self.router.route(frame.event)
         if session.identity not in route.granted:
-            self._check_right(session, route, frame)
-        source = frame.source
-        if source != session.identity.module and source is not UNSET:
-            raise _denied(session, f"publish as '{source[:80]}'")
-        event_id = frame.event_id
-        if event_id is not UNSET and not 0 < len(event_id) <= _SURELY_SHORT:
-            _check_event_id(event_id)
-        timestamp = frame.timestamp
-        if timestamp != session.last_timestamp and timestamp is not UNSET:
-            if not _TIMESTAMP.fullmatch(timestamp):
-                raise Refused("malformed_frame", detail="'timestamp' must be RFC 3339")
-            session.last_timestamp = timestamp
-        if len(frame.headers) and memoryview(frame.headers)[0] != _BRACE:
-            raise Refused("malformed_frame", detail="'headers' must be an object")
+            check_right(session.identity, route, frame)
+        check_fields(session, frame)
         if session in route.quiet:
             route = self.router.route_from(route, session)
         if frame.reply_to is not UNSET:
-            self._check_request(session, frame.reply_to, route, event_id)
+            check_request(session, frame.reply_to, route, frame)
         return route
 
     def _publish_to_groups(self, session: Session, route: Route[Session], payload: bytes) -> int:
@@ -356,36 +303,8 @@ class Switch:
             chosen.setdefault(member, counts)
         chunk = text(payload)
         for member in chosen:
-            self._push(member, chunk, 1, session)
+            self._delivery.push(member, chunk, 1, session)
         return delivered
-
-    def _check_right(self, session: Session, route: Route[Session], frame: Incoming) -> None:
-        """May it publish here? A yes that holds for every event is remembered in the route."""
-        identity = session.identity
-        subject = route.subject
-        if identity.may_publish(subject):
-            route.granted.add(identity)
-            return
-        if identity.may_speak_of_itself(subject):
-            if _module_id(frame.data) == identity.module:
-                return
-            raise _denied(session, f"publish '{subject}' about another module")
-        raise _denied(session, f"publish on '{subject}'")
-
-    def _check_request(
-        self,
-        session: Session,
-        reply_to: str,
-        route: Route[Session],
-        event_id: str | UnsetType,
-    ) -> None:
-        if problem := subject_problem(reply_to):
-            raise Refused("invalid_subject", subject=reply_to[:300], detail=problem)
-        if not session.identity.may_be_answered_at(reply_to):
-            raise _denied(session, f"be answered at '{reply_to}'")
-        # A repeat of a request that was accepted is a repeat, whether somebody still listens.
-        if not route.responders and (event_id is UNSET or event_id not in session.recent):
-            raise Refused("no_responders", subject=route.subject)
 
     def _complete(self, session: Session, frame: Incoming, payload: bytes) -> tuple[bytes, str]:
         event_id = frame.event_id
@@ -408,7 +327,7 @@ class Switch:
         try:
             frame = read_other(payload)
             if isinstance(frame, Subscribe):
-                self._check_subscribe(session, frame)
+                check_subscribe(session, frame, self.router, self.config.limits)
         except Refused as refused:
             self._refuse(session, refused)
             return
@@ -428,24 +347,8 @@ class Switch:
         self._say(session, Ack(id=frame.id))
         if not session.knows_start and self._hears_start(session):
             session.knows_start = True
-            self._push(session, self._own_event(STARTED, {"epoch": self.epoch}), 1, None)
+            self._delivery.push(session, self._own_event(STARTED, {"epoch": self.epoch}), 1, None)
         self._effects.subscribed(session)
-
-    def _check_subscribe(self, session: Session, frame: Subscribe) -> None:
-        limits = self.config.limits
-        own = self.router.interests(session)
-        queue = None if frame.queue is UNSET else frame.queue
-        new = {pattern for pattern in frame.events if (pattern, queue) not in own}
-        tokens = sum(pattern.count(".") + 1 for pattern in new)
-        for pattern in frame.events:
-            if problem := pattern_problem(pattern):
-                raise Refused("invalid_pattern", id=frame.id, pattern=pattern[:300], detail=problem)
-            if not session.identity.may_subscribe(pattern):
-                raise _denied(session, f"subscribe to '{pattern}'", id=frame.id)
-        if len(own) + len(new) > limits.subscriptions:
-            raise Refused("too_many_subscriptions", id=frame.id, limit=limits.subscriptions)
-        if self.router.tokens + tokens > limits.pattern_tokens:
-            raise Refused("too_many_subscriptions", id=frame.id, limit=limits.pattern_tokens)
 
     def _hears_start(self, session: Session) -> bool:
         route = self.router.route(STARTED)
@@ -466,21 +369,17 @@ class Switch:
         self._fanout = None
         for member in members:
             if member.outbox.push(chunk, events):
-                self._hold(member, session)
-
-    def _push(self, member: Session, chunk: bytes, events: int, publisher: Session | None) -> None:
-        if member.outbox.push(chunk, events):
-            self._hold(member, publisher)
+                self._delivery.hold(member, session)
 
     def _push_acks(self, session: Session) -> None:
         if self._acks:
             chunk = b"".join(self._acks)
             self._acks.clear()
-            self._push(session, chunk, 0, session)
+            self._delivery.push(session, chunk, 0, session)
 
     def _say(self, session: Session, frame: Ack | Error) -> None:
         """A word to one client, behind everything that was pushed to it before."""
-        self._push(session, text(encode(frame)), 0, session)
+        self._delivery.push(session, text(encode(frame)), 0, session)
 
     def _refuse(self, session: Session, refused: Refused) -> None:
         session.refused += 1
@@ -498,45 +397,6 @@ class Switch:
         )
         return text(encode(event))
 
-    def _hold(self, member: Session, publisher: Session | None) -> None:
-        """A subscriber is over its limit: who feeds it waits, and its clock runs."""
-        if member.is_leaving:
-            return
-        if publisher is not None:
-            member.hold(publisher)
-        if member not in self._over:
-            self._over.add(member)
-            member.stalls += 1
-            member.stall.start(self._now, member.outbox.taken())
-            deadline = member.stall.next_deadline()
-            if deadline is not None:
-                self._effects.alarm(deadline)
-        if member.outbox.queued > _FAR_OVER * self.config.limits.outbox_bytes:
-            self.cut(member)
-
-    def _relieve(self, session: Session, now: float) -> None:
-        if session in self._over:
-            self._over.discard(session)
-            session.stall.stop(now, session.outbox.taken())
-            session.release()
-            if session.stall.is_exhausted(now):
-                self.cut(session)
-
-    def _wake(self, outbox: Outbox) -> None:
-        if not self._to_flush:
-            self._effects.wake()
-        self._to_flush.append(outbox)
-
-
-def _check_event_id(event_id: str) -> None:
-    size = len(event_id.encode())
-    if not 0 < size <= MAX_EVENT_ID_BYTES:
-        raise Refused("invalid_event_id", size=size)
-
-
-def _denied(session: Session, what: str, **mark: Any) -> Refused:
-    return Refused("permission_denied", who=session.name, what=what, **mark)
-
 
 def _error(
     code: str,
@@ -549,12 +409,3 @@ def _error(
     missed = params.get("missed", UNSET)
     message = KiteError(code, **params).english
     return Error(code=code, message=message, id=id, event_id=event_id, missed=missed)
-
-
-def _module_id(data: msgspec.Raw) -> str | None:
-    try:
-        content = json.loads(bytes(data)) if len(data) else None
-    except ValueError:
-        return None
-    found = content.get("module_id") if isinstance(content, dict) else None
-    return found if isinstance(found, str) else None
