@@ -68,28 +68,30 @@ class Board:
             return state.phase in (Phase.STARTING, Phase.RUNNING)
         return state.phase is Phase.RUNNING
 
-    def want(self, state: ModuleState) -> list[Action]:
-        """Let a module run, with all it depends on but what a request stopped."""
-        actions = self._enlist(state)
+    def want(self, state: ModuleState, *, revive: bool = False) -> None:
+        """Let a module run, with all it depends on but what a request stopped.
+
+        Args:
+            revive: what it depends on is tried at once, too, where it backs off or has failed.
+        """
+        self._enlist(state)
         for needed in self.requirements(state.plan.name):
             stopped_by_request = needed.desired.by_request and not needed.desired.running
-            if not stopped_by_request and not needed.wanted:
-                actions += self._enlist(needed)
-        return actions
+            if not stopped_by_request and (revive or not needed.wanted):
+                self._enlist(needed)
 
-    def _enlist(self, state: ModuleState) -> list[Action]:
+    def _enlist(self, state: ModuleState) -> None:
         state.wanted = True
         if state.plan.problem is not None or state.plan.config_state is ConfigState.DISABLED:
-            return []
+            return
         if state.phase in (Phase.STOPPED, Phase.BACKING_OFF, Phase.FAILED) and not state.completed:
             state.move(Phase.WAITING)
-        return []
 
     def start_those_who_may(self, now: float) -> list[Action]:
         """Spawn every waiting module whose conditions are met, as far as there are places."""
         if not self.doors_open or self.ending is not None:
             return []
-        actions: list[Action] = []
+        actions = self._fail_those_who_cannot()
         places = self.concurrency - sum(s.phase is Phase.STARTING for s in self.states.values())
         for state in self.states.values():
             if places <= 0:
@@ -98,6 +100,15 @@ class Board:
                 actions += self._spawn(state, now)
                 places -= 1
         return actions
+
+    def _fail_those_who_cannot(self) -> list[Action]:
+        """What ran when its manifest broke is found out when it is to start again."""
+        return [
+            action
+            for state in self.states.values()
+            if state.phase is Phase.WAITING
+            for action in fail_as_written(state)
+        ]
 
     def _spawn(self, state: ModuleState, now: float) -> list[Action]:
         name, number = state.plan.name, state.life.number + 1
@@ -141,3 +152,22 @@ def settle(state: ModuleState, code: str | None = None, **params: object) -> lis
         return []
     op, state.op = state.op, None
     return [Settle(op=op, code=code, params={"module": state.plan.name, **params})]
+
+
+def fail_as_written(state: ModuleState) -> list[Action]:
+    """A module whose plan has a problem cannot run: it is `failed` until a rescan finds it mended."""
+    problem = state.plan.problem
+    if problem is None:
+        return []
+    state.problem = problem
+    if state.phase is not Phase.FAILED:
+        state.move(Phase.FAILED)
+    state.deadline = None
+    state.given_up = False
+    fields = {"reason": problem.code, "error": problem.message}
+    told = {"module_id": state.plan.name, "life": state.life.number, **fields}
+    return [
+        Record(event="failed", module=state.plan.name, fields=fields),
+        Publish(subject="module.failed", data=told),
+        *settle(state, "failed", detail=problem.message),
+    ]

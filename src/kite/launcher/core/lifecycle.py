@@ -108,6 +108,7 @@ class ModuleState:
             depends on it.
         deadline: the instant at which the phase ends by itself.
         completed: a job that ended with exit 0 in this run.
+        given_up: it stands in `failed` because it crashed or missed its launch timeout too often.
         removed: its folder is gone; it is forgotten when it has stopped.
         op: who waits for the outcome of the last operation.
     """
@@ -122,6 +123,7 @@ class ModuleState:
     deadline: float | None = None
     next_run: float | None = None
     completed: bool = False
+    given_up: bool = False
     removed: bool = False
     problem: Problem | None = None
     op: int | None = None
@@ -135,6 +137,7 @@ class ModuleState:
             )
         self.phase = phase
         self.deadline = deadline
+        self.given_up = False
 
     @property
     def actual_state(self) -> str:
@@ -149,6 +152,11 @@ class ModuleState:
                 return phase.value
 
     @property
+    def is_stopping_for_good(self) -> bool:
+        """Whether it is being ended and nothing follows."""
+        return self.phase in STOPPING and self.stop is not None and self.stop.after is After.STOP
+
+    @property
     def failed_by_crash(self) -> bool:
         """Whether it counts for `max_failed_modules`."""
-        return self.phase is Phase.FAILED and self.history.give_ups > 0
+        return self.phase is Phase.FAILED and self.given_up

@@ -36,13 +36,17 @@ def spawn_failed(board: Board, fact: SpawnFailed) -> list[Action]:
     """No process could be made: nothing to restart until somebody mends it."""
     state = board.states[fact.module]
     code, message = fact.problem.code, fact.problem.message
-    state.problem = fact.problem
-    state.life.pid = None
-    state.move(Phase.FAILED)
     about = {"life": fact.life, "reason": code, "error": message}
-    return [
+    actions: list[Action] = [
         RetireLife(module=fact.module, life=fact.life),
         Record(event="start_failed", module=fact.module, fields={**about, "code": code}),
+    ]
+    if state.phase is not Phase.STARTING:  # its end was asked for in the meantime
+        return actions + (sweep(state) if state.phase is not Phase.SWEEPING else [])
+    state.problem = fact.problem
+    state.move(Phase.FAILED)
+    return [
+        *actions,
         Publish(subject="module.failed", data={"module_id": fact.module, **about}),
         *settle(state, "failed", detail=message),
     ]
@@ -112,11 +116,11 @@ def exited(board: Board, fact: Exited, now: float) -> list[Action]:
         actions += sweep(state)
     elif state.phase in (Phase.ASKED, Phase.CLEANING, Phase.ENDING):
         # Its children were asked with it and may take a moment to follow.
-        left = (
-            CHILDREN_GRACE
-            if state.stop is None or state.stop.bound is None
-            else state.stop.bound - now
-        )
+        bounds = [
+            state.stop.bound if state.stop is not None else None,
+            board.ending.deadline if board.ending is not None else None,
+        ]
+        left = min((bound - now for bound in bounds if bound is not None), default=CHILDREN_GRACE)
         actions += sweep(state, grace=max(0.0, min(CHILDREN_GRACE, left)))
     return actions
 
@@ -142,7 +146,11 @@ def tree_gone(board: Board, fact: TreeGone, now: float) -> list[Action]:
             record = Record(event="restarting", module=state.plan.name, fields=restarting)
             return [*actions, record, *board.start_those_who_may(now)]
         case After.STOP:
-            reason = state.stop.reason if state.stop else "stop_requested"
+            reason = "stop_requested"
+            if state.stop is not None:
+                reason = state.stop.reason
+            elif board.ending is not None:  # it fell before its turn came
+                reason = board.ending.reason
             state.move(Phase.STOPPED)
             return [*_stopped(state, reason), *settle(state)]
 
@@ -224,6 +232,7 @@ def _give_up(board: Board, state: ModuleState, retry_in: float | None, now: floa
     state.problem = _explain(state, count)
     message = state.problem.message
     state.move(Phase.FAILED, deadline=None if retry_in is None else now + retry_in)
+    state.given_up = True
     fields = {"life": state.life.number, "reason": reason, **how(state), "retry_in": retry_in}
     actions: list[Action] = [
         Record(event="failed", module=name, fields={**fields, "error": message}),

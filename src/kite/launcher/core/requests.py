@@ -13,7 +13,8 @@ from kite.launcher.core.stopping import begin_stop
 def start(board: Board, fact: StartRequested, now: float) -> list[Action]:
     """Start a module by name, with what it depends on. Failures are forgotten."""
     state = board.states[fact.module]
-    if refusal := _refuse_start(board, state):
+    is_there = state.phase in (Phase.STARTING, Phase.RUNNING)
+    if refusal := _refuse_start(board, state, is_there=is_there):
         return _refuse(fact.op, state, *refusal)
     actions = _take_over(state, fact.op)
     actions += _desire(state, running=True)
@@ -31,7 +32,8 @@ def start(board: Board, fact: StartRequested, now: float) -> list[Action]:
             pass
     for needed in board.requirements(fact.module):
         needed.history.clear()
-    return actions + board.want(state) + board.start_those_who_may(now)
+    board.want(state, revive=True)
+    return actions + board.start_those_who_may(now)
 
 
 def stop(board: Board, fact: StopRequested, now: float) -> list[Action]:
@@ -67,9 +69,7 @@ def stop(board: Board, fact: StopRequested, now: float) -> list[Action]:
 def restart(board: Board, fact: RestartRequested, now: float) -> list[Action]:
     """Restart a module by name; its dependents run on."""
     state = board.states[fact.module]
-    stopped = state.phase is Phase.STOPPED or (
-        state.phase in STOPPING and state.stop is not None and state.stop.after is After.STOP
-    )
+    stopped = state.phase is Phase.STOPPED or state.is_stopping_for_good
     if stopped and not fact.revive and state.plan.config_state is not ConfigState.DISABLED:
         return _refuse(fact.op, state, "stopped", {})
     if stopped or state.phase not in (Phase.STARTING, Phase.RUNNING):
@@ -83,18 +83,35 @@ def restart(board: Board, fact: RestartRequested, now: float) -> list[Action]:
     return actions + begin_stop(state, plan, now)
 
 
-def _refuse_start(board: Board, state: ModuleState) -> tuple[str, dict[str, object]] | None:
+def _refuse_start(
+    board: Board, state: ModuleState, *, is_there: bool = False
+) -> tuple[str, dict[str, object]] | None:
+    """Why a module may not be started; one that is there already needs nothing but to be let be."""
+    if state.removed:
+        return "unknown_module", {}
     if state.plan.config_state is ConfigState.DISABLED:
         return "module_disabled", {}
-    if state.plan.problem is not None:
-        return "failed", {"detail": state.plan.problem.message}
     if board.ending is not None:
         return "stopping", {}
+    return None if is_there else _what_bars(board, state)
+
+
+def _what_bars(board: Board, state: ModuleState) -> tuple[str, dict[str, object]] | None:
+    """What would keep a new life of the module from coming up."""
+    if state.plan.problem is not None:
+        return "failed", {"detail": state.plan.problem.message}
     for needed in board.requirements(state.plan.name):
         by_request = needed.desired.by_request and not needed.desired.running
         if by_request and needed.phase is not Phase.RUNNING:
             return "dependency_stopped", {"dependency": needed.plan.name}
     return None
+
+
+def start_again(state: ModuleState) -> list[Action]:
+    """What is being stopped shall run after all: it starts when the old life is gone."""
+    actions = _take_over(state, None)
+    _then(state, After.START)
+    return actions
 
 
 def _refuse(

@@ -12,7 +12,7 @@ from typing import assert_never
 
 from kite.launcher.core import outcomes, requests, stopping
 from kite.launcher.core.actions import Action, EverythingStopped, KeepDesired, Publish, Record
-from kite.launcher.core.board import Board, settle
+from kite.launcher.core.board import Board, fail_as_written, settle
 from kite.launcher.core.facts import (
     BackboneLost,
     BackboneRestored,
@@ -38,7 +38,7 @@ from kite.launcher.core.facts import (
     TreeGone,
     WaitingSkipped,
 )
-from kite.launcher.core.lifecycle import LIVE, ModuleState, Phase, Stop
+from kite.launcher.core.lifecycle import LIVE, After, ModuleState, Phase, Stop
 from kite.launcher.core.plan import ConfigState, Plan, settle_desired
 
 
@@ -141,14 +141,19 @@ class Supervisor:
             actions += self._take_plan(plan, now, start=fact.start)
         for name in [name for name in board.states if name not in found]:
             board.states[name].removed = True
-            request = StopRequested(module=name, reason="removed", by_request=False)
-            actions += requests.stop(board, request, now) + self._forget_removed(name)
+            if not board.states[name].is_stopping_for_good:
+                request = StopRequested(module=name, reason="removed", by_request=False)
+                actions += requests.stop(board, request, now)
+            actions += self._forget_removed(name)
         # Start order is the order of the plans, which the shell sorts by dependency.
         board.states = {n: board.states[n] for n in [*(p.name for p in fact.plans), *board.states]}
         for state in list(board.states.values()):
-            at_rest = state.phase in (Phase.STOPPED, Phase.FAILED) and not state.failed_by_crash
-            if fact.start and state.wanted and at_rest:
+            if not fact.start or not state.wanted or board.ending is not None:
+                continue
+            if state.phase in (Phase.STOPPED, Phase.FAILED) and not state.failed_by_crash:
                 board.want(state)
+            elif state.is_stopping_for_good:  # it was disabled or gone for a moment
+                actions += requests.start_again(state)
         return actions + board.start_those_who_may(now)
 
     def _take_plan(self, plan: Plan, now: float, *, start: bool) -> list[Action]:
@@ -165,10 +170,12 @@ class Supervisor:
         if before.config_state is not plan.config_state:
             actions += _state_changed(before, plan)
         if plan.config_state is ConfigState.DISABLED and state.phase is not Phase.STOPPED:
+            if state.is_stopping_for_good:
+                return actions
             request = StopRequested(module=name, reason="disabled", by_request=False)
             return actions + requests.stop(board, request, now)
         actions += self._take_problem(state)
-        if start and desired.running and not plan.is_scheduled:
+        if start and desired.running and not plan.is_scheduled and board.ending is None:
             state.wanted = True
         return actions
 
@@ -183,19 +190,10 @@ class Supervisor:
             return []
         if not resting or state.problem == problem:
             return []
-        state.problem = problem
         if state.plan.config_state is ConfigState.DISABLED:
+            state.problem = problem
             return []
-        if state.phase is not Phase.FAILED:
-            state.move(Phase.FAILED)
-        state.deadline = None
-        fields = {"reason": problem.code, "error": problem.message}
-        told = {"module_id": state.plan.name, "life": state.life.number, **fields}
-        return [
-            Record(event="failed", module=state.plan.name, fields=fields),
-            Publish(subject="module.failed", data=told),
-            *settle(state, "failed", detail=problem.message),
-        ]
+        return fail_as_written(state)
 
     def _forget_removed(self, name: str) -> list[Action]:
         state = self._board.states.get(name)
@@ -209,7 +207,8 @@ class Supervisor:
             return []
         state.completed = False
         state.history.clear()
-        return self._board.want(state) + self._board.start_those_who_may(now)
+        self._board.want(state)
+        return self._board.start_those_who_may(now)
 
     def _cleaned(self, fact: ShutdownReady, now: float) -> list[Action]:
         state = self._board.states[fact.module]
@@ -262,6 +261,10 @@ class Supervisor:
         actions: list[Action] = []
         for state in self._board.states.values():
             if state.phase in LIVE and state.phase is not Phase.SWEEPING:
+                if state.stop is None and self._board.ending is not None:
+                    state.stop = Stop(
+                        reason=self._board.ending.reason, timeout=0.0, after=After.STOP
+                    )
                 actions += stopping.sweep(state)
         return actions
 

@@ -1,0 +1,451 @@
+"""What becomes of a life: ready, crashed, timed out, done, given up."""
+
+from __future__ import annotations
+
+import pytest
+from supervised import Desk, plan
+
+from kite.launcher.core import actions as act
+from kite.launcher.core import facts
+from kite.launcher.core.lifecycle import Phase
+from kite.launcher.core.plan import ConfigState, Policy, Problem, ReadyBy, RestartRule
+
+NOT_FOUND = Problem(code="spawn_failed", text="no such program")
+
+
+def job(name: str, *needs: str, policy: Policy = Policy.ON_FAILURE, **more: object) -> object:
+    return plan(
+        name,
+        *needs,
+        ready_by=ReadyBy.PROCESS,
+        launch_timeout=None,
+        restart=RestartRule(policy=policy),
+        is_job=True,
+        **more,
+    )
+
+
+def one(rule: RestartRule | None = None, **more: object) -> Desk:
+    desk = Desk(plan("m", restart=rule or RestartRule(), **more))
+    desk.up("m")
+    return desk
+
+
+# -- ready ------------------------------------------------------------------------------------
+
+
+def test_ready_is_told_once() -> None:
+    desk = Desk(plan("m"))
+    desk.spawned("m")
+    desk.wait(2.5)
+    desk.ready("m")
+    assert desk.published("module.started") == [{"module_id": "m", "life": 1, "pid": 4000}]
+    [record] = desk.pick(act.Record)
+    assert (record.event, record.fields) == ("started", {"life": 1, "pid": 4000, "seconds": 2.5})
+    assert desk.pick(act.WelcomeLife) == [act.WelcomeLife(module="m", life=1)]
+    assert desk.ready("m") == []
+
+
+def test_a_job_is_running_as_soon_as_its_process_exists_and_has_no_launch_timeout() -> None:
+    desk = Desk(job("m"))
+    assert desk.supervisor.next_deadline() is None
+    op = desk.start("m")
+    desk.spawned("m")
+    assert desk.phase("m") is Phase.RUNNING
+    assert desk.outcome(op) == "done"
+
+
+def test_a_word_of_readiness_after_the_end_began_changes_nothing() -> None:
+    desk = Desk(plan("m"))
+    desk.spawned("m")
+    desk.stop("m")
+    assert desk.ready("m") == []
+    assert desk.phase("m") is Phase.ENDING
+
+
+# -- crashes ----------------------------------------------------------------------------------
+
+
+def test_a_crash_is_swept_told_and_answered_at_once() -> None:
+    desk = one()
+    desk.exited("m", signal=11)
+    assert desk.last == [
+        act.Record(event="exited", module="m", fields={"life": 1, "signal": 11}),
+        act.RetireLife(module="m", life=1),
+        act.EndTree(module="m", life=1, grace=0.0),
+    ]
+    assert desk.state("m").actual_state == "backing_off"
+    desk.gone("m")
+    assert desk.published("module.stopped") == [
+        {"module_id": "m", "life": 1, "reason": "crashed", "signal": 11}
+    ]
+    assert desk.records() == ["restarting m", "starting m"]
+    assert desk.spawns() == ["m"]
+    assert desk.life("m") == 2
+
+
+def test_the_delays_of_a_window_grow_and_the_third_failure_gives_up() -> None:
+    desk = one(RestartRule(max=5, window=1000, initial=1, factor=3, cap=5))
+    delays = []
+    for _ in range(4):
+        desk.crash("m")
+        due = desk.supervisor.next_deadline()
+        waits = desk.phase("m") is Phase.BACKING_OFF
+        delays.append(due - desk.now if waits and due is not None else 0.0)
+        desk.wait(delays[-1])
+        assert desk.phase("m") is Phase.STARTING
+        desk.up("m")
+    assert delays == [0.0, 1.0, 3.0, 5.0]
+    desk.crash("m")
+    assert desk.phase("m") is Phase.FAILED
+
+
+def test_giving_up_says_so_and_settles_whoever_waits() -> None:
+    desk = one(RestartRule(max=1, window=60))
+    op = desk.restart("m")
+    desk.exited("m", 0)
+    desk.gone("m")
+    desk.spawned("m")
+    desk.crash("m", 3)
+    assert desk.outcome(op) == "failed"
+    [told] = desk.published("module.failed")
+    assert told["reason"] == "crashed"
+    assert told["exit_code"] == 3
+    assert told["retry_in"] == 60.0
+    assert "3" in told["error"]
+    assert desk.state("m").problem is not None
+    assert desk.state("m").desired.running, "giving up is nobody's wish"
+    assert desk.pick(act.KeepDesired) == []
+
+
+@pytest.mark.parametrize(
+    ("fall", "code"),
+    [
+        (lambda desk: desk.exited("m", 3), "gave_up_exit"),
+        (lambda desk: desk.exited("m", signal=9), "gave_up_signal"),
+    ],
+)
+def test_the_error_says_how_it_fell(fall: object, code: str) -> None:
+    desk = one(RestartRule(max=1))
+    fall(desk)  # type: ignore[operator]
+    desk.gone("m")
+    problem = desk.state("m").problem
+    assert problem is not None
+    assert problem.code == code
+    assert "{" not in problem.message
+
+
+def test_failures_of_an_earlier_window_do_not_count() -> None:
+    desk = one(RestartRule(max=2, window=60))
+    for _ in range(5):
+        desk.crash("m")
+        assert desk.spawns() == ["m"]
+        desk.up("m")
+        desk.wait(60.0)
+
+
+def test_tries_after_giving_up_grow_apart_and_one_failure_is_enough() -> None:
+    desk = one(RestartRule(max=2))
+    desk.crash("m")
+    desk.spawned("m")
+    desk.crash("m")
+    for retry in (60.0, 120.0, 240.0, 480.0, 960.0, 1800.0, 1800.0):
+        assert desk.phase("m") is Phase.FAILED
+        due = desk.supervisor.next_deadline()
+        assert due is not None
+        assert due - desk.now == retry
+        desk.wait(retry - 0.001)
+        assert desk.phase("m") is Phase.FAILED
+        desk.wait(0.001)
+        assert desk.phase("m") is Phase.STARTING
+        desk.spawned("m")
+        desk.crash("m")
+
+
+def test_a_module_that_was_stable_again_has_its_whole_budget_back() -> None:
+    desk = one(RestartRule(max=2, window=60))
+    desk.crash("m")
+    desk.up("m")
+    desk.crash("m")
+    desk.wait(60)
+    desk.up("m")
+    desk.wait(60)
+    desk.crash("m")
+    assert desk.phase("m") is Phase.STARTING
+    assert desk.state("m").history.give_ups == 0
+
+
+def test_retry_false_is_final() -> None:
+    desk = one(RestartRule(max=1, retry=False))
+    desk.crash("m")
+    assert desk.supervisor.next_deadline() is None
+    desk.wait(100_000)
+    assert desk.phase("m") is Phase.FAILED
+
+
+# -- launch timeouts --------------------------------------------------------------------------
+
+
+def test_a_missed_launch_timeout_is_a_failure_and_never_a_start() -> None:
+    desk = Desk(plan("b", launch_timeout=4.0), plan("a", "b"))
+    desk.spawned("b")
+    desk.wait(3.999)
+    assert desk.phase("b") is Phase.STARTING
+    desk.wait(0.001)
+    assert desk.records() == ["start_failed b"]
+    assert desk.pick(act.SignalStop) == [act.SignalStop(module="b", life=1)]
+    assert desk.state("b").actual_state == "stopping"
+    desk.exited("b", 0)
+    desk.gone("b")
+    assert desk.spawns() == ["b"], "an exit 0 does not make it a success"
+    assert desk.phase("a") is Phase.WAITING
+    assert not [d for a in desk.log for d in desk.published("module.started", [a])]
+
+
+@pytest.mark.parametrize("policy", [Policy.ON_FAILURE, Policy.NEVER])
+def test_a_missed_launch_timeout_with_exit_0_completes_nothing(policy: Policy) -> None:
+    desk = Desk(plan("b", restart=RestartRule(policy=policy)), plan("a", "b:completed"))
+    desk.spawned("b")
+    desk.wait(15)
+    desk.exited("b", 0)
+    desk.gone("b")
+    assert not desk.state("b").completed
+    assert desk.phase("a") is Phase.WAITING
+    assert desk.phase("b") is (Phase.FAILED if policy is Policy.NEVER else Phase.STARTING)
+
+
+@pytest.mark.parametrize(("stop_timeout", "kill"), [(0.5, 0.5), (60.0, 5.0)])
+def test_what_missed_its_launch_timeout_is_killed(stop_timeout: float, kill: float) -> None:
+    desk = Desk(plan("m", stop_timeout=stop_timeout))
+    desk.spawned("m")
+    desk.wait(15)
+    desk.wait(kill - 0.001)
+    assert desk.phase("m") is Phase.ENDING
+    desk.wait(0.001)
+    assert desk.pick(act.EndTree) == [act.EndTree(module="m", life=1)]
+
+
+def test_launch_timeouts_are_named_when_given_up() -> None:
+    desk = Desk(plan("m", restart=RestartRule(max=1)))
+    desk.spawned("m")
+    desk.wait(15)
+    desk.exited("m", signal=15)
+    desk.gone("m")
+    problem = desk.state("m").problem
+    assert problem is not None
+    assert problem.code == "gave_up_launch_timeout"
+    assert "15" in problem.message
+
+
+# -- health -----------------------------------------------------------------------------------
+
+
+def test_an_unhealthy_life_is_asked_to_stop_and_counts_as_a_failure() -> None:
+    desk = one()
+    desk.tell(facts.BecameUnhealthy(module="m", life=1, detail="500"))
+    [asked] = desk.pick(act.AskToStop)
+    assert asked.reason == "unhealthy"
+    assert desk.tell(facts.BecameUnhealthy(module="m", life=1, detail="500")) == []
+    desk.exited("m", 0)
+    desk.gone("m")
+    assert desk.spawns() == ["m"]
+    assert len(desk.state("m").history.failures) == 1
+
+
+# -- policies ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("policy", "status", "phase"),
+    [
+        (Policy.ALWAYS, 0, Phase.STARTING),
+        (Policy.ALWAYS, 1, Phase.STARTING),
+        (Policy.ON_FAILURE, 0, Phase.STOPPED),
+        (Policy.ON_FAILURE, 1, Phase.STARTING),
+        (Policy.NEVER, 0, Phase.STOPPED),
+        (Policy.NEVER, 1, Phase.FAILED),
+    ],
+)
+def test_the_restart_policies(policy: Policy, status: int, phase: Phase) -> None:
+    desk = one(RestartRule(policy=policy))
+    desk.crash("m", status)
+    assert desk.phase("m") is phase
+    assert desk.state("m").completed == (phase is Phase.STOPPED)
+
+
+def test_never_means_not_even_later() -> None:
+    desk = one(RestartRule(policy=Policy.NEVER))
+    desk.crash("m", 1)
+    desk.wait(1_000_000)
+    assert desk.phase("m") is Phase.FAILED
+
+
+def test_a_signal_is_no_exit_0() -> None:
+    desk = one(RestartRule(policy=Policy.NEVER))
+    desk.exited("m", signal=15)
+    desk.gone("m")
+    assert desk.phase("m") is Phase.FAILED
+
+
+def test_a_finished_job_lets_those_start_who_wait_for_it() -> None:
+    desk = Desk(job("j"), plan("a", "j:completed"), plan("b", "j"), concurrency=1)
+    desk.spawned("j")
+    assert desk.spawns() == ["b"], "a running job is ready"
+    desk.spawned("b")
+    desk.ready("b")
+    desk.crash("j", 0)
+    assert desk.published("module.stopped")[0]["reason"] == "completed"
+    assert desk.spawns() == ["a"]
+
+
+def test_a_failed_job_lets_nobody_start() -> None:
+    desk = Desk(job("j", policy=Policy.NEVER), plan("a", "j:completed"))
+    desk.spawned("j")
+    desk.crash("j", 2)
+    assert desk.phase("a") is Phase.WAITING
+
+
+# -- who does not count -----------------------------------------------------------------------
+
+
+def test_exits_while_the_backbone_is_away_restart_without_being_counted() -> None:
+    desk = one(RestartRule(max=1))
+    desk.tell(facts.BackboneLost())
+    for _ in range(5):
+        desk.crash("m")
+        assert desk.spawns() == ["m"]
+        desk.up("m")
+    assert desk.state("m").history.failures == []
+    desk.tell(facts.BackboneRestored())
+    desk.crash("m")
+    assert desk.phase("m") is Phase.FAILED
+
+
+def test_what_cannot_come_up_without_the_backbone_does_not_spin() -> None:
+    desk = one()
+    desk.tell(facts.BackboneLost())
+    desk.crash("m")
+    desk.spawned("m")
+    desk.crash("m")
+    assert desk.phase("m") is Phase.BACKING_OFF
+    desk.wait(0.5)
+    assert desk.phase("m") is Phase.STARTING
+    assert desk.state("m").history.failures == []
+
+
+def test_one_that_fell_in_the_outage_is_not_counted_when_it_is_swept_after_it() -> None:
+    desk = one(RestartRule(max=1))
+    desk.tell(facts.BackboneLost())
+    desk.exited("m", 1)
+    desk.tell(facts.BackboneRestored())
+    desk.gone("m")
+    assert desk.spawns() == ["m"]
+
+
+# -- no process at all ------------------------------------------------------------------------
+
+
+def test_a_missing_program_is_not_tried_again_until_somebody_asks() -> None:
+    desk = Desk(plan("m"))
+    op = desk.start("m")
+    desk.tell(facts.SpawnFailed(module="m", life=1, problem=NOT_FOUND))
+    assert desk.outcome(op) == "failed"
+    assert desk.records() == ["start_failed m"]
+    assert desk.pick(act.RetireLife) == [act.RetireLife(module="m", life=1)]
+    desk.wait(100_000)
+    assert desk.phase("m") is Phase.FAILED
+    desk.scan(plan("m"))
+    assert desk.spawns() == ["m"]
+    desk.tell(facts.SpawnFailed(module="m", life=2, problem=NOT_FOUND))
+    desk.start("m")
+    assert desk.spawns() == ["m"]
+
+
+def test_a_missing_program_does_not_count_for_giving_up_the_system() -> None:
+    desk = Desk(plan("a"), plan("b"), max_failed=1)
+    for name in ("a", "b"):
+        desk.tell(facts.SpawnFailed(module=name, life=1, problem=NOT_FOUND))
+    assert not [a for a in desk.log if isinstance(a, act.GiveUpSystem)]
+
+
+def test_a_program_that_went_missing_after_a_crash_is_found_by_a_rescan() -> None:
+    """It was given up once; what it stands in `failed` for now is another thing."""
+    desk = one(RestartRule(max=1))
+    desk.crash("m")
+    desk.wait(60)
+    desk.tell(facts.SpawnFailed(module="m", life=2, problem=NOT_FOUND))
+    assert not desk.state("m").failed_by_crash
+    desk.scan(plan("m", restart=RestartRule(max=1)))
+    assert desk.spawns() == ["m"]
+
+
+def test_a_process_that_could_not_be_made_after_its_stop_was_asked_for() -> None:
+    desk = Desk(plan("m"))
+    op = desk.stop("m")
+    desk.tell(facts.SpawnFailed(module="m", life=1, problem=NOT_FOUND))
+    assert desk.pick(act.EndTree) == [act.EndTree(module="m", life=1)]
+    desk.gone("m")
+    assert (desk.phase("m"), desk.outcome(op)) == (Phase.STOPPED, "done")
+
+
+# -- too many ---------------------------------------------------------------------------------
+
+
+def test_three_enabled_modules_failed_at_the_same_moment_end_the_system() -> None:
+    rule = RestartRule(max=1)
+    manual = {"config_state": ConfigState.MANUAL}
+    desk = Desk(
+        *(plan(name, restart=rule) for name in "abcd"),
+        plan("man", restart=rule, **manual),
+        plan("broken", problem=NOT_FOUND),
+        max_failed=3,
+    )
+    desk.start("man")
+    desk.up(*"abcd", "man")
+    desk.crash("man")
+    desk.crash("a")
+    desk.crash("b")
+    assert not desk.pick(act.GiveUpSystem)
+    desk.start("a")  # one is up again: two at the same moment
+    desk.up("a")
+    desk.crash("c")
+    assert not desk.pick(act.GiveUpSystem)
+    desk.crash("d")
+    assert desk.pick(act.GiveUpSystem) == [act.GiveUpSystem(failed=("b", "c", "d"))]
+    desk.crash("a")
+    assert not desk.pick(act.GiveUpSystem), "it is said once"
+
+
+def test_zero_means_never() -> None:
+    desk = Desk(*(plan(name, restart=RestartRule(max=1)) for name in "abcdef"), max_failed=0)
+    desk.up(*"abcdef")
+    for name in "abcdef":
+        desk.crash(name)
+    assert not [a for a in desk.log if isinstance(a, act.GiveUpSystem)]
+
+
+# -- manifests that break while the module runs ------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_module_whose_manifest_broke_runs_on_and_is_not_spawned_again(status: int) -> None:
+    broken = Problem(code="unreadable_manifest", text="line 3: no")
+    desk = one()
+    desk.scan(plan("m", problem=broken))
+    assert desk.phase("m") is Phase.RUNNING
+    desk.crash("m", status)
+    assert (desk.phase("m"), desk.spawns()) == (Phase.FAILED, [])
+    assert desk.state("m").problem == broken
+    desk.wait(100_000)
+    assert desk.phase("m") is Phase.FAILED
+    desk.scan(plan("m"))
+    assert desk.spawns() == ["m"]
+
+
+def test_a_restart_that_finds_the_manifest_broken_ends_in_failed() -> None:
+    desk = one()
+    op = desk.restart("m")
+    desk.scan(plan("m", problem=NOT_FOUND))
+    desk.exited("m")
+    desk.gone("m")
+    assert (desk.phase("m"), desk.outcome(op)) == (Phase.FAILED, "failed")
