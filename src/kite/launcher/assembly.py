@@ -123,7 +123,12 @@ class Assembly:
             on_phase=self._phase,
         )
         watch = self._console.event if self._console and self._options.verbose else None
-        hub = HubLink(on_event=launcher.hear, instance=self.instance.id, watch=watch)
+        hub = HubLink(
+            on_event=launcher.hear,
+            on_lost=launcher.hub_lost,
+            instance=self.instance.id,
+            watch=watch,
+        )
         cores = CoreRunner(
             around,
             sockets=self._sockets,

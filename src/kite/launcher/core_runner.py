@@ -18,6 +18,7 @@ from kite.launcher.core.backbone import (
     ConnectHub,
     CoreExited,
     CoreFact,
+    CoreLost,
     CoreReady,
     CoreSpoke,
     EndCore,
@@ -85,16 +86,16 @@ class CoreRunner:
         name, number = action.name, action.life
         around, instance = self._around, self._around.instance
         folder = PACKAGE / name
-        spec = Spawn(
-            instance=instance.id,
-            module=name,
-            life=number,
-            argv=(sys.executable, "-m", f"kite.{name}.entry"),
-            cwd=folder,
-            env={**inherited_environment(os.environ), **instance.variables(name, folder)},
-            listener=self._sockets[name],
-        )
         try:
+            spec = Spawn(
+                instance=instance.id,
+                module=name,
+                life=number,
+                argv=(sys.executable, "-m", f"kite.{name}.entry"),
+                cwd=folder,
+                env={**inherited_environment(os.environ), **instance.variables(name, folder)},
+                listener=self._sockets[name],
+            )
             life = RunningLife(
                 spec,
                 logs=around.logs,
@@ -140,6 +141,16 @@ class CoreRunner:
         """Connect the Launcher; the Hub then opens to everybody and says that it is ready."""
         self._help(HUB, self._hub.connect(self.ws_endpoint, self._launcher_ws_token), "connect")
         del action
+
+    def reconnect_hub(self, on_connected: Callable[[], None]) -> None:
+        """The Launcher's connection is gone: if that Hub lives on, connect to it again."""
+
+        async def reconnect() -> None:
+            await self._hub.connect(self.ws_endpoint, self._launcher_ws_token)
+            on_connected()
+
+        if self.pid(HUB) is not None:
+            self._help(HUB, reconnect(), "reconnect")
 
     def end(self, action: EndCore) -> None:
         """End its process and nothing else."""
@@ -198,6 +209,7 @@ class CoreRunner:
         life = self._lives.get(name)
         if life is None or life.number != number:
             return
+        self._feed(CoreLost(name, number))
         self._around.start_task(self._sweep_and_tell(life, how), name=f"sweep {name}")
 
     async def _sweep_and_tell(self, life: RunningLife, how: Exit) -> None:

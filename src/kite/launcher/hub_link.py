@@ -43,6 +43,7 @@ class HubLink:
     Args:
         on_event: called with each event of `HEARD`, in order.
         instance: goes into the ids of events, so that they are unique over Launchers.
+        on_lost: called when the connection breaks that was there, as a rule because the Hub has died.
         watch: called with every event there is (for `kite up -v`), or None.
     """
 
@@ -50,10 +51,12 @@ class HubLink:
         self,
         *,
         on_event: Callable[[Event], None],
+        on_lost: Callable[[], None],
         instance: str,
         watch: Callable[[Event], None] | None = None,
     ) -> None:
         self._on_event = on_event
+        self._on_lost = on_lost
         self._watch = watch
         self._instance = instance
         self._published = 0
@@ -76,21 +79,36 @@ class HubLink:
         """Connect and subscribe; keeps trying until it succeeds or is cancelled."""
         while True:
             try:
-                connection = await HubConnection.open(
-                    endpoint, token, on_event=self._received, on_lost=self._lost
-                )
-                await connection.subscribe(HEARD)
-                if self._watch is not None:
-                    await connection.subscribe([">"], observe=True)
+                self._connection = await self._open(endpoint, token)
             except KiteError as failure:
                 # Not served yet, or refused by a life that is about to end: its exit cancels this.
                 _log.debug("hub.not_connected error=%s", failure)
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
-            self._connection = connection
             if self._is_overdue:
                 self._flush()
             return
+
+    async def _open(self, endpoint: str, token: str) -> HubConnection:
+        connection: HubConnection | None = None
+
+        def lost(how: Lost) -> None:
+            if connection is not None and self._connection is connection:
+                self._lost(how)  # else nobody relies on it yet, or any more
+
+        connection = await HubConnection.open(
+            endpoint, token, on_event=self._received, on_lost=lost
+        )
+        try:
+            await connection.subscribe(HEARD)
+            if self._watch is not None:
+                await connection.subscribe([">"], observe=True)
+            if not connection.is_open:
+                raise Unavailable("not_ready", what="the event hub")
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
 
     def release(self, connected_before: set[str]) -> None:
         """The Hub has said that it is ready: kept events go out when these modules are back."""
@@ -124,7 +142,8 @@ class HubLink:
         if self._timer is not None:
             self._timer.cancel()
         if self._connection is not None:
-            connection, self._connection = self._connection, None
+            connection = self._connection
+            self._hold()
             await connection.close()
 
     def _flush(self) -> None:
@@ -192,6 +211,12 @@ class HubLink:
             self._watch(event)
 
     def _lost(self, lost: Lost) -> None:
+        self._hold()
+        _log.info("hub.lost code=%s reason=%s", lost.code, lost.reason)
+        self._on_lost()
+
+    def _hold(self) -> None:
+        """There is no connection: what is published from now on is kept."""
         self._connection = None
         self._holding = True
         self._is_overdue = False
@@ -202,4 +227,3 @@ class HubLink:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        _log.info("hub.lost code=%s reason=%s", lost.code, lost.reason)

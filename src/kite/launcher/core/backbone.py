@@ -74,8 +74,15 @@ class CoreReady(msgspec.Struct, frozen=True):
     life: int
 
 
+class CoreLost(msgspec.Struct, frozen=True):
+    """Its process has ended, and what it left behind is being swept; `CoreExited` follows."""
+
+    name: str
+    life: int
+
+
 class CoreExited(msgspec.Struct, frozen=True):
-    """Its process has ended; `detail` says how."""
+    """Its process has ended and nothing of it is left; `detail` says how."""
 
     name: str
     life: int
@@ -102,6 +109,7 @@ CoreFact = (
     | CoreSpoke
     | TokensAcked
     | CoreReady
+    | CoreLost
     | CoreExited
     | CoreRestartAsked
     | Halted
@@ -209,6 +217,7 @@ class Core:
     name: str
     stage: Stage = Stage.ABSENT
     life: int = 0
+    is_lost: bool = False
     spawned_at: float = 0.0
     deadline: float | None = None
     booted: bool = False
@@ -246,7 +255,7 @@ class Backbone:
         deadlines = [core.deadline for core in self.cores.values() if core.deadline is not None]
         return None if self._halted else min(deadlines, default=None)
 
-    def handle(self, fact: CoreFact, now: float) -> list[CoreAction]:  # noqa: PLR0911 - a table
+    def handle(self, fact: CoreFact, now: float) -> list[CoreAction]:  # noqa: C901, PLR0911, PLR0912 - a table
         """Take a fact and say what is to be done. Facts of an earlier life change nothing."""
         match fact:
             case Begin():
@@ -262,7 +271,7 @@ class Backbone:
                 return self._tokens(fact)
             case TimePassed():
                 return self._pass_time(now)
-            case CoreSpoke() | CoreReady() | CoreExited():
+            case CoreSpoke() | CoreReady() | CoreLost() | CoreExited():
                 core = self.cores[fact.name]
                 if self._halted or fact.life != core.life:
                     return []
@@ -271,6 +280,8 @@ class Backbone:
                         return self._spoke(core)
                     case CoreReady():
                         return self._ready(core, now)
+                    case CoreLost():
+                        return self._lost(core)
                     case CoreExited():
                         return self._exited(core, fact.detail, now)
             case _:
@@ -287,6 +298,7 @@ class Backbone:
     def _spawn(self, core: Core, now: float) -> list[CoreAction]:
         core.life += 1
         core.stage = Stage.SPAWNED
+        core.is_lost = False
         core.spawned_at = now
         core.deadline = now + SPEAKS_WITHIN
         core.booted = False
@@ -341,7 +353,8 @@ class Backbone:
 
     def _consider_up(self) -> list[CoreAction]:
         there = self._tokens_acked and self.cores[HUB].stage is Stage.READY
-        if not there or self._up:
+        lost = any(core.is_lost for core in self.cores.values())
+        if not there or lost or self._up:
             return []
         self._up = True
         return [SayRestored()]
@@ -353,14 +366,19 @@ class Backbone:
         self._mode = Mode.ISOLATED
         return [OpenDoors()]
 
+    def _lost(self, core: Core) -> list[CoreAction]:
+        """Said at once, so that no module is blamed for leaving with it."""
+        core.is_lost = True
+        if not self._up:
+            return []
+        self._up = False
+        return [SayLost(core.name)]
+
     def _exited(self, core: Core, detail: str, now: float) -> list[CoreAction]:
         early = core.stage is Stage.SPAWNED
+        actions = self._lost(core)
         core.stage = Stage.ABSENT
         core.deadline = None
-        actions: list[CoreAction] = []
-        if self._up:
-            self._up = False
-            actions.append(SayLost(core.name))
         if core.restart_asked:
             core.restart_asked = False
             core.restarts += 1
