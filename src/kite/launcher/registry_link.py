@@ -63,6 +63,8 @@ class RegistryLink:
         self._is_open.set()
         await self._acknowledged(version)
         for name in list(self._behalf):
+            if name not in self._behalf:  # its life has ended while another was registered
+                continue
             try:
                 await self._register(name)
             except KiteError as failure:
@@ -147,7 +149,8 @@ class RegistryLink:
         while self._asked.get(name) is entry:
             await self._is_open.wait()
             try:
-                if replace or await self._has_no_entry(name):
+                has_to = replace or await self._has_no_entry(name)
+                if has_to and self._asked.get(name) is entry:  # its life may have ended meanwhile
                     self._behalf[name] = entry
                     await self._register(name)
                 return

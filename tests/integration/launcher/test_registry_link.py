@@ -1,0 +1,83 @@
+"""What the Launcher tells the Registry while the lives it speaks for end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from kite.launcher.authority import Authority
+from kite.launcher.registry_link import RegistryLink
+
+
+class OtherRegistry:
+    """Answers every call, and lets the test do something before it answers one of them."""
+
+    def __init__(self) -> None:
+        self.registered: list[str] = []
+        self.entries: set[str] = set()
+        self.before: Callable[[str, str], None] = lambda method, path: None
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        method, path, _ = head.split(" ", 2)
+        lengths = [line for line in head.lower().splitlines() if line.startswith("content-length")]
+        body = await reader.readexactly(int(lengths[0].split(":")[1])) if lengths else b"{}"
+        said: dict[str, Any] = json.loads(body)
+        self.before(method, path)
+        if said.get("action") == "register":
+            self.registered.append(said["module_id"])
+        found = method != "GET" or path.rpartition("/")[2] in self.entries
+        answer = json.dumps({"ok": True, "ttl": 30, "code": "not_found"}).encode()
+        status = "200 OK" if found else "404 Not Found"
+        writer.write(
+            f"HTTP/1.1 {status}\r\ncontent-length: {len(answer)}\r\n\r\n".encode() + answer
+        )
+        await writer.drain()
+        writer.close()
+
+
+def _with_link(registry: OtherRegistry, work: Callable[[RegistryLink], Awaitable[None]]) -> None:
+    async def run() -> None:
+        server = await asyncio.start_server(registry, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server, asyncio.timeout(10):
+            await work(RegistryLink(f"http://127.0.0.1:{port}", Authority()))
+
+    asyncio.run(run())
+
+
+def test_a_life_that_ends_while_others_are_registered_again_is_left_out() -> None:
+    """A Registry that came back is told all entries; one life is gone before its turn comes."""
+    registry = OtherRegistry()
+
+    async def work(link: RegistryLink) -> None:
+        await link.tell_everybody()
+        for name in ("first", "second", "third"):
+            await link.register_for(name, {"life": 1}, replace=True)
+        registry.registered.clear()
+
+        def end_second(method: str, path: str) -> None:
+            if path == "/modules":
+                link.revoked("second", 1)
+
+        registry.before = end_second
+        await link.tell_everybody()
+        assert registry.registered == ["first", "third"]
+
+    _with_link(registry, work)
+
+
+def test_a_life_that_ends_while_its_entry_is_looked_for_gets_none() -> None:
+    registry = OtherRegistry()
+
+    async def work(link: RegistryLink) -> None:
+        await link.tell_everybody()
+        registry.before = lambda method, path: link.revoked("brief", 1)
+        await link.register_for("brief", {"life": 1}, replace=False)
+        registry.before = lambda method, path: None
+        await link.tell_everybody()
+        assert registry.registered == []
+
+    _with_link(registry, work)
