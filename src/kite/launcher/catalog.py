@@ -110,8 +110,10 @@ class Catalog:
         order = [name for layer in self.graph.layers() for name in layer if name not in CORE_NAMES]
         plans = [self._plan(name, kept(name)) for name in order]
         for name, broken in self.scan.broken.items():
-            problem = _problem(broken.errors)
-            plans.append(Plan(name=name, problem=problem, desired=kept(name)))
+            problem, desired = _problem(broken.errors), kept(name)
+            # What cannot be read changes nothing: the config state is what it was.
+            state = desired.config_state if desired else ConfigState.ENABLED
+            plans.append(Plan(name=name, config_state=state, problem=problem, desired=desired))
         return tuple(plans)
 
     def _plan(self, name: str, desired: Desired | None) -> Plan:

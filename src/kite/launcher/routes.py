@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -32,6 +32,8 @@ from kite.model.manifest import CORE_NAMES, ConfigState
 from kite.version import __version__
 
 SETTLED_WAIT_LIMIT = 600.0
+MAX_REASON = 1000
+"""Characters; it goes into events, logs and every module's ears."""
 CONTROL = "launcher.control"
 _PYTHON = ".".join(map(str, sys.version_info[:3]))
 
@@ -39,7 +41,7 @@ _PYTHON = ".".join(map(str, sys.version_info[:3]))
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """The body of start, stop and restart; it may be absent."""
 
-    reason: str | None = None
+    reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON)] | None = None
 
 
 class StateBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,9 +179,11 @@ class Routes:
                 raise RequestError("core_module", module=name, what=body.state)
             return reply({"name": name, "old": "enabled", "new": "enabled", "file": None})
         found = self._launcher.catalog.scan.modules.get(name)
-        if found is None:
-            broken = self._launcher.catalog.scan.broken[name]
+        broken = self._launcher.catalog.scan.broken.get(name)
+        if broken is not None:
             raise RequestError("failed", module=name, detail=str(broken.errors[0]))
+        if found is None:  # its folder is gone, and its process is about to go
+            raise RequestError("unknown_module", module=name)
         edit = set_state(found, state, project_dir=self._launcher.around.instance.project_dir)
         self._launcher.rescan()
         if request.query_params.get("wait") in ("1", "true") and edit.old is not edit.new:

@@ -111,10 +111,10 @@ class Launcher:
         """Search the folders and act on what is different."""
         changes = self.catalog.look()
         for name in (*changes.added, *changes.changed):
-            found = self.catalog.manifest(name)
+            found, kept = self.catalog.manifest(name), self._kept(name)
+            state = found.state if found else kept.config_state if kept else ConfigState.ENABLED
             folder = self.catalog.folder(name)
-            state = found.state.value if found else ConfigState.ENABLED.value
-            self._record("scanned", name, state=state, module_dir=str(folder))
+            self._record("scanned", name, state=state.value, module_dir=str(folder))
         self.feed(facts.Scanned(plans=self.catalog.plans(self._kept)))
         self.scheduler.follow(self.catalog.schedules())
         self.watcher.follow(self.catalog.watched())
@@ -262,6 +262,18 @@ class Launcher:
             self._connected = set(connected)
         for name in connected:
             self.feed(facts.ConnectionsChanged(module=name, life=None, connections=0))
+
+    def hub_lost(self) -> None:
+        """The Launcher's connection broke; as a rule the Hub has died, and its exit follows."""
+        if self.phase != "stopping":
+            self.feed(facts.BackboneLost())
+            self.cores.reconnect_hub(self._hub_found)
+
+    def _hub_found(self) -> None:
+        """It had not died."""
+        if self.backbone.is_up:
+            self.hub.release(set())
+            self.feed(facts.BackboneRestored())
 
     def _keep(self, name: str, desired: Desired) -> None:
         wish = Wish(

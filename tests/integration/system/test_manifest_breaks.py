@@ -1,0 +1,62 @@
+"""A manifest that is broken for a while, and a module whose folder goes while it still runs."""
+
+from __future__ import annotations
+
+import shutil
+
+from kite.testing.system import System
+
+SLOW_TO_LEAVE = """
+import time
+from kite import Module
+module = Module()
+
+@module.on_stop(estimated_cleanup=3)
+def stopping():
+    time.sleep(1.5)
+
+module.run()
+"""
+
+
+def test_a_manifest_that_breaks_and_is_mended_starts_nothing(system: System) -> None:
+    """What cannot be read changes neither the config state nor the desired state."""
+    folder = system.module("tool", state="manual")
+    system.up("--wait")
+    manifest = folder / "module.md"
+    sound = manifest.read_text()
+    manifest.write_text(sound.replace("---\n", "---\nnonsense: 1\n", 1))
+    system.call("POST", "/launcher/rescan")
+    broken = system.record("tool")
+    assert (broken["actual_state"], broken["config_state"]) == ("failed", "manual")
+    assert broken["desired_state"] == "stopped"
+    manifest.write_text(sound)
+    system.call("POST", "/launcher/rescan")
+    assert system.record("tool")["actual_state"] == "stopped"
+    assert system.record("tool")["desired_state"] == "stopped"
+    assert {step["state"] for step in system.steps("tool", "scanned")} == {"manual"}
+    assert not system.steps("tool", "state_changed")
+    assert not system.steps("tool", "starting")
+
+
+def test_a_module_whose_folder_has_gone_is_unknown_while_it_leaves(system: System) -> None:
+    folder = system.module("leaver", SLOW_TO_LEAVE, runtime="python")
+    system.up("--wait")
+    shutil.rmtree(folder)
+    system.call("POST", "/launcher/rescan")
+    assert system.record("leaver")["actual_state"] == "stopping"
+    path = "/launcher/modules/leaver"
+    for method, verb, body in (
+        ("PUT", "state", {"state": "disabled"}),
+        ("POST", "start", {}),
+    ):
+        answer = system.call(method, f"{path}/{verb}", body)
+        assert (answer.status, answer.body["code"]) == (404, "unknown_module")
+
+
+def test_a_reason_without_end_is_refused(system: System) -> None:
+    system.module("plain")
+    system.up("--wait")
+    answer = system.call("POST", "/launcher/modules/plain/stop", {"reason": "x" * 100_000})
+    assert answer.status == 422
+    assert system.record("plain")["actual_state"] == "running"
