@@ -55,7 +55,7 @@ class Kite:
         self.environ = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("KITE_", "LISTEN_", "LC_", "LANG", "PYTHON"))
+            if not name.startswith(("KITE_", "LISTEN_", "LC_", "LANG"))
         }
         self.environ.update(
             {

@@ -348,6 +348,18 @@ def test_a_missing_program_is_tried_again_on_a_start(running):
     assert len(running.steps("not_there", "start_failed")) == before + 1
 
 
+def test_a_missing_program_is_tried_again_on_a_rescan(kite):
+    """`program_not_found` is not retried until a rescan or a start."""
+    folder = kite.module("later", None, command=["./run"], ready={"log": "up"})
+    kite.up()
+    kite.wait_state("later", "failed")
+    script(folder, "run", SHELL)
+    time.sleep(0.3)
+    assert kite.record("later")["actual_state"] == "failed"
+    assert kite.call("POST", "/launcher/rescan").status == 200
+    kite.wait_state("later", "running")
+
+
 # ------------------------------------------------------------------------------------- the words
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,15 @@ def running(shared_kite):
     kite.module("noisy", GARBAGE + TELL)
     kite.module("orphan", "me.obey().join().serve()\nme.note('over')\n")
     kite.module("mortal", TELL)
+    kite.module(
+        "liar",
+        "me.boot().connect().subscribe()\n"
+        "me.hub.publish('module.ready', {'module_id': 'liar', 'life': 99})\n"
+        "me.hub.barrier()\nme.note('lied')\nme.on('do.truth', lambda event: me.ready()).subscribe()\n"
+        "me.serve()\n",
+        state="manual",
+        launch={"timeout": 60},
+    )
     kite.module(
         "deaf_to_stdin",
         "import time\nme.boot().connect().subscribe().ready()\nwhile True: me.handle(me.hub.receive(1000))\n",
@@ -240,8 +250,20 @@ def test_the_former_tree_is_gone_before_the_next_life(running):
     assert not alive(distant)
 
 
-def test_a_module_knows_only_its_own_token_and_life(running):
-    """What another life says is dropped: a module cannot speak for an earlier or another one."""
+def test_what_belongs_to_another_life_is_dropped(running):
+    """The Launcher drops what belongs to another life."""
+    assert running.post("liar/start").status == 202
+    running.wait_fact("liar", "lied")
+    time.sleep(0.3)
+    assert running.record("liar")["actual_state"] == "starting"
+    hub = running.hub()
+    hub.publish("do.truth")
+    running.wait_state("liar", "running")
+    hub.close()
+
+
+def test_pid_and_life_of_the_record(running):
+    """The record tells `pid` and `life` of the process that is there."""
     running.wait_state("plain", "running")
     record = running.record("plain")
     assert record["life"] == 1

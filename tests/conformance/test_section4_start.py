@@ -174,6 +174,22 @@ def test_a_core_module_that_says_nothing_is_status_4(kite, tmp_path, core):
 
 
 @pytest.mark.slow
+def test_a_hub_that_is_never_ready_is_status_4(kite, tmp_path):
+    """At the first start, missing the 15 s of the Event Hub is fatal: status 4."""
+    fault = (
+        "import json, socket, time\n"
+        "s = socket.create_server(('127.0.0.1', 0))\n"
+        "print(json.dumps({'kite': 'ws_endpoint', 'ws_endpoint': f'ws://127.0.0.1:{s.getsockname()[1]}/ws'}), flush=True)\n"
+        "time.sleep(1000)\n"
+    )
+    faulty(kite, tmp_path, "event_hub", before=fault)
+    started = time.monotonic()
+    kite.up("--wait", status=4)
+    assert 14 < time.monotonic() - started < 21
+    assert not kite.census()
+
+
+@pytest.mark.slow
 def test_a_registry_that_is_never_ready_stops_nobody(kite, tmp_path):
     """A Registry that is not ready in 12 s stays `starting` with an error; phase 4 begins all the same."""
     fault = (
@@ -266,6 +282,25 @@ def test_desired_state_is_kept(kite):
     )
     assert records["untouched"]["desired_state"] == "stopped"
     assert records["hand"]["config_state"] == "manual"
+
+
+def test_a_config_state_changed_while_kite_was_down(kite):
+    """A changed `state` acts at once (changed while Kite was down: at its next start)."""
+    kite.module("up_then_off")
+    kite.module("off_then_on", state="disabled")
+    kite.module("stopped_then_manual")
+    kite.up("--wait")
+    assert kite.post("stopped_then_manual/stop?wait=1").status == 200
+    kite.down()
+    kite.module("up_then_off", state="disabled")
+    kite.module("off_then_on", state="enabled")
+    kite.module("stopped_then_manual", state="manual")
+    kite.up("--wait")
+    records = kite.records()
+    assert records["up_then_off"]["actual_state"] == "stopped"
+    assert records["up_then_off"]["desired_state"] == "stopped"
+    assert records["off_then_on"]["actual_state"] == "running"
+    assert records["stopped_then_manual"]["actual_state"] == "stopped"
 
 
 def test_what_a_request_stopped_only_a_request_by_name_starts(kite):

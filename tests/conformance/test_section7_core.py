@@ -105,7 +105,7 @@ def test_a_module_that_exits_during_an_outage_is_not_counted(kite, tmp_path):
         kite,
         tmp_path,
         "event_hub",
-        before="import os, time\nif os.path.exists(os.environ['KITE_CWD'] + '/slow'): time.sleep(2)\n",
+        before=SLOW,
     )
     kite.configure(max_failed_modules=1)
     kite.module("keeper", KEEPER, restart={"max": 1, "retry": False})
@@ -119,6 +119,38 @@ def test_a_module_that_exits_during_an_outage_is_not_counted(kite, tmp_path):
     settled(kite)
     assert kite.record("keeper")["actual_state"] == "running"
     assert not kite.steps("keeper", "failed")
+
+
+SLOW = "import os, time\nif os.path.exists(os.environ['KITE_CWD'] + '/slow'): time.sleep(2.5)\n"
+"""A core module that takes its time once the project holds a file named slow."""
+
+
+def test_launch_clocks_stand_still_during_an_outage(kite, tmp_path):
+    """While Registry or Hub is away launch clocks stand still."""
+    faulty(kite, tmp_path, "event_hub", before=SLOW)
+    kite.module("keeper", KEEPER)
+    kite.module(
+        "starter", "me.note('born')\nme.join().serve()\n", state="manual", launch={"timeout": 1.2}
+    )
+    kite.up("--wait")
+    (kite.project / "slow").touch()
+    kill(kite.record("event_hub")["pid"])
+    kite.wait_step("event_hub", "core_crash")
+    kite.post("starter/start")
+    settled(kite)
+    kite.wait_state("starter", "running")
+    assert kite.record("starter")["life"] == 1
+    assert not kite.steps("starter", "start_failed")
+
+
+def test_connections_made_while_one_is_down_wait(kite):
+    """Their ports never change during a run, and connections made while one is down wait."""
+    kite.module("keeper", KEEPER)
+    kite.up("--wait")
+    kill(kite.record("registry")["pid"])
+    answer = kite.registry("GET", "/health", timeout=10)
+    assert answer.status == 200
+    settled(kite)
 
 
 def test_events_of_the_outage_are_told_afterwards(kite):

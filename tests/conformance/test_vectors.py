@@ -248,3 +248,27 @@ def test_every_error_code_is_well_formed():
         assert kind["exit"] in range(1, 7), code
         assert kind["message"], code
         assert not kind["message"].endswith("."), code
+
+
+def _examples():
+    """The fenced examples of protocol/README.md that name their schema: one JSON text a line."""
+    text = (PROTOCOL / "README.md").read_text(encoding="utf-8")
+    for schema, block in re.findall(r"```json ([a-z-]+)\n(.*?)```", text, re.DOTALL):
+        for line in block.splitlines():
+            yield schema, line
+
+
+@pytest.mark.parametrize(("schema", "line"), list(_examples()))
+def test_the_examples_of_the_readme_fit_their_schemas(schema, line):
+    document = json.loads(line)
+    assert not shapes.problems(schema, document)
+    if "code" in document:
+        assert document["code"] in shapes.error_codes()
+
+
+def test_the_readme_names_every_schema_and_every_file():
+    text = (PROTOCOL / "README.md").read_text(encoding="utf-8")
+    for path in SCHEMAS.glob("*.schema.json"):
+        assert f"`{path.name.removesuffix('.schema.json')}`" in text, path.name
+    for path in PROTOCOL.glob("*.json"):
+        assert f"({path.name})" in text, path.name
