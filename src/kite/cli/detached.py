@@ -12,6 +12,7 @@ from kite.cli import report
 from kite.cli.control import ApiFile, Control, is_alive
 from kite.cli.inotify import Inotify
 from kite.errors import KiteError, RequestError, Unavailable
+from kite.launcher.instance import prepare_directories
 
 START_SECONDS = 30.0
 """The API answers within the Registry's 6 s; the rest is for a machine that is busy."""
@@ -32,6 +33,7 @@ class Detached:
 
     Raises:
         RequestError: `already_running` when there is one in this instance directory (status 5).
+        ConfigError: `instance_dir_unusable`.
     """
 
     def __init__(
@@ -41,8 +43,7 @@ class Detached:
         self._project = project
         self._api = instance / "launcher" / "api.json"
         self.log = instance / "logs" / "launcher.log"
-        for folder in (self._api.parent, self.log.parent):
-            folder.mkdir(mode=0o700, exist_ok=True)
+        prepare_directories(instance)
         self._before = self._running()
         self._watch = Inotify([self._api.parent])
         with self.log.open("ab") as log:

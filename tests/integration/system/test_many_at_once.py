@@ -1,0 +1,65 @@
+"""Many modules, many commands."""
+
+from __future__ import annotations
+
+import pytest
+
+from kite.testing.system import System
+
+
+@pytest.mark.slow
+def test_fifty_modules(system: System) -> None:
+    """At most `start_concurrency` between process and ready at once; all stop within the budget."""
+    names = [f"m{number:02}" for number in range(50)]
+    system.configure(start_concurrency=5)
+    for name in names:
+        system.module(
+            name, command=["sh", "-c", "sleep 0.05; echo up; exec sleep 1000"], ready={"log": "up"}
+        )
+    system.up("--wait")
+    starting, most = set(), 0
+    for step in system.steps():
+        if step["module"] not in names:
+            continue
+        if step["event"] == "starting":
+            starting.add(step["module"])
+        elif step["event"] == "started":
+            starting.discard(step["module"])
+        most = max(most, len(starting))
+    assert starting == set()
+    assert most == 5
+    system.down()
+    assert {step["module"] for step in system.steps(event="stopped")} >= set(names)
+
+
+def test_twenty_verbs_at_once(system: System) -> None:
+    """Modules never wait for each other's operations."""
+    names = [f"m{number:02}" for number in range(20)]
+    for name in names:
+        system.module(name)
+    system.up("--wait")
+    verbs = ["restart", "stop"] * 10
+    commands = [system.spawn(verb, name) for verb, name in zip(verbs, names, strict=True)]
+    said = [command.communicate(timeout=60) for command in commands]
+    assert [command.returncode for command in commands] == [0] * 20, said
+    records = system.records()
+    for verb, name in zip(verbs, names, strict=True):
+        record = records[name]
+        if verb == "stop":
+            assert (record["actual_state"], record["desired_state"]) == ("stopped", "stopped")
+        else:
+            assert (record["actual_state"], record["life"]) == ("running", 2)
+
+
+def test_verbs_on_one_module_at_once(system: System) -> None:
+    """Each later operation takes over; nothing is left half-way."""
+    system.module("one")
+    system.up("--wait")
+    verbs = ["restart", "stop", "start", "restart", "stop", "start"]
+    commands = [system.spawn(verb, "one") for verb in verbs]
+    for command in commands:
+        _, said = command.communicate(timeout=60)
+        assert command.returncode in (0, 1), said
+        assert "Traceback" not in said
+    system.wait_state("one", "running", "stopped")
+    assert system.act("start", "one")["actual_state"] == "running"
