@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -115,7 +117,7 @@ def test_changes_are_found_within_a_second(system: System) -> None:
 
 
 def test_a_killed_indexer_loses_nothing(system: System) -> None:
-    count = 3000
+    count = 4000
     system.write(
         {
             f"{n % 50}/{n}.md": f"# Number {n}\n" + f"common word{n} filler text " * 60
@@ -125,12 +127,14 @@ def test_a_killed_indexer_loses_nothing(system: System) -> None:
     system.start()
     hub = system.hub()
     hub.subscribe(["docs.indexed", "module.started"])
+    # Its process is known before the wait, so that the kill comes in the middle of the work.
+    pid = system.module("indexer")["pid"]
     hub.wait("docs.indexed", lambda data: 0 < data["done"] < data["total"])
-    system.kill("indexer")
-    hub.wait("module.started", lambda data: data["module_id"] == "indexer")
+    os.kill(pid, signal.SIGKILL)
+    back = hub.wait("module.started", lambda data: data["module_id"] == "indexer")
     # A second time, and with changes of every sort while it is away. A third would make Kite give up.
     hub.wait("docs.indexed", lambda data: 0 < data["done"] < data["total"])
-    system.kill("indexer")
+    os.kill(back["data"]["pid"], signal.SIGKILL)
     system.write({"late.md": "# Late\nlatecomer\n", "7/7.md": "# Seven\nrewritten\n"})
     (system.folder / "8" / "8.md").unlink()
     hub.wait("module.started", lambda data: data["module_id"] == "indexer")
