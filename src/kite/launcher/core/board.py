@@ -12,6 +12,9 @@ from kite.launcher.core.stopping import Ending
 
 CORE_NAMES = ("launcher", "registry", "event_hub")
 
+NOTICED_WITHIN = 0.25
+"""Seconds: a module may notice that Registry or Hub is gone, and leave, before the Launcher does."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Board:
@@ -130,9 +133,11 @@ class Board:
         ]
 
     def freeze_launch_clocks(self, now: float) -> None:
-        """Registry or Hub is away: nobody's launch timeout runs on."""
+        """Registry or Hub is away: launch clocks stand still, and who left for that is forgiven."""
         self.backbone_up = False
         for state in self.states.values():
+            history = state.history
+            history.failures = [at for at in history.failures if now - at > NOTICED_WITHIN]
             if state.phase is Phase.STARTING and state.deadline is not None:
                 state.life.launch_left = max(0.0, state.deadline - now)
                 state.deadline = None

@@ -194,7 +194,8 @@ def _judge(board: Board, state: ModuleState, now: float) -> list[Action]:
         state.move(Phase.STOPPED)
         return actions + settle(state, "superseded")
     history = state.history
-    if not life.counted:
+    if not (life.counted and board.backbone_up):
+        # It may have noticed before us that Registry or Hub was gone, and have left for that.
         # One that cannot even start without Registry or Hub must not spin until they are back.
         delay = 0.0 if life.ready_at is not None else UNCOUNTED_DELAY
         return actions + _restart(board, state, delay, now)

@@ -342,6 +342,27 @@ def test_one_that_fell_in_the_outage_is_not_counted_when_it_is_swept_after_it() 
     assert desk.spawns() == ["m"]
 
 
+def test_a_module_that_notices_the_loss_of_the_hub_first_is_not_blamed() -> None:
+    """Its connection breaks before the Launcher hears of the Hub's death."""
+    desk = one(RestartRule(max=1))
+    desk.exited("m", 1)
+    desk.tell(facts.BackboneLost())
+    desk.gone("m")
+    assert desk.spawns() == ["m"]
+
+
+def test_a_failure_just_before_the_loss_of_the_hub_is_forgiven() -> None:
+    desk = one(RestartRule(max=2))
+    desk.exited("m", 1)
+    desk.gone("m")
+    desk.tell(facts.BackboneLost())
+    desk.tell(facts.BackboneRestored())
+    desk.up("m")
+    desk.exited("m", 1)
+    desk.gone("m")
+    assert desk.phase("m") is not Phase.FAILED
+
+
 # -- no process at all ------------------------------------------------------------------------
 
 
