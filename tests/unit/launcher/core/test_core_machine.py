@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass, field
 
 import msgspec
-from hypothesis import HealthCheck, Phase as Stage, settings
+from hypothesis import HealthCheck, settings
+from hypothesis import Phase as Stage
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from supervised import plan
