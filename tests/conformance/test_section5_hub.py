@@ -860,6 +860,25 @@ def test_a_new_life_of_the_hub_has_a_new_epoch_at_the_old_port(fresh_pair):
     assert again.expect(event="hub.started")["data"]["epoch"] != before
 
 
+def test_who_is_connected_is_told(pair, name):
+    """Our own addition: `hub.client.connected` and `.disconnected` say how many connections there are.
+
+    The Launcher asks nobody to stop who cannot hear it, and waits for nobody who has left.
+    """
+    pair.launcher.inbox.clear()
+    one = pair.client(name)
+    about = {"data": lambda data: data["module_id"] == name}
+    assert pair.launcher.expect(event="hub.client.connected", **about)["data"]["connections"] == 1
+    two = pair.client(name)
+    assert pair.launcher.expect(event="hub.client.connected", **about)["data"]["connections"] == 2
+    two.abort()
+    told = pair.launcher.expect(event="hub.client.disconnected", **about)
+    assert told["data"]["connections"] == 1
+    one.close()
+    told = pair.launcher.expect(event="hub.client.disconnected", **about)
+    assert told["data"]["connections"] == 0
+
+
 SLOW = 20
 """MiB that the slow subscriber is sent; its outbox is limited to 1."""
 
