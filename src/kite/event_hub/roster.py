@@ -42,6 +42,10 @@ class Roster:
         """How many connections a module has."""
         return self._of_module.get(name, 0)
 
+    def of_token(self, digest: str) -> int:
+        """How many connections a life of a module has, those of its web pages not counted."""
+        return len(self._by_digest.get(digest, ()))
+
     def clients(self) -> list[Client]:
         """All of them."""
         return [client for clients in self._by_digest.values() for client in clients]

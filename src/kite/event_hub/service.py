@@ -275,12 +275,24 @@ class Hub:
     def opened(self, client: Client) -> None:
         """A client's handshake is done."""
         self._roster.add(client)
+        self._tell_presence("hub.client.connected", client.identity)
         _log.debug("client.connected module=%s", client.identity.module)
 
     def closed(self, client: Client) -> None:
         """A client is gone."""
-        if self._roster.remove(client) and self._closed is not None:
+        if not self._roster.remove(client):
+            return
+        self._tell_presence("hub.client.disconnected", client.identity)
+        if self._closed is not None:
             self._closed.set()
+
+    def _tell_presence(self, subject: str, identity: Identity) -> None:
+        """Who of the modules is there: the Launcher asks nobody to stop who cannot hear it."""
+        if identity.is_session or identity is self._launcher:
+            return
+        connections = self._roster.of_token(identity.digest)
+        about = {"module_id": identity.module, "life": identity.life, "connections": connections}
+        self.switch.announce(subject, about)
 
     # ── Effects ─────────────────────────────────────────────────────────────────────────────
 

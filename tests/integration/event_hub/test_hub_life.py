@@ -194,3 +194,24 @@ def test_an_alarm_that_is_overdue_is_an_alarm() -> None:
         sock.close()
 
     uvloop.run(ring())
+
+
+async def test_it_says_whose_life_is_connected_and_how_often(
+    registry: FakeRegistry, hub: HubProcess, connect: Connect
+) -> None:
+    """By this the Launcher knows whom it can ask to stop; whom it cannot ask it signals at once."""
+    watcher = await connect("watcher")
+    await watcher.subscribe("hub.client.>")
+    token = await registry.add("alpha", life=3)
+    first = await connect("alpha", token=token)
+    second = await connect("alpha", token=token)
+    first.writer.close()
+    second.writer.close()
+    told = [await watcher.read() for _ in range(4)]
+    assert [(event["event"], event["data"]["connections"]) for event in told] == [
+        ("hub.client.connected", 1),
+        ("hub.client.connected", 2),
+        ("hub.client.disconnected", 1),
+        ("hub.client.disconnected", 0),
+    ]
+    assert {(event["data"]["module_id"], event["data"]["life"]) for event in told} == {("alpha", 3)}
