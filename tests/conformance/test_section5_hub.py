@@ -886,7 +886,7 @@ SLOW = 20
 @pytest.mark.slow
 def test_a_slow_consumer_alone_is_cut(tmp_path):
     """A subscriber that takes nothing holds its publisher 2 s, then it alone is cut, and told."""
-    pair = Pair(tmp_path, hub_config={"limits": {"outbox": 1 << 20}})
+    pair = Pair(tmp_path, hub_config={"limits": {"outbox_bytes": 1 << 20}})
     try:
         pair.start()
         slow = pair.client("slow", receive_buffer=4096)
