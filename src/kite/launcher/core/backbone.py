@@ -227,6 +227,11 @@ class Core:
     restarts: int = 0
     error: str | None = None
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether this life is over, or soon will be: what it says means nothing any more."""
+        return self.is_lost or self.restart_asked
+
 
 class Backbone:
     """Decides about Registry and Hub.
@@ -255,16 +260,13 @@ class Backbone:
         deadlines = [core.deadline for core in self.cores.values() if core.deadline is not None]
         return None if self._halted else min(deadlines, default=None)
 
-    def handle(self, fact: CoreFact, now: float) -> list[CoreAction]:  # noqa: C901, PLR0911, PLR0912 - a table
+    def handle(self, fact: CoreFact, now: float) -> list[CoreAction]:  # noqa: PLR0911 - a table
         """Take a fact and say what is to be done. Facts of an earlier life change nothing."""
         match fact:
             case Begin():
                 return self._begin(now)
             case Halted():
-                self._halted, self._up = True, False
-                for core in self.cores.values():
-                    core.deadline = None
-                return []
+                return self._halt("stopping")
             case CoreRestartAsked():
                 return self._restart_asked(fact, now)
             case TokensAcked():
@@ -277,7 +279,7 @@ class Backbone:
                     return []
                 match fact:
                     case CoreSpoke():
-                        return self._spoke(core)
+                        return self._spoke(core, now)
                     case CoreReady():
                         return self._ready(core, now)
                     case CoreLost():
@@ -286,6 +288,18 @@ class Backbone:
                         return self._exited(core, fact.detail, now)
             case _:
                 assert_never(fact)
+
+    def _halt(self, code: str) -> list[CoreAction]:
+        """From here on exits are no crashes; whoever waits for a restart is told `code`."""
+        self._halted, self._up = True, False
+        actions: list[CoreAction] = []
+        for core in self.cores.values():
+            core.deadline = None
+            core.restart_asked = False
+            if core.op is not None:
+                actions.append(SettleCore(core.op, code))
+                core.op = None
+        return actions
 
     def _begin(self, now: float) -> list[CoreAction]:
         self._halted = self._doors_open = self._up = False
@@ -310,16 +324,19 @@ class Backbone:
             SpawnCore(core.name, core.life),
         ]
         registry = self.cores[REGISTRY]
-        if core.name == HUB and registry.stage >= Stage.SPOKEN:
+        if core.name == HUB and registry.stage >= Stage.SPOKEN and not registry.is_leaving:
             actions.append(TellTokens(registry.life))
         return actions
 
-    def _spoke(self, core: Core) -> list[CoreAction]:
+    def _spoke(self, core: Core, now: float) -> list[CoreAction]:
         if core.stage is not Stage.SPAWNED:
             return []
         core.stage = Stage.SPOKEN
+        if core.is_leaving:
+            return []
         if core.name == REGISTRY:
-            core.deadline = None
+            hub_is_ready = self.cores[HUB].stage is Stage.READY
+            core.deadline = now + REGISTRY_READY_WITHIN if hub_is_ready else None
             return [TellTokens(core.life)]
         core.deadline = core.spawned_at + HUB_READY_WITHIN
         return [ConnectHub(core.life)]
@@ -335,7 +352,7 @@ class Backbone:
         return [BootHub(hub.life)]
 
     def _ready(self, core: Core, now: float) -> list[CoreAction]:
-        if core.stage is not Stage.SPOKEN:
+        if core.stage is not Stage.SPOKEN or core.is_leaving:
             return []
         core.stage = Stage.READY
         core.deadline = None
@@ -369,6 +386,10 @@ class Backbone:
     def _lost(self, core: Core) -> list[CoreAction]:
         """Said at once, so that no module is blamed for leaving with it."""
         core.is_lost = True
+        core.deadline = None
+        registry = self.cores[REGISTRY]
+        if core.name == HUB and registry.stage is Stage.SPOKEN:
+            registry.deadline = None  # it cannot be ready before the next Hub is
         if not self._up:
             return []
         self._up = False
@@ -378,7 +399,6 @@ class Backbone:
         early = core.stage is Stage.SPAWNED
         actions = self._lost(core)
         core.stage = Stage.ABSENT
-        core.deadline = None
         if core.restart_asked:
             core.restart_asked = False
             core.restarts += 1
@@ -397,22 +417,15 @@ class Backbone:
     def _missed(self, core: Core, detail: str, now: float) -> list[CoreAction]:
         """A start that did not come in time: fatal at first, else everything starts over."""
         if self._mode is Mode.INITIAL:
-            self._halted = True
             params: dict[str, Any] = {"module": core.name, "detail": detail}
-            return [Fatal(STATUS_NOT_READY, "core_not_ready", params)]
+            return [*self._halt("stopping"), Fatal(STATUS_NOT_READY, "core_not_ready", params)]
         return self._start_over(f"{core.name}: {detail}", now)
 
     def _start_over(self, reason: str, now: float) -> list[CoreAction]:
         recent = [at for at in self._full_restarts if now - at < FULL_RESTARTS_WITHIN]
         self._full_restarts = [*recent, now]
-        self._halted, self._up, self._mode = True, False, Mode.FULL
-        actions: list[CoreAction] = []
-        for core in self.cores.values():
-            core.deadline = None
-            core.restart_asked = False
-            if core.op is not None:
-                actions.append(SettleCore(core.op, "superseded"))
-                core.op = None
+        self._mode = Mode.FULL
+        actions = self._halt("superseded")
         if len(self._full_restarts) >= FULL_RESTARTS:
             return [*actions, Fatal(STATUS_FAILED, "core_keeps_crashing", {"reason": reason})]
         return [*actions, StartOver(reason)]
