@@ -101,6 +101,7 @@ class Door(asyncio.BufferedProtocol):
         self._url = b""
         self._headers: list[tuple[str, str]] = []
         self._is_whole = False
+        self._is_head = False
         self._is_done = False
         self._rest = b""
         self._tcp: asyncio.Transport | None = None
@@ -175,6 +176,7 @@ class Door(asyncio.BufferedProtocol):
             target=self._url.decode("latin-1"),
             headers=tuple(self._headers),
         )
+        self._is_head = request.method == "HEAD"
         try:
             waited: Awaitable[_Verdict | None] | None = self._doors.house.check(request)
             if waited is None:
@@ -219,7 +221,7 @@ class Door(asyncio.BufferedProtocol):
         else:
             status, kind, body = found
             headers = {"content-type": kind, "cache-control": "no-store"}
-            self._respond(status, headers, body, is_head=request.method == "HEAD")
+            self._respond(status, headers, body)
 
     def _refuse(self, error: KiteError, *, has_body: bool = False) -> None:
         self._respond(error.status, problem_headers(error), problem_bytes(error), drains=has_body)
@@ -230,7 +232,6 @@ class Door(asyncio.BufferedProtocol):
         headers: dict[str, str],
         body: bytes,
         *,
-        is_head: bool = False,
         drains: bool = False,
     ) -> None:
         if self._is_done or self._tcp is None:
@@ -240,7 +241,7 @@ class Door(asyncio.BufferedProtocol):
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
         lines += [f"{name}: {value}" for name, value in fields.items()]
         head = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"
-        self._tcp.write(head if is_head else head + body)
+        self._tcp.write(head if self._is_head else head + body)
         if drains:
             self._tcp.set_protocol(Drain(self._loop, self._tcp, lambda: None))
             self._tcp.resume_reading()

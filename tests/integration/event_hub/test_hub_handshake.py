@@ -265,3 +265,14 @@ async def test_frames_that_come_with_the_handshake_are_not_lost(
         async with asyncio.timeout(5):
             await reader.readuntil(b'"duplicate":true}')
         writer.close()
+
+
+@pytest.mark.parametrize("path", ["/health", "/metrics", "/nowhere", "/ws"])
+async def test_head_is_answered_without_a_body(hub: HubProcess, path: str) -> None:
+    """The refusals, too: a body behind a HEAD would be read as the next answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+    writer.write(f"HEAD {path} HTTP/1.1\r\nHost: 127.0.0.1:{hub.port}\r\n\r\n".encode())
+    head, body = (await asyncio.wait_for(reader.read(), 5)).split(b"\r\n\r\n")
+    writer.close()
+    assert b"content-length" in head
+    assert body == b""

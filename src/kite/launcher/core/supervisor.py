@@ -168,7 +168,7 @@ class Supervisor:
         if desired != plan.desired:
             actions.append(KeepDesired(module=name, desired=desired))
         if before.config_state is not plan.config_state:
-            actions += _state_changed(before, plan)
+            actions += _state_changed(state, before)
         if plan.config_state is ConfigState.DISABLED and state.phase is not Phase.STOPPED:
             if state.is_stopping_for_good:
                 return actions
@@ -295,11 +295,13 @@ class Supervisor:
         return actions + self._board.start_those_who_may(now)
 
 
-def _state_changed(before: Plan, plan: Plan) -> list[Action]:
+def _state_changed(state: ModuleState, before: Plan) -> list[Action]:
+    plan = state.plan
     fields = {"old": before.config_state.value, "new": plan.config_state.value}
+    told = {"module_id": plan.name, "life": state.life.number, **fields}
     return [
         Record(event="state_changed", module=plan.name, fields=fields),
-        Publish(subject="module.state_changed", data={"module_id": plan.name, **fields}),
+        Publish(subject="module.state_changed", data=told),
     ]
 
 

@@ -164,7 +164,7 @@ def test_disabling_stops_at_once_and_enabling_starts() -> None:
     assert asked.reason == "disabled"
     assert desk.records() == ["state_changed a", "stopping a"]
     assert desk.published("module.state_changed") == [
-        {"module_id": "a", "old": "enabled", "new": "disabled"}
+        {"module_id": "a", "life": 1, "old": "enabled", "new": "disabled"}
     ]
     assert desk.state("a").desired == Desired(running=False, config_state=DISABLED)
     desk.exited("a")
