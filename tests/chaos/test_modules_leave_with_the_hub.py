@@ -6,6 +6,7 @@ from kite.testing.system import System
 
 LEAVES_WITH_THE_HUB = """
 import asyncio, json, os, sys
+from kite.errors import Unavailable
 from kite.http.client import call
 from kite.sdk.connection import HubConnection
 from kite.wire.frame import Event
@@ -18,9 +19,15 @@ async def live() -> None:
         if found.status == 200:
             break
         await asyncio.sleep(0.05)
-    hub = await HubConnection.open(
-        found.json(), boot["token"], on_event=lambda event: None, on_lost=lambda lost: os._exit(7)
-    )
+    while True:
+        try:
+            hub = await HubConnection.open(
+                found.json(), boot["token"],
+                on_event=lambda event: None, on_lost=lambda lost: os._exit(7),
+            )
+            break
+        except Unavailable:  # 503 means try again; leaving for it would be a failure of its own
+            await asyncio.sleep(0.05)
     name = os.environ["KITE_MODULE"]
     hub.publish(Event(event="module.ready", data={"module_id": name, "life": boot["life"]}))
     await asyncio.Event().wait()
