@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from kite.cli.session import Session
 from kite.cli.usage import unknown, usage_error
+from kite.errors import ConfigError
 from kite.locale import _
 
 
@@ -109,6 +110,25 @@ class Verb(click.Command):
         self.params.extend(global_options(of_verb=True))
 
 
+_SAID_ELSEWHERE = {
+    "halt": "down",
+    "init": "new",
+    "kill": "stop",
+    "list": "ps",
+    "log": "logs",
+    "ls": "ps",
+    "publish": "pub",
+    "reload": "rescan",
+    "run": "up",
+    "status": "ps",
+    "sub": "events",
+    "subscribe": "events",
+    "validate": "check",
+    "version": "--version",
+}
+"""Words of other tools, and ours: the nearest by letters (`start` for `status`) would mislead."""
+
+
 class Kite(click.Group):
     """The group of all verbs."""
 
@@ -126,7 +146,14 @@ class Kite(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
+        if name == "help":  # what one types who does not know Kite yet
+            if len(args) > 1:
+                return self.resolve_command(ctx, [args[1], "--help"])
+            click.echo(ctx.get_help())
+            ctx.exit()
         if not name.startswith("-") and name not in self.list_commands(ctx):
+            if meant := _SAID_ELSEWHERE.get(name):
+                raise ConfigError("unknown_command_near", name=name, near=meant)
             raise unknown("unknown_command", name, self.list_commands(ctx))
         return super().resolve_command(ctx, args)
 

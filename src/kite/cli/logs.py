@@ -25,11 +25,11 @@ from kite.locale import _
 FOLLOWED_LINES = 20
 
 
-def _count(_ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+def _count(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
     if value is None or value == "all":
         return None
     if not value.isdecimal():
-        raise bad_value(parameter, value, _("a number or 'all'"))
+        raise bad_value(ctx, parameter, value, _("a number or 'all'"))
     return int(value)
 
 

@@ -42,14 +42,17 @@ def usage_error(wrong: UsageError) -> ConfigError:
             return ConfigError("wrong_usage", detail=detail, command=where)
 
 
-def bad_value(parameter: click.Parameter, value: str, expected: str) -> ConfigError:
-    """An error about a value that is none for this parameter."""
+def bad_value(
+    ctx: click.Context, parameter: click.Parameter, value: str, expected: str
+) -> ConfigError:
+    """An error about a value that is none for this parameter of this verb."""
+    where = ctx.command_path
     name = parameter.opts[0]
-    return ConfigError("bad_choice", name=name, value=value, expected=expected, command="kite")
+    return ConfigError("bad_choice", name=name, value=value, expected=expected, command=where)
 
 
 def positive_seconds(
-    _ctx: click.Context, parameter: click.Parameter, value: str | float | None
+    ctx: click.Context, parameter: click.Parameter, value: str | float | None
 ) -> float | None:
     """An option's value as seconds above 0. A callback of click's."""
     if value is None:
@@ -59,18 +62,16 @@ def positive_seconds(
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise bad_value(parameter, str(value), _("a number of seconds above 0"))
+        raise bad_value(ctx, parameter, str(value), _("a number of seconds above 0"))
     return seconds
 
 
-def positive_count(
-    _ctx: click.Context, parameter: click.Parameter, value: str | None
-) -> int | None:
+def positive_count(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
     """An option's value as a whole number above 0. A callback of click's."""
     if value is None:
         return None
     if not value.isdecimal() or int(value) == 0:
-        raise bad_value(parameter, value, _("a whole number above 0"))
+        raise bad_value(ctx, parameter, value, _("a whole number above 0"))
     return int(value)
 
 
