@@ -102,7 +102,7 @@ def table(figures: Sequence[Figure]) -> list[str]:
     words = {True: "met", False: "MISSED", None: ""}
     for figure in figures:
         target = "" if figure.target is None else f"{figure.target:g} {figure.unit}"
-        value = f"{figure.value:.3g} {figure.unit}"
+        value = f"{_number(figure.value)} {figure.unit}"
         rows.append((figure.name, value, target, words[figure.is_met], figure.detail))
     wide = [max(len(row[column]) for row in rows) for column in range(5)]
     return [
@@ -112,6 +112,11 @@ def table(figures: Sequence[Figure]) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def _number(value: float) -> str:
+    """Three digits that mean something, and groups of three in what is large."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _read(path: str) -> str:
