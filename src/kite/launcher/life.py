@@ -66,13 +66,15 @@ class RunningLife:
     async def end(self, *, grace: float = 0.0) -> tuple[int, ...]:
         """End the whole tree and let go of the life. A second call waits for the first.
 
+        Where the first has left survivors, the second tries again.
+
         Args:
             grace: seconds in which what still lives may end by itself.
 
         Returns:
             The pids that could not be ended.
         """
-        if self._ending is None:
+        if self._ending is None or (self._ending.done() and self._ending.result()):
             self._ending = asyncio.ensure_future(self._end(grace))
         return await asyncio.shield(self._ending)
 

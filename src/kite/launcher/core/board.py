@@ -84,9 +84,13 @@ class Board:
                 self._enlist(needed)
 
     def _enlist(self, state: ModuleState) -> None:
+        if state.removed:
+            return
         state.wanted = True
         if state.plan.problem is not None or state.plan.config_state is ConfigState.DISABLED:
             return
+        if state.life.survivors:
+            return  # no new life while something of the old one lives
         if state.phase in (Phase.STOPPED, Phase.BACKING_OFF, Phase.FAILED) and not state.completed:
             state.move(Phase.WAITING)
 

@@ -40,7 +40,7 @@ MOVES: dict[Phase, frozenset[Phase]] = {
     Phase.ENDING: frozenset({Phase.SWEEPING}),
     Phase.SWEEPING: frozenset({Phase.STOPPED, Phase.WAITING, Phase.BACKING_OFF, Phase.FAILED}),
     Phase.BACKING_OFF: frozenset({Phase.WAITING, Phase.STOPPED, Phase.FAILED}),
-    Phase.FAILED: frozenset({Phase.WAITING, Phase.STOPPED}),
+    Phase.FAILED: frozenset({Phase.WAITING, Phase.STOPPED, Phase.SWEEPING}),
 }
 
 LIVE = frozenset(
@@ -72,6 +72,7 @@ class Life:
     exit_code: int | None = None
     signal: int | None = None
     counted: bool = True  # whether its exit counts as a failure
+    survivors: tuple[int, ...] = ()  # pids of its tree that could not be ended
     blame: str | None = None  # why it was ended as a failure: launch_timeout, unhealthy
 
 

@@ -131,6 +131,9 @@ def tree_gone(board: Board, fact: TreeGone, now: float) -> list[Action]:
     if state.phase is not Phase.SWEEPING:
         return []
     state.life.pid = None
+    if state.life.survivors:
+        state.problem = state.plan.problem  # what was left before is gone, or is named anew
+    state.life.survivors = fact.survivors
     if fact.survivors:
         return _survived(board, state, fact.survivors)
     after = After.JUDGE if state.stop is None else state.stop.after

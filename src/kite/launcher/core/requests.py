@@ -7,7 +7,7 @@ from kite.launcher.core.board import Board, settle
 from kite.launcher.core.facts import RestartRequested, StartRequested, StopRequested
 from kite.launcher.core.lifecycle import STOPPING, After, ModuleState, Phase, Stop
 from kite.launcher.core.plan import ConfigState, Desired
-from kite.launcher.core.stopping import begin_stop
+from kite.launcher.core.stopping import begin_stop, sweep
 
 
 def start(board: Board, fact: StartRequested, now: float) -> list[Action]:
@@ -23,6 +23,8 @@ def start(board: Board, fact: StartRequested, now: float) -> list[Action]:
     match state.phase:
         case Phase.RUNNING:
             actions += settle(state)
+        case Phase.FAILED if state.life.survivors:
+            actions += _sweep_again(state, After.START, "restart")
         case Phase.STOPPED | Phase.BACKING_OFF | Phase.FAILED:
             state.completed = False
             state.move(Phase.WAITING)
@@ -46,6 +48,8 @@ def stop(board: Board, fact: StopRequested, now: float) -> list[Action]:
     match state.phase:
         case Phase.STOPPED:
             return actions + settle(state)
+        case Phase.FAILED if state.life.survivors:
+            return actions + _sweep_again(state, After.STOP, fact.reason)
         case Phase.WAITING | Phase.BACKING_OFF | Phase.FAILED:
             state.move(Phase.STOPPED)
             if state.plan.problem is None:
@@ -139,6 +143,12 @@ def _desire(state: ModuleState, *, running: bool, by_request: bool = False) -> l
         return []
     state.desired = desired
     return [KeepDesired(module=state.plan.name, desired=desired)]
+
+
+def _sweep_again(state: ModuleState, after: After, reason: str) -> list[Action]:
+    """Something of its last life could not be ended; perhaps it can be now."""
+    state.stop = Stop(reason=reason, timeout=state.plan.stop_timeout, after=after)
+    return sweep(state)
 
 
 def _then(state: ModuleState, after: After, *, reason: str = "restart") -> None:

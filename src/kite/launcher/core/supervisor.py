@@ -159,15 +159,17 @@ class Supervisor:
     def _take_plan(self, plan: Plan, now: float, *, start: bool) -> list[Action]:
         board, name = self._board, plan.name
         state = board.states.get(name)
-        kept = plan.desired if state is None else state.desired
+        # What was shown while a manifest could not be read was nobody's decision.
+        is_known = state is not None and state.plan.is_readable
+        kept = state.desired if state is not None and is_known else plan.desired
         desired = settle_desired(kept, plan.config_state)
         actions: list[Action] = []
         if state is None:
             state = board.states[name] = ModuleState(plan=plan, desired=desired)
         before, state.plan, state.desired, state.removed = state.plan, plan, desired, False
-        if desired != plan.desired:
+        if desired != plan.desired and plan.is_readable:
             actions.append(KeepDesired(module=name, desired=desired))
-        if before.config_state is not plan.config_state:
+        if before.config_state is not plan.config_state and (is_known or plan.desired):
             actions += _state_changed(state, before)
         if plan.config_state is ConfigState.DISABLED and state.phase is not Phase.STOPPED:
             if state.is_stopping_for_good:
@@ -183,7 +185,8 @@ class Supervisor:
         """A plan that cannot run is `failed` at once; one that was mended may run again."""
         problem, resting = state.plan.problem, state.phase not in LIVE
         if problem is None:
-            if resting and state.problem is not None and not state.failed_by_crash:
+            is_lasting = state.failed_by_crash or state.life.survivors
+            if resting and state.problem is not None and not is_lasting:
                 state.problem = None
                 if state.phase is Phase.FAILED:
                     state.move(Phase.STOPPED)
@@ -275,7 +278,7 @@ class Supervisor:
         for state in board.states.values():
             state.history.clear()
             state.completed = False
-            if state.phase is Phase.FAILED:
+            if state.phase is Phase.FAILED and not state.life.survivors:
                 state.move(Phase.STOPPED)
                 state.problem = None
         return []

@@ -25,6 +25,7 @@ class Process:
     spoke: bool = False
     connected: bool = False
     lost: bool = False
+    ending: bool = False
 
 
 class Bones(RuleBasedStateMachine):
@@ -40,13 +41,15 @@ class Bones(RuleBasedStateMachine):
         self.up = False
         self.began = 0
         self.ended: str | None = None  # "over", "fatal" or "halted": nothing is decided any more
-        self.ops: set[int] = set()
+        self.ops: dict[int, tuple[str, int]] = {}  # who was to be restarted in which life
         self.last_op = 0
 
-    @initialize(full=st.booleans())
-    def begin(self, full: bool) -> None:
+    @initialize(full=st.sampled_from([False, False, False, True]), is_up=st.booleans())
+    def begin(self, full: bool, is_up: bool) -> None:
         self.backbone = Backbone(full_on_crash=full)
         self.tell(spine.Begin())
+        if is_up:
+            self.become_quiet()
 
     def tell(self, fact: object) -> None:
         was_ended = self.ended
@@ -66,9 +69,12 @@ class Bones(RuleBasedStateMachine):
                 self.processes[name] = Process(life, booted=name == REGISTRY)
             case spine.EndCore(name=name, life=life):
                 assert self.processes[name].life == life
+                assert not self.processes[name].ending, "ended twice"
+                self.processes[name].ending = True
             case spine.TellTokens(registry_life=life):
                 assert self.processes[REGISTRY].life == life
                 assert self.processes[REGISTRY].spoke
+                assert not self.processes[REGISTRY].lost
                 self.told.append(life)
             case spine.BootHub(life=life):
                 assert self.processes[HUB].life == life
@@ -89,9 +95,9 @@ class Bones(RuleBasedStateMachine):
                 assert self.processes[HUB].connected
                 assert not any(process.lost for process in self.processes.values())
                 self.up = True
-            case spine.SettleCore(op=op):
-                assert op in self.ops, f"op {op} was settled twice"
-                self.ops.discard(op)
+            case spine.SettleCore(op=op, code=code):
+                who, life = self.ops.pop(op)  # else it was settled twice
+                assert code is not None or self.processes[who].life > life
             case spine.StartOver():
                 self.end("over")
             case spine.Fatal():
@@ -143,6 +149,12 @@ class Bones(RuleBasedStateMachine):
             process.lost = True
             self.tell(spine.CoreLost(who, process.life))
 
+    @precondition(lambda self: self.up)
+    @rule()
+    def fall_both(self) -> None:
+        self.fall(HUB)
+        self.fall(REGISTRY)
+
     @rule(who=WHO)
     def be_swept(self, who: str) -> None:
         process = self.processes.get(who)
@@ -163,7 +175,7 @@ class Bones(RuleBasedStateMachine):
     @rule(who=WHO)
     def ask_for_a_restart(self, who: str) -> None:
         self.last_op += 1
-        self.ops.add(self.last_op)
+        self.ops[self.last_op] = (who, self.lives[who])
         self.tell(spine.CoreRestartAsked(who, self.last_op))
 
     @rule(seconds=st.sampled_from([0.1, 3.0, 7.0, 30.0, 700.0]))

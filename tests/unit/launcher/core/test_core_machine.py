@@ -41,6 +41,7 @@ class Process:
     children: bool = False  # others of its tree do
     told_exit: bool = False
     ending: float | None = None  # instant by which the shell has killed all of it
+    survives: bool = False  # something of it could not be killed
 
 
 @dataclass
@@ -116,7 +117,8 @@ class World(RuleBasedStateMachine):
         for action in actions:
             self.perform(action)
         for name in known - set(self.supervisor.states):
-            assert name not in self.processes, f"{name} was forgotten with a process"
+            left = self.processes.pop(name, None)
+            assert left is None or left.survives, f"{name} was forgotten with a process"
             self.last_life.pop(name, None)
             self.story = {key: one for key, one in self.story.items() if key[0] != name}
             self.barred.discard(name)
@@ -167,7 +169,7 @@ class World(RuleBasedStateMachine):
             case act.EverythingStopped(survivors=survivors):
                 assert self.stop_began is not None
                 assert not survivors
-                assert not self.processes
+                assert all(process.survives for process in self.processes.values())
                 self.everything_stopped = True
             case act.GiveUpSystem(failed=failed):
                 assert len(failed) >= 2
@@ -305,8 +307,8 @@ class World(RuleBasedStateMachine):
             code, signal = (None, -status) if status < 0 else (status, None)
             self.tell(facts.Exited(module=name, life=process.life, exit_code=code, signal=signal))
 
-    @rule(name=MODULES)
-    def finish_sweep(self, name: str) -> None:
+    @rule(name=MODULES, survivors=st.sampled_from([(), (), (), (4711,)]))
+    def finish_sweep(self, name: str, survivors: tuple[int, ...] = ()) -> None:
         process = self.processes.get(name)
         if process is None or process.ending is None:
             return
@@ -316,8 +318,11 @@ class World(RuleBasedStateMachine):
         if process.alive:
             process.alive = False
             self.tell(facts.Exited(module=name, life=process.life, signal=9))
-        del self.processes[name]
-        self.tell(facts.TreeGone(module=name, life=process.life))
+        process.ending, process.survives = None, bool(survivors)
+        if not survivors or self.stop_began is not None:
+            survivors = ()
+            del self.processes[name]
+        self.tell(facts.TreeGone(module=name, life=process.life, survivors=survivors))
 
     @rule(name=MODULES, back=st.integers(1, 3))
     def speak_from_the_grave(self, name: str, back: int) -> None:
@@ -380,7 +385,7 @@ class World(RuleBasedStateMachine):
     @rule()
     def skip_waiting(self) -> None:
         self.tell(facts.WaitingSkipped())
-        assert all(process.ending is not None for process in self.processes.values())
+        assert all(p.ending is not None or p.survives for p in self.processes.values())
 
     @precondition(lambda self: self.stop_began is not None)
     @rule()
@@ -418,8 +423,8 @@ class World(RuleBasedStateMachine):
     @invariant()
     def phases_agree_with_processes(self) -> None:
         for name, state in self.supervisor.states.items():
-            assert (name in self.processes) == (state.phase in LIVE), (name, state.phase)
             process = self.processes.get(name)
+            assert (process is not None) == (state.phase in LIVE or bool(state.life.survivors))
             if process is not None:
                 assert (process.ending is not None) == (state.phase is Phase.SWEEPING)
 
@@ -479,6 +484,8 @@ class World(RuleBasedStateMachine):
                 self.answer_spawn(name, works=True, children=False)
             elif process.ending is not None:
                 self.finish_sweep(name)
+            elif process.survives:
+                continue
             elif phase is Phase.STARTING:
                 self.say_ready(name)
             elif phase is not Phase.RUNNING:

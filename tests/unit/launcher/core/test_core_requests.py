@@ -205,6 +205,31 @@ def test_what_a_stop_leaves_is_named() -> None:
     assert settled.params["pids"] == [11, 12]
 
 
+def test_no_new_life_while_something_of_the_old_one_lives() -> None:
+    """Neither a start nor a rescan nor a dependent spawns it; each request tries again to end it."""
+    desk = Desk(plan("m"), plan("d", "m", config_state=ConfigState.MANUAL))
+    desk.up("m")
+    desk.exited("m", 1)
+    desk.gone("m", 11)
+    assert desk.phase("m") is Phase.FAILED
+    assert desk.supervisor.next_deadline() is None
+    desk.scan(plan("m"), plan("d", "m", config_state=ConfigState.MANUAL))
+    desk.start("d")
+    assert (desk.phase("m"), desk.spawns()) == (Phase.FAILED, [])
+    op = desk.start("m")
+    assert desk.pick(act.EndTree) == [act.EndTree(module="m", life=1)]
+    assert desk.state("m").actual_state == "stopping"
+    desk.gone("m", 11)
+    assert desk.outcome(op) == "survivors"
+    op = desk.stop("m")
+    assert desk.pick(act.EndTree)
+    desk.gone("m")
+    assert (desk.phase("m"), desk.outcome(op)) == (Phase.STOPPED, "done")
+    assert desk.state("m").problem is None
+    desk.start("m")
+    assert desk.spawns() == ["m"]
+
+
 def test_the_latest_of_many_operations_wins() -> None:
     desk = running()
     ops = [desk.stop("m"), desk.start("m"), desk.restart("m"), desk.stop("m"), desk.start("m")]

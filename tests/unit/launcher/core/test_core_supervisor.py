@@ -156,6 +156,20 @@ def test_a_module_that_came_back_while_it_was_being_ended_starts_again() -> None
     assert desk.life("a") == 2
 
 
+def test_a_dependent_does_not_revive_what_is_gone() -> None:
+    desk = Desk(plan("b"), plan("a", "b"))
+    desk.up("b", "a")
+    desk.tell(facts.StopRequested(module="a", by_request=False))
+    desk.exited("a")
+    desk.gone("a")
+    desk.scan(plan("a", "b", desired=Desired(running=True)))
+    desk.start("a")
+    desk.exited("b")
+    desk.gone("b")
+    assert desk.spawns() == []
+    assert "b" not in desk.supervisor.states
+
+
 def test_disabling_stops_at_once_and_enabling_starts() -> None:
     desk = Desk(plan("a"))
     desk.up("a")
