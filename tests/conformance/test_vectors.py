@@ -204,18 +204,22 @@ def test_the_table_of_actual_states_is_the_launchers():
     def _state(phase, stop=None):
         return ModuleState(plan=None, desired=None, phase=phase, stop=stop)
 
-    theirs = {
-        (before, after)
-        for phase, followers in MOVES.items()
-        for follower in followers
-        for before in seen(phase)
-        for after in seen(follower)
-        if before != after
-    }
     table = shapes.states()["actual"]
-    ours = {(row["from"], row["to"]) for row in table["transitions"]}
-    assert {word for pair in ours for word in pair} == set(table["states"])
-    assert theirs == ours
+    rows = {(row["from"], row["to"]) for row in table["transitions"]}
+    assert {word for row in rows for word in row} == set(table["states"])
+    # What is shown of a sweep changes when a stop comes meanwhile: without another phase.
+    possible = {
+        (before, after) for before in seen(Phase.SWEEPING) for after in seen(Phase.SWEEPING)
+    }
+    for phase, followers in MOVES.items():
+        for follower in followers:
+            pairs = {(before, after) for before in seen(phase) for after in seen(follower)}
+            possible |= pairs
+            assert pairs & rows or any(before == after for before, after in pairs), (
+                phase,
+                follower,
+            )
+    assert rows <= possible
 
 
 def test_the_table_of_restart_policies_is_the_models():
