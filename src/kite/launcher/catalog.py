@@ -113,7 +113,15 @@ class Catalog:
             problem, desired = _problem(broken.errors), kept(name)
             # What cannot be read changes nothing: the config state is what it was.
             state = desired.config_state if desired else ConfigState.ENABLED
-            plans.append(Plan(name=name, config_state=state, problem=problem, desired=desired))
+            plans.append(
+                Plan(
+                    name=name,
+                    config_state=state,
+                    problem=problem,
+                    desired=desired,
+                    is_readable=False,
+                )
+            )
         return tuple(plans)
 
     def _plan(self, name: str, desired: Desired | None) -> Plan:

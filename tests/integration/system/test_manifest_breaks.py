@@ -39,6 +39,22 @@ def test_a_manifest_that_breaks_and_is_mended_starts_nothing(system: System) -> 
     assert not system.steps("tool", "starting")
 
 
+def test_a_new_manifest_that_is_mended_as_manual_starts_nothing(system: System) -> None:
+    """It is shown as desired running while nobody knows better, and that is not kept."""
+    folder = system.module("tool", state="manual")
+    manifest = folder / "module.md"
+    sound = manifest.read_text()
+    manifest.write_text(sound.replace("---\n", "---\nnonsense: 1\n", 1))
+    system.up("--wait", status=4)
+    assert system.record("tool")["desired_state"] == "running"
+    manifest.write_text(sound)
+    system.call("POST", "/launcher/rescan")
+    record = system.record("tool")
+    assert (record["desired_state"], record["actual_state"]) == ("stopped", "stopped")
+    assert not system.steps("tool", "starting")
+    assert not system.steps("tool", "state_changed")
+
+
 def test_a_module_whose_folder_has_gone_is_unknown_while_it_leaves(system: System) -> None:
     folder = system.module("leaver", SLOW_TO_LEAVE, runtime="python")
     system.up("--wait")

@@ -104,6 +104,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         problem: set when the module is `failed` before it ever starts.
         desired: what was kept from earlier, None for a module never seen.
         is_job, is_scheduled: see CONTRACT, section 7.
+        is_readable: whether the manifest could be read; else `config_state` is only the last known.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     desired: Desired | None = None
     is_job: bool = False
     is_scheduled: bool = False
+    is_readable: bool = True
 
 
 def settle_desired(kept: Desired | None, config: ConfigState) -> Desired:

@@ -177,7 +177,8 @@ class Supervisor:
             request = StopRequested(module=name, reason="disabled", by_request=False)
             return actions + requests.stop(board, request, now)
         actions += self._take_problem(state)
-        if start and desired.running and not plan.is_scheduled and board.ending is None:
+        runs = desired.running and plan.is_readable and not plan.is_scheduled
+        if start and runs and board.ending is None:
             state.wanted = True
         return actions
 
