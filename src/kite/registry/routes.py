@@ -21,7 +21,8 @@ from kite.http.metrics import Family, exposition
 from kite.registry.announcer import Announcer
 from kite.registry.core.posted import Grant, parse_patterns, parse_posted, wrong
 from kite.registry.core.registration import ModulesRequest
-from kite.registry.service import Registry, shown
+from kite.registry.service import Registry
+from kite.registry.shown import verified_grant
 from kite.registry.speaker import Speaker
 from kite.version import __version__
 from kite.wire.limits import MAX_SESSION_TTL
@@ -123,7 +124,7 @@ class _Routes:
         posted = parse_posted(body)
         await self._registry.post_tokens(posted, _token_of(body.get("registry")))
         self._tell_announcer()
-        return reply({"ok": True, "revision": self._registry.revision})
+        return reply({"ok": True, "revision": self._registry.revision.number})
 
     async def session(self, request: Request) -> Response:
         grant = _speaker(request).module("ask for a session token, being no module")
@@ -156,7 +157,7 @@ class _Routes:
         _speaker(request).must_be_launcher_or_hub("ask whose a token is")
         body = await read_json(request, VerifyRequest)
         grant: Grant = self._registry.verify(body.token)
-        return reply(shown(grant))
+        return reply(verified_grant(grant))
 
     async def metrics(self, _request: Request) -> Response:
         registry, backlog = self._registry, self._announcer.backlog

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from kite.clock import Clock, rfc3339
+from kite.clock import Clock
 from kite.errors import KiteError, PeerError, RequestError, Unavailable
 from kite.registry.config import RegistryConfig
 from kite.registry.core.catalog import Catalog, Entry
@@ -20,6 +20,8 @@ from kite.registry.core.lookup import compile_glob, field_matches, resolve
 from kite.registry.core.posted import Grant, Patterns, Posted
 from kite.registry.core.registration import ModulesRequest, Registration
 from kite.registry.core.tokens import TokenTable
+from kite.registry.revision import Revision
+from kite.registry.shown import listed_grant, told_entry
 from kite.registry.speaker import Kind, Speaker
 from kite.registry.store import Store, content_of, entry_of
 from kite.wire.token import digest
@@ -55,15 +57,13 @@ class Registry:
         self.config = config
         self.catalog = Catalog()
         self.tokens = TokenTable(digest(kite_token))
-        self.epoch = secrets.token_hex(8)
-        self.revision = 0
+        self.revision = Revision()
         self.ports: frozenset[int] = frozenset()
         self.counts: Counter[str] = Counter()
         self.own_token: tuple[str, int | None] | None = None
         self._clock = clock
         self._announce = announce
         self._store = Store(directory, self._content)
-        self._changed = asyncio.Event()
         self._is_stopping = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -128,7 +128,7 @@ class Registry:
         if is_first:
             _log.info("tokens.learned names=%d", len(posted))
         if is_different:
-            self._bump()
+            self.revision.advance()
         if had_sessions:
             self._store.changed()
         await self._settle()
@@ -152,7 +152,7 @@ class Registry:
             wall=self._clock.wall(),
         )
         self.counts["sessions_opened"] += 1
-        self._bump()
+        self.revision.advance()
         self._store.changed()
         await self._settle()
         return token, session
@@ -167,17 +167,12 @@ class Registry:
         if not self.tokens.is_known:
             raise Unavailable("not_ready", what="the registry's table of tokens")
         self._expire()
-        if (epoch, revision) == (self.epoch, self.revision) and not self._is_stopping:
-            changed = self._changed
-            try:
-                async with asyncio.timeout(wait):
-                    await changed.wait()
-            except TimeoutError:
-                self._expire()
+        if not await self.revision.beyond(epoch, revision, seconds=wait):
+            self._expire()
         return {
-            "epoch": self.epoch,
-            "revision": self.revision,
-            "tokens": [_shown(grant) for grant in self.tokens.grants()],
+            "epoch": self.revision.epoch,
+            "revision": self.revision.number,
+            "tokens": [listed_grant(grant) for grant in self.tokens.grants()],
             "ports": sorted(self.ports),
         }
 
@@ -229,7 +224,7 @@ class Registry:
             wall=self._clock.wall(),
         )
         self.counts["registered"] += 1
-        self._announce("registry.registered", _about(entry))
+        self._announce("registry.registered", told_entry(entry))
         self._store.changed()
         await self._settle()
 
@@ -295,7 +290,7 @@ class Registry:
     def stop(self) -> None:
         """Answer everybody who waits, and write what is not written."""
         self._is_stopping = True
-        self._changed.set()
+        self.revision.end()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -309,15 +304,10 @@ class Registry:
     def _content(self) -> Any:
         return content_of(self.tokens.kite_digest, self.catalog.entries(), self.tokens.sessions())
 
-    def _bump(self) -> None:
-        self.revision += 1
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
-
     def _removed(self, gone: list[Entry], subject: str) -> None:
         for entry in gone:
             self.counts[subject.rpartition(".")[2]] += 1
-            self._announce(subject, _about(entry))
+            self._announce(subject, told_entry(entry))
         if gone:
             self._store.changed()
 
@@ -331,7 +321,7 @@ class Registry:
         ports = self.catalog.ports()
         if ports != self.ports:
             self.ports = ports
-            self._bump()
+            self.revision.advance()
 
     def _expire(self) -> None:
         """Take out what is over at this instant."""
@@ -346,7 +336,7 @@ class Registry:
         if gone:
             self._tell_ports()
         if self.tokens.expire(now):
-            self._bump()
+            self.revision.advance()
             self._store.changed()
 
     def _arm(self) -> None:
@@ -367,33 +357,3 @@ class Registry:
         self._timer = None
         self._expire()
         self._arm()
-
-
-def _about(entry: Entry) -> dict[str, Any]:
-    """What an event says about an entry."""
-    fields = entry.registration.fields()
-    said: dict[str, Any] = {"module_id": entry.module_id}
-    if entry.life is not None:
-        said["life"] = entry.life
-    named = ("module_type", "name", "api_endpoint", "health_endpoint")
-    return said | {key: fields[key] for key in named if key in fields}
-
-
-def _shown(grant: Grant) -> dict[str, Any]:
-    """A grant as the Event Hub gets it."""
-    return {
-        "digest": grant.digest,
-        "module_id": grant.name,
-        "publish": grant.publish,
-        "subscribe": grant.subscribe,
-        "scopes": grant.scopes,
-        "life": grant.life,
-        "replica": grant.replica,
-        "parent": grant.parent,
-        "expires_at": None if grant.expires_at is None else rfc3339(grant.expires_at),
-    }
-
-
-def shown(grant: Grant) -> dict[str, Any]:
-    """A grant as `POST /verify` answers it."""
-    return {key: value for key, value in _shown(grant).items() if key != "digest"}
