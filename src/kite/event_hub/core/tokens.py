@@ -102,14 +102,3 @@ class TokenTable:
         self.ports = frozenset(digests.ports)
         self.epoch = digests.epoch
         self.revision = digests.revision
-
-    def next_expiry(self, now: float) -> float | None:
-        """When the next token of the table dies by itself (seconds since 1970)."""
-        return min(
-            (
-                each.expires_at
-                for each in self._identities.values()
-                if each.expires_at is not None and each.expires_at > now
-            ),
-            default=None,
-        )
