@@ -106,16 +106,7 @@ class Answers:
             self._refuse(request, failure)
         except Exception as failure:  # noqa: BLE001  (the edge: a module survives its handlers)
             self._log.exception("handler.failed %r", request)
-            detail = f"{type(failure).__name__}: {failure}"
-            self._refuse(
-                request,
-                RequestError(
-                    "handler_failed",
-                    subject=request.subject,
-                    module=self._envelopes.source,
-                    detail=detail[:1000],
-                ),
-            )
+            self._refuse(request, self._failed(request, _said(failure)))
 
     def decline(self, event: frame.Event) -> None:
         """Say that the module is stopping and will not answer."""
@@ -128,6 +119,17 @@ class Answers:
         self._publisher.send(encode_event(reply))
 
     def _refuse(self, request: Request, failure: KiteError) -> None:
+        try:
+            self._send_refusal(request, failure)
+        except Exception as wrong:  # noqa: BLE001  (whoever asked waits for some answer)
+            self._log.error("refusal.unspeakable %r: %s", request, _said(wrong))
+            plain = f"its refusal cannot be told: {type(wrong).__name__}"
+            try:
+                self._send_refusal(request, self._failed(request, plain))
+            except KiteError as lost:
+                self._log.error("reply.lost %r: %s", request, lost)
+
+    def _send_refusal(self, request: Request, failure: KiteError) -> None:
         document = {
             "code": failure.code,
             "message": failure.message,
@@ -136,10 +138,19 @@ class Answers:
                 for name, value in failure.params.items()
             },
         }
-        try:
-            self._reply(request, document, {ERROR_HEADER: failure.code})
-        except KiteError as lost:
-            self._log.error("reply.lost %r: %s", request, lost)
+        self._reply(request, document, {ERROR_HEADER: failure.code})
+
+    def _failed(self, request: Request, detail: str) -> RequestError:
+        module, subject = self._envelopes.source, request.subject
+        return RequestError("handler_failed", subject=subject, module=module, detail=detail)
+
+
+def _said(failure: Exception) -> str:
+    """The kind of a failure and its words, unless saying them fails too."""
+    try:
+        return f"{type(failure).__name__}: {failure}"[:1000]
+    except Exception:  # noqa: BLE001  (somebody's __str__)
+        return type(failure).__name__
 
 
 def _error_of(reply: frame.Event, code: str) -> RequestError:

@@ -83,6 +83,44 @@ async def test_request_errors_have_codes(
         assert nobody.value.code == "no_responders"
 
 
+class _Mute:
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+class _MuteError(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+@pytest.mark.parametrize(
+    ("failure", "detail"),
+    [
+        (RequestError("out_of_paper", tray=_Mute()), "ValueError"),
+        (RequestError("out_of_paper", detail="x" * 2_000_000), "RequestError"),
+        (_MuteError(), "_MuteError"),
+    ],
+    ids=["a param without words", "too large to send", "an exception without words"],
+)
+async def test_refusal_that_cannot_be_told_is_answered_all_the_same(
+    module: Module,
+    tmp_path: Path,
+    failure: Exception,
+    detail: str,
+) -> None:
+    @module.handle("refuse")
+    def refuse(request):
+        raise failure
+
+    async with running(module, data_dir=tmp_path, name="printer") as bench:
+        for _ in range(2):  # the handler goes on afterwards
+            with pytest.raises(RequestError) as refused:
+                await bench.request("refuse")
+            assert refused.value.code == "handler_failed"
+            assert refused.value.params["module"] == "printer"
+            assert refused.value.params["detail"].endswith(detail)
+
+
 async def test_expired_request_is_not_handled(module: Module, tmp_path: Path) -> None:
     handled = []
 
