@@ -48,9 +48,10 @@ def main() -> None:
 
     print(f"docsearch over {folder}", file=sys.stderr)
     if is_free(PORT):
-        print(f"open http://127.0.0.1:{PORT}/ when it is up\n", file=sys.stderr)
+        print(f"open http://127.0.0.1:{PORT}/ when it is up", file=sys.stderr)
     else:
-        print(f"port {PORT} is taken: `web` says below where it is\n", file=sys.stderr)
+        print(f"port {PORT} is taken: `web` says below where it is", file=sys.stderr)
+    print("look around in another terminal: ./dev kite ps\n", file=sys.stderr)
     os.execv(
         sys.executable,
         [sys.executable, "-m", "kite.cli.entry", "-C", str(PROJECT), "up", *for_kite],

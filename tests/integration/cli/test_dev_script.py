@@ -1,0 +1,45 @@
+"""The clone's one script: what its words run, and what `./dev run` tells somebody to type next."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_dev_kite_is_kite_in_docsearch(tmp_path: Path) -> None:
+    """In a clone that is set up: the words behind `kite` are handed on as they are."""
+    for name in ("dev", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    program = tmp_path / ".venv" / "bin" / "kite"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
+    program.chmod(0o755)
+    text = (ROOT / "pyproject.toml").read_bytes()
+    checksum = subprocess.run(["cksum"], input=text, capture_output=True, check=True).stdout
+    (tmp_path / ".venv" / ".kite-setup").write_text(f"run {checksum.decode()}")
+    done = subprocess.run(
+        [tmp_path / "dev", "kite", "logs", "-n", "2", "a b"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout == "-C|examples/docsearch|logs|-n|2|a b|"
+    assert done.stderr == ""
+
+
+def test_dev_run_says_how_to_look_around(tmp_path: Path) -> None:
+    """Before it becomes `kite up`, whose own advice needs `kite` on the PATH."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "docsearch" / "run.py", tmp_path, "--frob"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2, "kite up has no such option, so nothing was started"
+    assert "look around in another terminal: ./dev kite ps" in done.stderr
