@@ -11,17 +11,21 @@ TYPE_CHECKING = False  # as in typing, whose import would be most of the cost of
 if TYPE_CHECKING:
     from typing import Any
 
+    from kite.errors import KiteError as KiteError
+    from kite.errors import RequestError as RequestError
     from kite.sdk.event import Event as Event
     from kite.sdk.event import Request as Request
     from kite.sdk.module import Module as Module
     from kite.version import __version__ as __version__
 
-__all__ = ["Event", "Module", "Request", "__version__"]
+__all__ = ["Event", "KiteError", "Module", "Request", "RequestError", "__version__"]
 
 _HOMES = {
     "Event": "kite.sdk.event",
+    "KiteError": "kite.errors",
     "Module": "kite.sdk.module",
     "Request": "kite.sdk.event",
+    "RequestError": "kite.errors",
     "__version__": "kite.version",
 }
 

@@ -245,6 +245,17 @@ def test_import_kite_costs_nothing_and_module_pulls_in_little() -> None:
     ]
 
 
+def test_errors_come_from_kite_itself_and_load_no_more_than_they_need() -> None:
+    program = (
+        "import sys; from kite import KiteError, RequestError; import kite.errors; "
+        "assert RequestError is kite.errors.RequestError; "
+        "assert KiteError is kite.errors.KiteError; "
+        "assert not [name for name in sys.modules if name.startswith('kite.sdk')]; "
+        "from kite import *; assert 'Module' in dir() and 'RequestError' in dir()"
+    )
+    subprocess.run([sys.executable, "-c", program], timeout=20, check=True)
+
+
 async def test_going_while_the_hub_is_away_is_as_easy(hub, registry, process, tmp_path) -> None:
     child = await process(THOROUGH)
     await hub.hear("module.ready", seconds=20)
