@@ -52,6 +52,7 @@ class Fields:
         self.mistakes = mistakes
         self.path = path
         self.known: list[str] = []
+        self._lacking: list[tuple[tuple[str, ...], str, dict[str, str]]] = []
 
     def take(self, key: str) -> Node | None:
         """The key's node; the key is known from now on."""
@@ -133,17 +134,27 @@ class Fields:
 
     def missing(self, key: str) -> None:
         """Note that a key that is needed is not there."""
-        self.mistakes.add("missing_key", self.node.location, key=self.path + key)
+        self.lacks((key,), "missing_key", key=self.path + key)
+
+    def lacks(self, keys: tuple[str, ...], code: str, **params: str) -> None:
+        """Note that none of some keys is there, unless `finish` finds one of them misspelt."""
+        self._lacking.append((keys, code, params))
 
     def finish(self) -> None:
-        """Note every key that nobody asked for."""
-        for key, node in self.node.keys.items():
-            if key not in self.node.value or key in self.known or key.startswith("x-"):
-                continue
-            near = nearest(key, self.known)
+        """Note every key that nobody asked for, and what is missing."""
+        unknown = {
+            key: nearest(key, self.known)
+            for key in self.node.keys
+            if key in self.node.value and key not in self.known and not key.startswith("x-")
+        }
+        meant = set(unknown.values())
+        for keys, code, params in self._lacking:
+            if meant.isdisjoint(keys):  # else one slip would be told twice
+                self.mistakes.add(code, self.node.location, **params)
+        for key, near in unknown.items():
             self.mistakes.add(
                 "unknown_key_near" if near else "unknown_key",
-                node.location,
+                self.node.keys[key].location,
                 key=self.path + key,
                 nearest=near,
                 known=", ".join(self.known),

@@ -327,13 +327,12 @@ def _health_endpoint(node: Node, sample: Sample) -> str:
 def _check_whole(fields: Fields, manifest: Manifest, core: bool) -> None:
     """What no key can be blamed for alone."""
     values = fields.node.value
-    place = fields.node.location
     if "command" in values:
         for key in ("runtime", "entry"):
             if key in values:
                 fields.mistakes.add("command_and_runtime", values[key].location, key=key)
     elif "runtime" not in values and "entry" not in values:
-        fields.mistakes.add("program_missing", place)
+        fields.lacks(("command", "runtime", "entry"), "program_missing")
     else:
         for key in ("runtime", "entry"):
             if key not in values:

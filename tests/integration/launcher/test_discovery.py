@@ -172,7 +172,7 @@ def test_a_broken_manifest_stands_under_its_folders_name(place: Place) -> None:
     found = place.scan()
     assert own(found) == ["fine"]
     assert {name: one.errors[0].code for name, one in found.broken.items()} == {
-        "Broken One": "program_missing",
+        "Broken One": "unknown_key_near",
         "odd": "file_not_regular",
         "pipe": "file_not_regular",
     }

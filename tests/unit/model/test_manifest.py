@@ -155,7 +155,6 @@ restart: {maximum: 3, window: -1}
 env: {A: 1, KITE_X: y, B: '${KITE_NOBODY}'}"""
     )
     assert mistakes == [
-        (2, "missing_key", "name"),
         (2, "missing_key", "entry"),
         (2, "unknown_key_near", "nmae"),
         (3, "not_one_of_near", "state"),
@@ -202,6 +201,32 @@ env: {A: 1, KITE_X: y, B: '${KITE_NOBODY}'}"""
 )
 def test_mistakes_have_their_own_words(more: str, code: str) -> None:
     assert code in [found for _, found, _ in wrong(f"name: a\ncommand: [x]\n{more}")]
+
+
+@pytest.mark.parametrize(
+    ("head", "mistakes"),
+    [
+        ("nmae: a\nruntime: python\nentry: m.py", [(2, "unknown_key_near", "nmae")]),
+        ("name: a\nruntim: python\nentry: m.py", [(3, "unknown_key_near", "runtim")]),
+        ("name: a\ncomand: [true]", [(3, "unknown_key_near", "comand")]),
+        (
+            "name: a\nruntim: python\nentri: m.py",
+            [(3, "unknown_key_near", "runtim"), (4, "unknown_key_near", "entri")],
+        ),
+        (
+            "name: a\nzzz: python\nentry: m.py",
+            [(2, "missing_key", "runtime"), (3, "unknown_key", "zzz")],
+        ),
+        (
+            "nmae: a\nentry: m.py",
+            [(2, "missing_key", "runtime"), (2, "unknown_key_near", "nmae")],
+        ),
+        ("name: a\nstat: manual", [(2, "program_missing", ""), (3, "unknown_key_near", "stat")]),
+        ("name: a\nx-runtim: python", [(2, "program_missing", "")]),
+    ],
+)
+def test_a_slip_of_the_pen_is_one_mistake(head: str, mistakes: list[tuple[int, str, str]]) -> None:
+    assert wrong(head) == mistakes
 
 
 def test_a_dollar_that_means_nothing_to_kite_stays() -> None:

@@ -128,6 +128,8 @@ registry: {ttl: 5, max_ttl: 10}
             [(1, "wrong_value")] * 3,
         ),
         ("hub: {streams: {docs: {}}}\n", [(1, "missing_key")]),
+        ("hub: {streams: {docs: {subject: [a]}}}\n", [(1, "unknown_key_near")]),
+        ("discovery:\n  a: {pth: /x}\n", [(2, "unknown_key_near")]),
         ("modules: {Search: {}}\n", [(1, "wrong_value")]),
         ("modules: {search: manual}\n", [(1, "wrong_value")]),
         ("discovery:\n  a: {depth: 99}\n", [(2, "missing_key"), (2, "wrong_value")]),
