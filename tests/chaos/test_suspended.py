@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -62,3 +63,19 @@ def test_launcher_is_suspended_while_modules_crash(system: System) -> None:
     os.kill(launcher, signal.SIGCONT)
     system.wait_step("sleeper", "started", life=2)
     assert system.record("sleeper")["restarts"] == 1
+
+
+def test_everything_is_suspended_when_everything_stops(system: System) -> None:
+    """Three layers and both core modules hang: 10 s and 3 s are enough, and nobody is left."""
+    for name, needed in (("bottom", []), ("middle", ["bottom"]), ("top", ["middle"])):
+        system.module(
+            name, ECHO.replace('"echo"', f'"{name}"'), runtime="python", depends_on=needed
+        )
+    system.up("--wait")
+    for name in ("registry", "event_hub", "bottom", "middle", "top"):
+        system.kill(name, signal.SIGSTOP)
+    began = time.monotonic()
+    system.down()
+    assert time.monotonic() - began < 14.5
+    system.wait_nothing_left(timeout=1)
+    assert not system.steps("launcher", "survivors")

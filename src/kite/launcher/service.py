@@ -35,6 +35,8 @@ from kite.wire.frame import Event
 
 STOP_BUDGET = 10.0
 CORES_STOP_WITHIN = 3.0
+HUB_CLOSES_WITHIN = 0.5
+"""Seconds that the end of the connection to a Hub may take which has ended itself."""
 GONE_WITHIN = 14.5
 """Seconds after which the Launcher leaves whatever hangs; the guard ends what is left."""
 
@@ -405,9 +407,13 @@ class Launcher:
         self.start_task(self._finish(list(survivors)), name="finish")
 
     async def _finish(self, survivors: list[int]) -> None:
+        deadline = asyncio.get_running_loop().time() + CORES_STOP_WITHIN
         await self.hub.drained()
-        await self.hub.close()
-        survivors += await self.cores.end_all(CORES_STOP_WITHIN)
+        # A Hub that hangs does not answer the goodbye; it is ended all the same.
+        closing = self.start_task(self.hub.close(), name="close hub link")
+        left = deadline - asyncio.get_running_loop().time()
+        survivors += await self.cores.end_all(max(0.0, left))
+        await asyncio.wait({closing}, timeout=HUB_CLOSES_WITHIN)
         if self._starting_over is not None and not survivors:
             self._begin_again()
             return
@@ -427,7 +433,8 @@ class Launcher:
         self.rescan()
 
     def _leave_whatever_hangs(self) -> None:
-        pids = [pid for pid in self.modules.pids() if pid]
+        cores = [self.cores.pid(name) for name in (REGISTRY, HUB)]
+        pids = [pid for pid in (*self.modules.pids(), *cores) if pid]
         _log.error("launcher.left_survivors pids=%s", pids)
         self._record("survivors", "launcher", pids=pids)
         ApiFile(self.around.instance).remove()
