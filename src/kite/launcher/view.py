@@ -76,7 +76,9 @@ class View:
         actual = "running" if core.stage is Stage.READY else "starting"
         if phase == "stopping":
             actual = "stopping" if pid else "stopped"
-        elif core.stage is Stage.ABSENT:
+        elif core.restart_asked:
+            actual = "stopping"
+        elif core.stage is Stage.ABSENT or core.is_lost:
             actual = "backing_off" if core.life else "waiting"
         uptime = None
         if pid is not None:

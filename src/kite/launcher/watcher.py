@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -30,12 +31,17 @@ def concerns(path: PurePath, watch: Watch) -> bool:
 
 
 def _matches(path: PurePath, pattern: str) -> bool:
-    # PurePath.match is anchored at the right and has no `**` before Python 3.13.
-    if pattern in ("**", "**/*"):
-        return True
-    if pattern.endswith("/**"):
-        return path.is_relative_to(pattern[:-3])
-    return path.match(pattern.removeprefix("**/"))
+    # PurePath.match has no `**` before Python 3.13; without one it is anchored at the right.
+    wanted = PurePath(pattern).parts
+    return _fits(path.parts, wanted) if "**" in wanted else path.match(pattern)
+
+
+def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
+    if not wanted:
+        return not parts
+    if wanted[0] == "**":
+        return any(_fits(parts[skipped:], wanted[1:]) for skipped in range(len(parts) + 1))
+    return bool(parts) and fnmatchcase(parts[0], wanted[0]) and _fits(parts[1:], wanted[1:])
 
 
 class Watcher:

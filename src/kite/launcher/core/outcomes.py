@@ -106,6 +106,7 @@ def exited(board: Board, fact: Exited, now: float) -> list[Action]:
     life = state.life
     life.exit_code, life.signal = fact.exit_code, fact.signal
     life.connections = 0
+    life.pid = None
     name = fact.module
     actions: list[Action] = [
         Record(event="exited", module=name, fields={"life": fact.life, **how(state)}),

@@ -1,0 +1,105 @@
+"""Who has which token."""
+
+from __future__ import annotations
+
+import json
+
+from kite.launcher.authority import OPERATOR, Authority, new_token
+from kite.wire.token import is_token
+
+
+def test_tokens_are_64_hex_digits_and_never_the_same() -> None:
+    found = {new_token() for _ in range(100)}
+    assert len(found) == 100
+    assert all(is_token(token) for token in found)
+
+
+def test_a_life_is_found_by_its_token_and_by_no_other() -> None:
+    authority = Authority()
+    token = authority.issue("docs", 3, publish=["docs.>"], subscribe=[], scopes=["x"])
+    found = authority.find(token)
+    assert found is not None
+    name, grant = found
+    assert (name, grant.life, grant.publish, grant.subscribe) == ("docs", 3, ("docs.>",), ())
+    assert grant.scopes == ("x",)
+    assert authority.find(new_token()) is None
+    assert authority.find("") is None
+    assert authority.find(authority.kite_token) is None, "it is no module's"
+
+
+def test_the_operator_has_the_same_token_for_the_whole_run() -> None:
+    authority = Authority()
+    operator, kite = authority.operator_token, authority.kite_token
+    authority.issue("docs", 1)
+    authority.start_over()
+    assert authority.operator_token == operator
+    found = authority.find(operator)
+    assert found is not None
+    assert found[0] == OPERATOR
+    assert authority.kite_token != kite
+
+
+def test_the_next_life_ends_the_token_of_the_last() -> None:
+    authority = Authority()
+    first = authority.issue("docs", 1)
+    second = authority.issue("docs", 2)
+    assert authority.find(first) is None
+    authority.revoke("docs", 1)  # said late
+    assert authority.find(second) is not None
+    authority.revoke("docs", 2)
+    assert authority.find(second) is None
+
+
+def test_every_change_is_told_once_and_counted() -> None:
+    authority = Authority()
+    versions = [authority.version]
+    token = authority.issue("docs", 1, publish=["a"], scopes=["s"])
+    versions.append(authority.version)
+    told = json.loads(json.dumps(authority.changes()))
+    assert told == {"docs": {"token": token, "publish": ["a"], "scopes": ["s"], "life": 1}}
+    assert authority.changes() == {}
+    authority.revoke("docs", 1)
+    versions.append(authority.version)
+    authority.revoke("docs", 1)
+    authority.revoke("ghost", 1)
+    assert authority.version == versions[-1], "nothing has changed"
+    assert authority.changes() == {"docs": None}
+    assert versions == sorted(set(versions))
+
+
+def test_no_list_is_no_bound_and_an_empty_one_forbids() -> None:
+    authority = Authority()
+    authority.issue("free", 1)
+    authority.issue("mute", 1, publish=[])
+    told = authority.changes()
+    assert set(told["free"]) == {"token", "life"}
+    assert list(told["mute"]["publish"]) == []
+
+
+def test_what_could_not_be_told_is_told_with_its_present_value() -> None:
+    authority = Authority()
+    authority.issue("a", 1)
+    lost = authority.changes()
+    authority.revoke("a", 1)
+    authority.keep_changed(list(lost))
+    assert authority.changes() == {"a": None}
+
+
+def test_everybody_is_named_and_nothing_is_left_to_tell() -> None:
+    authority = Authority()
+    authority.issue("a", 1)
+    authority.issue("b", 1)
+    authority.revoke("b", 1)
+    told = authority.everybody()
+    assert set(told) == {OPERATOR, "a", "b"}
+    assert told["b"] is None
+    assert authority.changes() == {}
+
+
+def test_starting_over_forgets_every_life() -> None:
+    authority = Authority()
+    token, version = authority.issue("a", 1), authority.version
+    authority.start_over()
+    assert authority.find(token) is None
+    assert set(authority.everybody()) == {OPERATOR}
+    assert authority.version > version

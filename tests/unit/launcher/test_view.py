@@ -1,0 +1,188 @@
+"""What the API shows of each module, against the contract's list of fields."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from kite.launcher.catalog import Catalog
+from kite.launcher.core import facts
+from kite.launcher.core.backbone import (
+    HUB,
+    REGISTRY,
+    Backbone,
+    Begin,
+    CoreExited,
+    CoreLost,
+    CoreReady,
+    CoreRestartAsked,
+    CoreSpoke,
+    TokensAcked,
+)
+from kite.launcher.core.plan import Problem
+from kite.launcher.core.supervisor import Supervisor
+from kite.launcher.core_runner import CoreRunner
+from kite.launcher.instance import Instance
+from kite.launcher.view import View
+from kite.testing.clock import FakeClock
+
+CONTRACT = (
+    *("name", "display_name", "type", "config_state", "desired_state", "actual_state", "pid"),
+    *("life", "uptime", "restarts", "exit_code", "signal", "depends_on", "waiting_for"),
+    *("next_try", "module_dir", "error"),
+)
+
+
+@dataclass
+class Cores:
+    """Stands for the two processes."""
+
+    pids: dict[str, int] = field(default_factory=dict)
+
+    def pid(self, name: str) -> int | None:
+        return self.pids.get(name)
+
+
+class Window:
+    """A view of a project with two modules, `a` and `b`, of which `a` needs `b`."""
+
+    def __init__(self, project: Path) -> None:
+        for name, front in (("a", "depends_on: [b]\ndisplay_name: Ay\ntype: agent\n"), ("b", "")):
+            folder = project / "modules" / name
+            folder.mkdir(parents=True)
+            text = f"---\nname: {name}\ncommand: [sleep, '9']\n{front}---\n"
+            (folder / "module.md").write_text(text)
+        self.clock = FakeClock(monotonic=100.0, wall=1_700_000_000.0)
+        self.supervisor = Supervisor(concurrency=4, max_failed=0, chance=lambda: 1.0)
+        self.backbone = Backbone()
+        self.cores = Cores()
+        catalog = Catalog(project)
+        catalog.look()
+        plans = [one for one in catalog.plans(lambda name: None) if one.name in ("a", "b")]
+        self.view = View(
+            instance=Instance(
+                id="x",
+                project_dir=project,
+                workspace=project,
+                instance_dir=project,
+                registry_port=1,
+                started_at=self.clock.wall() - 7.5,
+            ),
+            catalog=catalog,
+            supervisor=self.supervisor,
+            backbone=self.backbone,
+            cores=cast("CoreRunner", self.cores),
+            clock=self.clock,
+            pid=77,
+        )
+        self.tell(facts.Scanned(plans=tuple(plans)), facts.DoorsOpened())
+
+    def tell(self, *told: facts.Fact) -> None:
+        for fact in told:
+            self.supervisor.handle(fact, self.clock.monotonic())
+
+    def core(self, *told: Any) -> None:
+        for fact in told:
+            self.backbone.handle(fact, self.clock.monotonic())
+
+    def __getitem__(self, name: str) -> dict[str, Any]:
+        found = self.view.record(name, "running")
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Window:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return Window(tmp_path / "project")
+
+
+def test_every_record_has_the_contracts_fields_in_its_order(window: Window) -> None:
+    records = window.view.records("running")
+    assert [one["name"] for one in records] == ["launcher", REGISTRY, HUB, "b", "a"]
+    for record in records:
+        assert tuple(record)[: len(CONTRACT)] == CONTRACT
+        assert tuple(record) == tuple(records[0])
+    assert json.loads(json.dumps(records)) == records
+    assert window.view.record("ghost", "running") is None
+
+
+def test_a_module_through_its_life(window: Window) -> None:
+    a, b = window["a"], window["b"]
+    assert (a["display_name"], a["type"], a["depends_on"]) == ("Ay", "agent", ["b"])
+    assert (a["actual_state"], a["waiting_for"], a["pid"], a["life"]) == ("waiting", ["b"], None, 0)
+    assert (b["actual_state"], b["uptime"], b["life"]) == ("starting", None, 1)
+    assert b["module_dir"].endswith("/modules/b")
+    window.tell(facts.Spawned(module="b", life=1, pid=4711))
+    window.clock.advance(2.5)
+    window.tell(facts.BecameReady(module="b", life=1))
+    b = window["b"]
+    assert (b["actual_state"], b["pid"], b["uptime"], b["waiting_for"]) == (
+        "running",
+        4711,
+        2.5,
+        [],
+    )
+    window.tell(facts.Exited(module="b", life=1, signal=9))
+    b = window["b"]
+    assert (b["actual_state"], b["pid"], b["uptime"], b["signal"]) == ("backing_off", None, None, 9)
+    window.tell(facts.TreeGone(module="b", life=1))
+    assert (window["b"]["restarts"], window["b"]["life"]) == (1, 2)
+
+
+def test_the_next_try_is_an_instant(window: Window) -> None:
+    assert window["b"]["next_try"] is None
+    for life in (1, 2):
+        window.tell(
+            facts.Exited(module="b", life=life, exit_code=3), facts.TreeGone(module="b", life=life)
+        )
+    assert window["b"]["next_try"] == "2023-11-14T22:13:20.500Z"
+    window.clock.advance(0.25)
+    window.clock.jump(3600)
+    assert window["b"]["next_try"] == "2023-11-14T23:13:20.500Z", "the wall clock was set"
+
+
+def test_an_error_is_told_with_what_fills_its_sentence(window: Window) -> None:
+    problem = Problem(code="program_not_found", params={"program": "foo", "searched": "PATH"})
+    window.tell(facts.SpawnFailed(module="b", life=1, problem=problem))
+    b = window["b"]
+    assert (b["actual_state"], b["error_code"]) == ("failed", "program_not_found")
+    assert "foo" in b["error"]
+    assert b["error_params"]["program"] == "foo"
+
+
+def test_the_launcher(window: Window) -> None:
+    found = window["launcher"]
+    assert (found["pid"], found["uptime"], found["actual_state"]) == (77, 7.5, "running")
+    for phase, actual in (("registry", "starting"), ("modules", "running"), ("stopping",) * 2):
+        record = window.view.record("launcher", phase)
+        assert record is not None
+        assert record["actual_state"] == actual
+
+
+def test_a_core_module_through_its_life(window: Window) -> None:
+    assert window[HUB]["actual_state"] == "waiting"
+    window.core(Begin())
+    window.cores.pids = {REGISTRY: 5, HUB: 6}
+    assert (window[HUB]["actual_state"], window[HUB]["pid"]) == ("starting", 6)
+    window.core(CoreSpoke(REGISTRY, 1), TokensAcked(1, 1), CoreSpoke(HUB, 1), CoreReady(HUB, 1))
+    window.clock.advance(4)
+    assert (window[HUB]["actual_state"], window[HUB]["uptime"]) == ("running", 4.0)
+    window.core(CoreRestartAsked(HUB))
+    assert window[HUB]["actual_state"] == "stopping"
+    del window.cores.pids[HUB]
+    window.core(CoreExited(HUB, 1, "status 0"))
+    assert (window[HUB]["actual_state"], window[HUB]["restarts"]) == ("starting", 1)
+    window.core(CoreLost(HUB, 2))
+    assert (window[HUB]["actual_state"], window[HUB]["pid"]) == ("backing_off", None)
+
+
+def test_core_modules_while_everything_ends(window: Window) -> None:
+    window.core(Begin())
+    window.cores.pids = {REGISTRY: 5}
+    states = [(one["name"], one["actual_state"]) for one in window.view.records("stopping")[:3]]
+    assert states == [("launcher", "stopping"), (REGISTRY, "stopping"), (HUB, "stopped")]
