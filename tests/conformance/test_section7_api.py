@@ -415,6 +415,17 @@ def test_put_state_adds_the_key(running):
     put_state(running, "worker", "enabled")
 
 
+def test_put_state_that_is_there_already_writes_nothing(running):
+    """A module that says nothing of its state is enabled, and its file stays as it is."""
+    path = running.project / "modules" / "plain" / "module.md"
+    before, status = path.read_bytes(), path.stat()
+    assert b"state" not in before
+    told = fits("state-change", put_state(running, "plain", "enabled").json())
+    assert (told["old"], told["new"], told["file"]) == ("enabled", "enabled", str(path))
+    assert path.read_bytes() == before
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (status.st_ino, status.st_mtime_ns)
+
+
 def test_put_state_into_kite_yaml_where_an_override_stands(running):
     """Written into `kite.yaml`'s `modules:` if an override stands there."""
     manifest = running.project / "modules" / "overridden" / "module.md"

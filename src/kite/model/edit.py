@@ -39,7 +39,7 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def set_state(found: Found, state: ConfigState, *, project_dir: Path) -> Edit:
-    """Write a module's config state where it takes effect.
+    """Write a module's config state where it takes effect, unless it is in effect there already.
 
     That is `modules:` of `kite.yaml` if the module's state is overridden there or the module lies
     outside the project (Kite's own extensions count as outside, wherever they lie), else its
@@ -58,10 +58,14 @@ def set_state(found: Found, state: ConfigState, *, project_dir: Path) -> Edit:
     if found.source == "core" and state is not ConfigState.ENABLED:
         raise ConfigError("core_stays_enabled", name=name)
     project_file = project_dir / PROJECT_FILE
-    if _is_overridden(project_file, name) or not _is_inside(found, project_dir):
-        set_in_file(project_file, ("modules", name, STATE), state)
+    overridden = _at(_project(project_file), ("modules", name, STATE))
+    if overridden is not None or not _is_inside(found, project_dir):
+        # Not what the last scan found: somebody may have written since.
+        if state != (overridden or _own_state(found.file)):
+            set_in_file(project_file, ("modules", name, STATE), state)
         return Edit(file=project_file, old=found.manifest.state, new=state)
-    set_in_file(found.file, (STATE,), state, front_matter=True)
+    if state != _own_state(found.file):
+        set_in_file(found.file, (STATE,), state, front_matter=True)
     return Edit(file=found.file, old=found.manifest.state, new=state)
 
 
@@ -70,11 +74,17 @@ def _is_inside(found: Found, project_dir: Path) -> bool:
     return not packaged and found.folder.is_relative_to(project_dir)
 
 
-def _is_overridden(file: Path, name: str) -> bool:
+def _project(file: Path) -> Any:
     if not file.exists():
-        return False
-    root = parse_document(decode_text(read_bytes(file), str(file)), str(file))
-    return _at(root.plain, ("modules", name, STATE)) is not None
+        return {}
+    return parse_document(decode_text(read_bytes(file), str(file)), str(file)).plain
+
+
+def _own_state(file: Path) -> Any:
+    """What a manifest says of its module's state; it need not say that it is enabled."""
+    parts = split_front_matter(decode_text(read_bytes(file), str(file)), str(file))
+    plain = parse_document(parts.yaml, str(file)).plain
+    return plain.get(STATE, ConfigState.ENABLED) if isinstance(plain, dict) else None
 
 
 def _at(value: Any, path: Sequence[str]) -> Any:

@@ -226,6 +226,56 @@ def test_a_file_that_broke_meanwhile_is_left_alone(folder: Path) -> None:
     assert file.read_text() == "---\nname: a\nname: b\n---\n"
 
 
+class TestNothingToWrite:
+    """What is in effect already stays as it was written, to the byte and the file."""
+
+    def change(self, project: Path, module: Found, state: ConfigState) -> tuple[Path, bool]:
+        """The file of the edit, and whether any file was written."""
+        files = [project / "kite.yaml", module.file]
+        before = [file.exists() and file.stat().st_ino for file in files]
+        edit = set_state(module, state, project_dir=project)
+        assert edit.new is state
+        return edit.file, before != [file.exists() and file.stat().st_ino for file in files]
+
+    @pytest.mark.parametrize("line", ["", "state: enabled\n", "state:   'enabled'  # why\n"])
+    def test_in_the_manifest(self, tmp_path: Path, folder: Path, line: str) -> None:
+        file = folder / "module.md"
+        file.write_text(f"---\nname: a\n{line}command: [x]\n---\n")
+        text = file.read_text()
+        module = found(folder)
+        assert self.change(tmp_path, module, ConfigState.ENABLED) == (file, False)
+        assert file.read_text() == text
+        assert self.change(tmp_path, module, ConfigState.DISABLED) == (file, True)
+        assert self.change(tmp_path, module, ConfigState.DISABLED) == (file, False)
+
+    def test_in_the_project(self, tmp_path: Path, folder: Path) -> None:
+        file = tmp_path / "kite.yaml"
+        file.write_text("modules:\n  a: {state: manual}\n")
+        (folder / "module.md").write_text("---\nname: a\ncommand: [x]\n---\n")
+        module = found(folder)
+        assert self.change(tmp_path, module, ConfigState.MANUAL) == (file, False)
+        # The manifest's own word does not count beside an override.
+        assert self.change(tmp_path, module, ConfigState.ENABLED) == (file, True)
+
+    def test_outside_the_project(self, tmp_path: Path, folder: Path) -> None:
+        project = tmp_path / "elsewhere"
+        project.mkdir()
+        (folder / "module.md").write_text("---\nname: a\nstate: manual\ncommand: [x]\n---\n")
+        module = found(folder)
+        file = project / "kite.yaml"
+        assert self.change(project, module, ConfigState.MANUAL) == (file, False)
+        assert not file.exists()
+        assert self.change(project, module, ConfigState.ENABLED) == (file, True)
+
+    def test_what_somebody_wrote_since_the_scan_counts(self, tmp_path: Path, folder: Path) -> None:
+        file = folder / "module.md"
+        file.write_text("---\nname: a\nstate: disabled\ncommand: [x]\n---\n")
+        module = found(folder)
+        assert module.manifest.state is ConfigState.ENABLED  # what was there when it was scanned
+        assert self.change(tmp_path, module, ConfigState.ENABLED) == (file, True)
+        assert "state: enabled" in file.read_text()
+
+
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "real.yaml").write_text("state: manual\n")
     (tmp_path / "kite.yaml").symlink_to("real.yaml")
