@@ -21,14 +21,14 @@ from kite.launcher.discovery import scan as scan_folders
 from kite.model.graph import Graph
 from kite.model.manifest import CORE_NAMES, Manifest
 from kite.model.project import Project, read_project
-from kite.model.scan import Scan
+from kite.model.scan import Broken, Found, Scan
 from kite.model.schedule import Schedule
 from kite.model.watch import Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What a rescan found to be different, by name; `errors` are texts."""
+    """What a rescan found to be different, by name; `errors` is all that is wrong."""
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -64,9 +64,9 @@ class Catalog:
         return self._compare(before)
 
     def _compare(self, before: Scan) -> Changes:
-        old = {**before.broken, **before.modules}
-        new = {**self.scan.broken, **self.scan.modules}
-        changed = [name for name in new if name in old and new[name] != old[name]]
+        old: dict[str, Found | Broken] = {**before.broken, **before.modules}
+        new: dict[str, Found | Broken] = {**self.scan.broken, **self.scan.modules}
+        changed = [name for name in new if name in old and _differ(old[name], new[name])]
         return Changes(
             added=tuple(name for name in new if name not in old and name not in CORE_NAMES),
             changed=tuple(changed),
@@ -159,6 +159,10 @@ class Catalog:
             is_job=is_job,
             is_scheduled=manifest.schedule is not None,
         )
+
+
+def _differ(old: Found | Broken, new: Found | Broken) -> bool:
+    return not new.is_like(old) if isinstance(new, Broken) else new != old
 
 
 def _problem(errors: tuple[ConfigError, ...]) -> Problem:

@@ -179,10 +179,11 @@ class _Search:
         if identity in self.seen:
             return  # one folder reached by two ways is one module
         self.seen.add(identity)
+        signature = signature_of(file)  # before it is read: what is written meanwhile differs
         try:
-            found = self.read(folder, file, source)
+            found = self.read(folder, file, source, signature)
         except ConfigErrors as errors:
-            self.add_broken(folder, file, source, errors)
+            self.add_broken(folder, file, source, signature, errors)
             return
         name = found.manifest.name
         if first := self.place_of(name):
@@ -196,10 +197,9 @@ class _Search:
         )
         self.problems.append(error)
 
-    def read(self, folder: Path, file: Path, source: str) -> Found:
+    def read(self, folder: Path, file: Path, source: str, signature: tuple[int, ...]) -> Found:
         core = source == CORE
         try:
-            signature = signature_of(file)
             text = decode_text(read_bytes(file), str(file))
         except ConfigError as error:
             raise ConfigErrors((error,)) from None
@@ -219,7 +219,14 @@ class _Search:
             places=places,
         )
 
-    def add_broken(self, folder: Path, file: Path, source: str, errors: ConfigErrors) -> None:
+    def add_broken(
+        self,
+        folder: Path,
+        file: Path,
+        source: str,
+        signature: tuple[int, ...],
+        errors: ConfigErrors,
+    ) -> None:
         name = errors.name if isinstance(errors, _Overridden) else folder.name
         if first := self.place_of(name):
             if isinstance(errors, _Overridden):
@@ -228,7 +235,12 @@ class _Search:
                 self.problems.extend(errors.errors)
             return
         self.broken[name] = Broken(
-            name=name, folder=folder, source=source, file=file, errors=errors.errors
+            name=name,
+            folder=folder,
+            source=source,
+            file=file,
+            errors=errors.errors,
+            signature=signature,
         )
 
     def place_of(self, name: str) -> Path | None:

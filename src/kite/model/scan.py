@@ -54,13 +54,29 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Broken(msgspec.Struct, frozen=True, kw_only=True):
-    """A folder whose manifest is wrong. It is listed under the folder's name."""
+    """A folder whose manifest is wrong. It is listed under the folder's name.
+
+    Args:
+        signature: as that of a `Found`; empty where the file cannot be asked.
+    """
 
     name: str
     folder: Path
     source: str
     file: Path
     errors: tuple[ConfigError, ...]
+    signature: tuple[int, ...] = ()
+
+    def is_like(self, other: object) -> bool:
+        """Whether it is the same folder, untouched, with the same mistakes.
+
+        Errors are not equal to each other, so `==` says no after every search.
+        """
+        return isinstance(other, Broken) and self._told() == other._told()
+
+    def _told(self) -> tuple[object, ...]:
+        mistakes = [(str(error.location), error.english) for error in self.errors]
+        return (self.folder, self.source, self.signature, mistakes)
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True):

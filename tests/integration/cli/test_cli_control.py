@@ -201,6 +201,35 @@ def test_rescan_names_what_changed_and_what_is_wrong(launcher: FakeLauncher, kit
     assert outcome.err == "d: it is broken\n"
 
 
+def test_rescan_tells_mistakes_as_check_does(launcher: FakeLauncher, kite: Kite) -> None:
+    key = {"code": "missing_key", "params": {"key": "entry"}, "detail": "in English"}
+    odd = {"code": "of_a_newer_kite", "params": {}, "detail": "its own words"}
+    here = Path.cwd() / "modules" / "a:b" / "module.md"
+    launcher.answers["POST /launcher/rescan"] = (
+        200,
+        {
+            "added": [],
+            "changed": [],
+            "removed": [],
+            "errors": [
+                {**key, "location": f"{here}:12"},
+                {**key, "location": "/nowhere/module.md"},
+                {**odd, "location": "/nowhere/module.md:3"},
+                {**key, "location": None},
+            ],
+        },
+    )
+    outcome = kite("rescan")
+    assert outcome.out == "nothing has changed\n"
+    said = [line for line in outcome.err.splitlines() if not line.startswith(" ")]
+    assert said == [
+        "modules/a:b/module.md:12: the key 'entry' is missing",
+        "/nowhere/module.md: the key 'entry' is missing",
+        "/nowhere/module.md:3: its own words",
+        "the key 'entry' is missing",
+    ]
+
+
 def test_registry_get_prints_text_bare_and_json_whole(launcher: FakeLauncher, kite: Kite) -> None:
     launcher.answers["GET /get/event_hub.metadata.ws_endpoint"] = (200, "ws://127.0.0.1:1/ws")
     assert kite("registry", "get", "event_hub.metadata.ws_endpoint").out == "ws://127.0.0.1:1/ws\n"

@@ -190,3 +190,24 @@ def test_who_is_watched(project: Path) -> None:
     catalog.look()
     [(name, (folder, _))] = catalog.watched().items()
     assert (name, folder) == ("a", path.resolve())
+
+
+def test_a_broken_manifest_counts_as_changed_when_it_was_touched(project: Path) -> None:
+    folder = write(project, "a", "stat: manual\n")
+    catalog = Catalog(project)
+    first = catalog.look()
+    assert "a" in first.added
+    assert [error.code for error in first.errors] == ["unknown_key_near"]
+    again = catalog.look()
+    assert (again.added, again.changed, again.removed) == ((), (), ())
+    assert [error.code for error in again.errors] == ["unknown_key_near"]
+    write(project, "a", "stat: manual\nstat2: manual\n")
+    assert catalog.look().changed == ("a",)
+    # Its own file is untouched, and what is wrong is another thing.
+    write(project, "a", "")
+    assert catalog.look().changed == ("a",)
+    for wrong, changed in (("stat", ("a",)), ("stat", ()), ("state2", ("a",))):
+        (project / "kite.yaml").write_text(f"modules:\n  a: {{{wrong}: manual}}\n")
+        assert catalog.look().changed == changed
+    (folder / "module.md").unlink()
+    assert catalog.look().removed == ("a",)
