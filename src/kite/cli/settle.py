@@ -13,8 +13,10 @@ from kite.cli import report
 from kite.cli.control import Control
 from kite.errors import KiteError, Unavailable
 from kite.launcher.progress import Progress, reason_of, state_word
+from kite.launcher.story import asking_why, count_running
 from kite.locale import _
 
+_CORE = frozenset({"launcher", "registry", "event_hub"})
 LONG_WAIT = 30.0
 END_SECONDS = 20.0
 """A Launcher that is ending is gone within 15 s."""
@@ -24,16 +26,19 @@ DRAW_SECONDS = 0.2
 
 def until_settled(
     control: Control, *, timeout: float | None, ended: Callable[[float], None]
-) -> None:
+) -> list[dict[str, Any]]:
     """Wait, with the modules' progress on a terminal.
 
     Args:
         timeout: seconds at most; None as long as it takes.
         ended: raises when the Launcher is gone within so many seconds.
 
+    Returns:
+        the records of all modules.
+
     Raises:
         Unavailable: `not_all_ready` (status 4) when some are not ready, each named on standard
-            error with its reason.
+            error with its reason, and with the commands that tell more.
         KiteError: whatever `ended` raises.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -44,8 +49,7 @@ def until_settled(
             wait = min(left, DRAW_SECONDS if display else LONG_WAIT)
             answer = _ask(control, f"/launcher/settled?wait={wait:.3f}", wait, ended)
             if display:
-                records = _ask(control, "/launcher/modules", 0, ended)["modules"]
-                display.draw(records, time.time())
+                display.draw(_ask(control, "/launcher/modules", 0, ended)["modules"], time.time())
             if answer["settled"] or (deadline is not None and time.monotonic() >= deadline):
                 break
     finally:
@@ -54,11 +58,39 @@ def until_settled(
     if not answer["ready"]:
         if _ask(control, "/launcher", 0, ended).get("phase") == "stopping":
             ended(END_SECONDS)  # it has given up, and its own words say why
-        for line in unready_lines(answer["unready"]):
+    records: list[dict[str, Any]] = _ask(control, "/launcher/modules", 0, ended)["modules"]
+    if not answer["ready"]:
+        missing = {str(each["name"]): each for each in answer["unready"]}
+        missing |= {each["name"]: each for each in records if each["name"] in missing}
+        for line in unready_lines(list(missing.values())):
             report.say(line)
-        names = ", ".join(str(each["name"]) for each in answer["unready"])
-        first = next((str(each["name"]) for each in answer["unready"]), "")
-        raise Unavailable("not_all_ready", names=names, first=first)
+        names = ", ".join(missing)
+        text = _("Kite runs in {project}, pid {pid}, without: {names}")
+        report.say(text.format(project=control.project, pid=control.api.pid, names=names))
+        raise Unavailable("not_all_ready", names=names, commands=asking_why(missing.values()))
+    return records
+
+
+def summary(
+    records: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """What came up: how many run, and where to look.
+
+    Args:
+        records: the modules, as in `GET /launcher/modules`.
+        entries: what they have registered, as in the Registry's `GET /modules`.
+    """
+    running = {each["name"] for each in records if each.get("actual_state") == "running"}
+    urls = {
+        str(each["module_id"]): str(each["api_endpoint"])
+        for each in entries
+        if each.get("api_endpoint") and each.get("module_id") in running - _CORE
+    }
+    columns = max(map(len, urls), default=0)
+    return [
+        _("modules running: {count}").format(count=count_running(records)),
+        *(f"  {terminal.pad(name, columns)}  {url}" for name, url in urls.items()),
+    ]
 
 
 def unready_lines(unready: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -62,13 +62,16 @@ def up(  # one parameter per option
 
     started = Detached([*command, "--detached"], environ, instance, project=str(project))
     control = started.until_api_answers()
+    came_up: list[str] = []
     if wait:
-        from kite.cli.settle import until_settled
+        from kite.cli.settle import summary, until_settled
 
-        until_settled(control, timeout=timeout, ended=started.raise_if_ended)
+        records = until_settled(control, timeout=timeout, ended=started.raise_if_ended)
+        came_up = summary(records, control.registry("/modules").json()["modules"])
     if session.wants_json:
         report.document(control.get("/launcher").json())
     else:
         text = _("Kite runs in {project}, pid {pid}; see kite ps, end it with kite down")
-        report.say(text.format(project=project, pid=control.api.pid))
+        for line in (text.format(project=project, pid=control.api.pid), *came_up):
+            report.say(line)
     return 0

@@ -13,6 +13,10 @@ from kite.locale import _
 from kite.terminal import pad, paint
 
 MAX_EVENT_CHARACTERS = 2000
+MAX_NAMES = 4
+WRONG = 2
+"""The exit status that errors of this kind have: wrong use or configuration."""
+_MISSING_PROGRAMS = frozenset({"program_not_found", "not_executable"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +178,8 @@ def summary(
     """What stands once the system has settled: how many run, who does not and why, where to look."""
     wanted = [record for record in records if record.get("desired_state") == "running"]
     amiss = [record for record in wanted if _is_amiss(record)]
-    running = sum(record.get("actual_state") == "running" for record in wanted)
     text = _("Kite is up after {duration}; modules running: {count}")
-    text = text.format(count=running, duration=duration(seconds))
+    text = text.format(count=count_running(wanted), duration=duration(seconds))
     lines = [paint(text, "bold", "yellow" if amiss else "green", color=color)]
     columns = max([0, *(len(str(record["name"])) for record in amiss), *map(len, urls)])
     for record in amiss:
@@ -186,10 +189,39 @@ def summary(
     for name, url in urls.items():
         lines.append(f"  {pad(name, columns)}  {paint(url, 'cyan', color=color)}")
     if amiss:
-        names = " ".join(str(record["name"]) for record in amiss[:4])
-        lines.append(_("see why: kite logs {names}").format(names=names))
+        lines.append(_("see why: {commands}").format(commands=asking_why(amiss)))
     lines.append(_("look around: kite ps, kite logs -f, kite events; end with Ctrl-C or q"))
     return lines
+
+
+def count_running(records: Iterable[Mapping[str, Any]]) -> int:
+    """How many run, without the Launcher itself: as many as a person has seen come up."""
+    return sum(
+        record.get("actual_state") == "running" and record.get("name") != "launcher"
+        for record in records
+    )
+
+
+def asking_why(amiss: Iterable[Mapping[str, Any]]) -> str:
+    """What to type to learn why these modules are not there, from their records.
+
+    A module that fails by a mistake somebody wrote has no log, and one that only waits says for whom.
+    """
+    failed = [record for record in amiss if record.get("actual_state") != "waiting"]
+    written = [record for record in failed if _is_written_mistake(record.get("error_code"))]
+    logged = [str(record["name"]) for record in failed if record not in written]
+    commands = ["kite check"] if written else []
+    if logged:
+        commands.append("kite logs " + " ".join(logged[:MAX_NAMES]))
+    return ", ".join(commands or ["kite ps"])
+
+
+def _is_written_mistake(code: object) -> bool:
+    """Whether `kite check` finds what the code stands for."""
+    from kite.errors import error_kinds  # noqa: PLC0415  (seldom needed)
+
+    kind = error_kinds().get(str(code))
+    return kind is not None and (kind.exit == WRONG or code in _MISSING_PROGRAMS)
 
 
 def _is_amiss(record: Mapping[str, Any]) -> bool:

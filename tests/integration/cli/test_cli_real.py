@@ -208,8 +208,36 @@ def test_wait_names_who_is_not_ready_and_why(project: Project) -> None:
     lines = {line.split()[0]: line for line in up.stderr.splitlines() if line.startswith("  ")}
     assert "failed" in lines["weed"]
     assert "waits for weed" in lines["vine"]
-    assert "kite logs" in up.stderr
+    assert f"Kite runs in {project.folder}, pid {project.pid}, without: " in up.stderr
+    assert up.stderr.rstrip().endswith("see why: kite logs weed"), "the vine has nothing to say"
     assert project.records()["vine"]["waiting_for"] == ["weed"]
+
+
+def test_wait_leads_from_a_broken_manifest_to_check(project: Project) -> None:
+    project.write("weed", "runtim: python\nentry: main.py\n")
+    up = project.kite("up", "-d", "--wait")
+    assert up.returncode == 4
+    assert f"Kite runs in {project.folder}, pid {project.pid}, without: weed" in up.stderr
+    assert up.stderr.rstrip().endswith("see why: kite check"), "it never ran, so it has no log"
+    assert str(project.folder / "modules") not in up.stderr
+
+
+def test_wait_says_what_came_up_and_where(project: Project) -> None:
+    project.write(
+        "page",
+        "command: [python3, -m, http.server, --bind, 127.0.0.1, '${KITE_PORT}']\n"
+        "preferred_port: 8613\nhealth_endpoint: http://127.0.0.1:${KITE_PORT}/\n"
+        "ready: {http: 'http://127.0.0.1:${KITE_PORT}/'}\n"
+        "api_endpoint: http://127.0.0.1:${KITE_PORT}/\n",
+    )
+    up = project.kite("up", "-d", "--wait")
+    assert up.returncode == 0, up.stderr
+    records = project.records()
+    running = sum(record["actual_state"] == "running" for record in records.values())
+    lines = up.stderr.splitlines()
+    at = lines.index(f"modules running: {running - 1}")
+    assert lines[at + 1].startswith("  page  http://127.0.0.1:"), "the Launcher is not counted"
+    assert len(lines) == at + 2
 
 
 def test_a_wrong_kite_yaml_ends_the_start_with_2_and_its_place(project: Project) -> None:

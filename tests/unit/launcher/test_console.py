@@ -10,6 +10,7 @@ import pytest
 
 from kite.clock import rfc3339
 from kite.launcher.console import Console
+from kite.launcher.story import asking_why
 from kite.wire.frame import Event
 
 START = 1_800_000_000.0
@@ -209,6 +210,7 @@ def test_once_settled_it_says_who_is_missing_and_where_to_look() -> None:
     scene = Scene(stream)
     scene.clock.now += 1.42
     records = [
+        {"name": "launcher", "desired_state": "running", "actual_state": "running"},
         {"name": "web", "desired_state": "running", "actual_state": "running"},
         {"name": "index", "desired_state": "running", "actual_state": "failed", "error": "no disk"},
         {
@@ -226,9 +228,33 @@ def test_once_settled_it_says_who_is_missing_and_where_to_look() -> None:
         "  index  failed: no disk",
         "  page   waiting: waits for index",
         "  web    http://127.0.0.1:8080/",
-        "see why: kite logs index page",
+        "see why: kite logs index",
         "look around: kite ps, kite logs -f, kite events; end with Ctrl-C or q",
     ]
+
+
+@pytest.mark.parametrize(
+    ("amiss", "commands"),
+    [
+        ([("bad", "failed", "missing_key")], "kite check"),
+        ([("bad", "failed", "program_not_found")], "kite check"),
+        ([("bad", "failed", "missing_key"), ("page", "waiting", None)], "kite check"),
+        (
+            [("bad", "failed", "unknown_key"), ("index", "failed", "gave_up_exit")],
+            "kite check, kite logs index",
+        ),
+        ([(f"m{n}", "backing_off", None) for n in range(6)], "kite logs m0 m1 m2 m3"),
+        ([("page", "waiting", None)], "kite ps"),
+    ],
+)
+def test_where_it_stands_why_a_module_is_missing(
+    amiss: list[tuple[str, str, str | None]], commands: str
+) -> None:
+    """A mistake in a manifest leaves no log; a module that waits leads to the one that it waits for."""
+    records = [
+        {"name": name, "actual_state": state, "error_code": code} for name, state, code in amiss
+    ]
+    assert asking_why(records) == commands
 
 
 def test_on_a_terminal_a_block_is_drawn_again_in_place() -> None:
