@@ -50,7 +50,7 @@ def _on_path(word: str, cwd: Path, env: Mapping[str, str]) -> Path:
             refused = candidate
     if refused is not None:
         raise ModuleError("not_executable", path=str(refused))
-    raise ModuleError("program_not_found", program=word, where=f"PATH={folders}")
+    raise ModuleError("program_not_found", program=word, where="PATH", path=folders)
 
 
 def _is_program(path: Path) -> bool:

@@ -28,7 +28,8 @@ def resolve(
         interpreter: Kite's Python, for modules without a `.venv` of their own.
 
     Raises:
-        ModuleError: `program_not_found` (`program`, `where`), `not_executable` (`path`).
+        ModuleError: `program_not_found` (`program`, `where`, for `PATH` also the `path` that was
+            searched), `not_executable` (`path`).
     """
     search = os.environ.get("PATH", DEFAULT_PATH) if path is None else path
     if manifest.runtime is None:
@@ -67,7 +68,7 @@ def find_program(program: str, folder: Path, path: str) -> str:
             return str(candidate)
     if present:
         raise ModuleError("not_executable", path=str(present[0]))
-    raise ModuleError("program_not_found", program=program, where=path or "an empty PATH")
+    raise ModuleError("program_not_found", program=program, where="PATH", path=path)
 
 
 def _entry(entry: Path) -> str:

@@ -27,6 +27,14 @@ def test_a_word_without_slash_is_looked_for_on_the_modules_own_path(tmp_path: Pa
     found = script(tmp_path / "tool")
     assert resolve(["tool"], cwd=tmp_path, env={"PATH": f"/nowhere:{tmp_path}"}) == found
     assert code_of(["tool"], tmp_path, {"PATH": "/nowhere"}) == "program_not_found"
+
+
+def test_the_sentence_does_not_hold_the_whole_path(tmp_path: Path) -> None:
+    """It goes into tables; who needs the folders finds them in the error's parameters."""
+    with pytest.raises(ModuleError) as caught:
+        resolve(["tool"], cwd=tmp_path, env={"PATH": "/no/where:/at/all"})
+    assert caught.value.english == "the program 'tool' was not found in PATH"
+    assert caught.value.params["path"] == "/no/where:/at/all"
     assert resolve(["sh"], cwd=tmp_path, env={}).name == "sh"  # no PATH: the system's own
 
 
