@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
+import kite
 from kite import terminal
 from kite.cli.command import Verb
 from kite.cli.session import Session
@@ -17,6 +19,8 @@ from kite.launcher.progress import duration, instant, reason_of, state_color, st
 from kite.locale import _
 
 DAY = 86400.0
+CORE = ("launcher", "registry", "event_hub")
+EXTENSIONS = str(Path(kite.__file__).parent / "extensions")
 
 
 @click.command(
@@ -46,7 +50,7 @@ def ps(session: Session) -> None:
 def lines(
     records: list[Mapping[str, Any]], now: float, *, color: bool, columns: int | None = None
 ) -> list[str]:
-    """The table. `now` is in seconds since 1970 UTC."""
+    """The table: the core, the extensions, then by name. `now` is in seconds since 1970 UTC."""
     headers = [_("NAME"), _("STATE"), _("PID"), _("UPTIME"), _("RESTARTS"), _("NOTE")]
     rows: list[list[str | Cell]] = [
         [
@@ -57,9 +61,16 @@ def lines(
             str(record.get("restarts") or 0),
             note(record, now),
         ]
-        for record in records
+        for record in sorted(records, key=_place)
     ]
     return table(headers, rows, color=color, columns=columns, right=frozenset({2, 3, 4}))
+
+
+def _place(record: Mapping[str, Any]) -> tuple[int, int, str]:
+    name, folder = str(record["name"]), str(record.get("module_dir") or "")
+    if name in CORE:
+        return (0, CORE.index(name), "")
+    return (1 if folder.startswith(f"{EXTENSIONS}{os.sep}") else 2, 0, name)
 
 
 def uptime(seconds: float | None) -> str:
@@ -82,18 +93,20 @@ def note(record: Mapping[str, Any], now: float) -> str:
 
     parts: list[str] = []
     config, state = record.get("config_state"), record.get("actual_state")
+    # The signal that ends a stop on request is no accident, and reads like one.
+    was_asked = state == "stopped" and record.get("desired_state") == "stopped"
+    has_ended = record.get("exit_code") is not None or record.get("signal") is not None
     if config == "disabled":
         parts.append(_("disabled"))
     elif config == "manual" and state == "stopped":
         parts.append(_("manual"))
     if why := reason_of(record):
         parts.append(why)
-    elif state != "running" and (
-        record.get("exit_code") is not None or record.get("signal") is not None
-    ):
+    elif state != "running" and not was_asked and has_ended:
         parts.append(exit_text(record.get("exit_code"), record.get("signal")))
     if following := record.get("next_try"):
         wait = instant(following, now) - now
         when = _("in {duration}").format(duration=duration(wait)) if wait > 0 else str(following)
-        parts.append(_("next try {when}").format(when=when))
+        text = _("next run {when}") if state == "stopped" else _("next try {when}")
+        parts.append(text.format(when=when))
     return "; ".join(parts)

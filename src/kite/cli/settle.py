@@ -55,9 +55,8 @@ def until_settled(
     finally:
         if display:
             display.end()
-    if not answer["ready"]:
-        if _ask(control, "/launcher", 0, ended).get("phase") == "stopping":
-            ended(END_SECONDS)  # it has given up, and its own words say why
+    if not answer["ready"] and _ask(control, "/launcher", 0, ended).get("phase") == "stopping":
+        ended(END_SECONDS)  # it has given up, and its own words say why
     records: list[dict[str, Any]] = _ask(control, "/launcher/modules", 0, ended)["modules"]
     if not answer["ready"]:
         missing = {str(each["name"]): each for each in answer["unready"]}

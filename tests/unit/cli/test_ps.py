@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kite.cli.ps import lines, note, uptime
+from kite.cli.ps import EXTENSIONS, lines, note, uptime
 from kite.clock import rfc3339
 
 NOW = 1_800_000_000.0
@@ -33,6 +33,8 @@ RECORDS = [
     record("docs_index", "failed", restarts=2, exit_code=3, next_try=rfc3339(NOW + 60)),
     record("web", "waiting", waiting_for=["docs_index"]),
     record("old", "stopped", config_state="disabled", desired_state="stopped"),
+    record("watchdog", "running", pid=102, module_dir=f"{EXTENSIONS}/watchdog"),
+    record("launcher", "running", pid=99),
 ]
 
 
@@ -40,16 +42,19 @@ def test_the_table_in_english(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KITE_LANG", "en")
     assert lines(RECORDS, NOW, color=False) == [
         "NAME        STATE    PID  UPTIME  RESTARTS  NOTE",
+        "launcher    running   99       -         0",
         "registry    running  101    59 s         0",
+        "watchdog    running  102       -         0",
         "docs_index  failed     -       -         2  exit status 3; next try in 1 min 0 s",
-        "web         waiting    -       -         0  waits for docs_index",
         "old         stopped    -       -         0  disabled",
+        "web         waiting    -       -         0  waits for docs_index",
     ]
 
 
 def test_the_table_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KITE_LANG", "zh_CN")
-    assert lines(RECORDS, NOW, color=False)[:3] == [
+    shown = lines(RECORDS, NOW, color=False)
+    assert [shown[0], shown[2], shown[4]] == [
         "名称        状态    PID  运行时间  重启  备注",
         "registry    运行中  101      59 s     0",
         "docs_index  失败      -         -     2  退出状态 3; 下次尝试：1 min 0 s后",
@@ -74,6 +79,22 @@ def test_a_killed_module_says_by_what(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KITE_LANG", "en")
     assert note(record("web", "backing_off", signal="SIGSEGV"), NOW) == "killed by SIGSEGV"
     assert note(record("web", "backing_off", signal=9), NOW) == "killed by SIGKILL"
+
+
+@pytest.mark.parametrize("how", [{"signal": 15}, {"exit_code": 0}, {"exit_code": 1}])
+def test_a_stop_that_was_asked_for_is_no_accident(how: dict[str, int]) -> None:
+    """Whether the signal or the module's own end came first is a race that nobody need see."""
+    assert note(record("web", "stopped", desired_state="stopped", **how), NOW) == ""
+    broken = record("web", "stopped", desired_state="stopped", error="2 survivors", **how)
+    assert note(broken, NOW) == "2 survivors"
+
+
+def test_a_module_of_a_schedule_runs_again_and_tries_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KITE_LANG", "en")
+    done = record("backup", "stopped", exit_code=0, next_try=rfc3339(NOW + 2))
+    assert note(done, NOW) == "exit status 0; next run in 2.00 s"
 
 
 def test_the_note_is_cut_to_the_terminal() -> None:
