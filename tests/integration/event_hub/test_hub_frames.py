@@ -91,6 +91,22 @@ async def test_fragments_together_are_bounded(connect: Connect) -> None:
         (masked(b"\x03\xed", opcode=8), 1002),  # 1005 is not for the wire
         (masked(b"\x03\xe8\xff", opcode=8), 1007),
     ],
+    ids=[
+        "binary",
+        "reserved opcode",
+        "continuation of nothing",
+        "message within a message",
+        "fragmented ping",
+        "long ping",
+        "reserved bit",
+        "not masked",
+        "invalid byte",
+        "surrogate",
+        "invalid over two frames",
+        "close of one byte",
+        "close code not for the wire",
+        "close reason invalid",
+    ],  # the masks are random, and names must be the same in every worker
 )
 async def test_broken_framing_closes_with_its_code_and_nobody_elses_connection(
     connect: Connect, hub: HubProcess, data: bytes, code: int
