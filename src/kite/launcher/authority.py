@@ -46,14 +46,12 @@ class Authority:
         self.operator_token = new_token()
         self.version = 0
         self._grants: dict[str, dict[int, Grant]] = {}
-        self._changed: set[str] = set()
         self.start_over(self.kite_token)
 
     def start_over(self, kite_token: str | None = None) -> None:
         """Forget every life's token and take a new kite token; the operator's stays."""
         self.kite_token = kite_token or new_token()
         self._grants = {OPERATOR: {0: Grant(token=self.operator_token)}}
-        self._changed = set()
         self.version += 1
 
     def issue(
@@ -75,13 +73,13 @@ class Authority:
             life=life,
         )
         self._grants[name] = {life: grant}
-        self._note(name)
+        self.version += 1
         return token
 
     def revoke(self, name: str, life: int) -> None:
         """The life has ended."""
         if self._grants.get(name, {}).pop(life, None) is not None:
-            self._note(name)
+            self.version += 1
 
     def find(self, token: str) -> tuple[str, Grant] | None:
         """Whose living token this is, and what it may do."""
@@ -93,22 +91,8 @@ class Authority:
         return found
 
     def everybody(self) -> dict[str, Any]:
-        """The body of a `POST /tokens` that names all; clears what `changes` would say."""
-        self._changed.clear()
+        """The body of a `POST /tokens`: every name that had a token since `start_over`."""
         return {name: self._value(name) for name in self._grants}
-
-    def changes(self) -> dict[str, Any]:
-        """The body of a `POST /tokens` with what has changed since the last one."""
-        names, self._changed = self._changed, set()
-        return {name: self._value(name) for name in sorted(names)}
-
-    def keep_changed(self, names: Sequence[str]) -> None:
-        """These could not be told; they are changes still."""
-        self._changed.update(names)
-
-    def _note(self, name: str) -> None:
-        self.version += 1
-        self._changed.add(name)
 
     def _value(self, name: str) -> Any:
         grants = [msgspec.to_builtins(grant) for grant in self._grants.get(name, {}).values()]

@@ -36,6 +36,7 @@ class RegistryLink:
         self._wake = asyncio.Event()
         self._is_open = asyncio.Event()
         self._deaths: list[tuple[str, int]] = []
+        self._turn = asyncio.Lock()
         self._told = 0
         self._told_more = asyncio.Condition()
         self._asked: dict[str, dict[str, Any]] = {}
@@ -51,9 +52,8 @@ class RegistryLink:
         Keeps trying until it succeeds or is cancelled (because that life of the Registry ended).
         """
         while True:
-            version = self._authority.version
             try:
-                await self._post("/tokens", self._authority.everybody())
+                version = await self._name_everybody()
             except KiteError as failure:
                 # Not served yet, or the answer of a life that is about to end.
                 _log.info("registry.not_told error=%s", failure)
@@ -122,14 +122,21 @@ class RegistryLink:
             await self._post("/modules", body)
             del self._deaths[:1]
         version = self._authority.version
-        changes = self._authority.changes()
-        if changes:
-            try:
-                await self._post("/tokens", changes)
-            except Unavailable:
-                self._authority.keep_changed(list(changes))
-                raise
+        if version > self._told:
+            version = await self._name_everybody()
         await self._acknowledged(version)
+
+    async def _name_everybody(self) -> int:
+        """Tell the whole table; its version.
+
+        Always the whole: a call that a Registry has left unanswered waits in the listening socket
+        and may be the first that its next life hears, which takes it for everybody. And one after
+        the other, so that no older table comes after a newer one.
+        """
+        async with self._turn:
+            version = self._authority.version
+            await self._post("/tokens", self._authority.everybody())
+        return version
 
     async def _acknowledged(self, version: int) -> None:
         async with self._told_more:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -141,6 +143,24 @@ async def test_a_restarted_registry_is_told_everything_anew(town: Town) -> None:
     await soon(lambda: _is(town.names, {"m"}))
 
 
+async def test_a_call_that_one_life_left_unanswered_is_no_news_to_the_next(town: Town) -> None:
+    """It waits in the listening socket, and the next life takes the first it hears for everybody."""
+    old = town.issue("old", 1)
+    await open_up(town)
+    os.kill(town.registry.pid, signal.SIGSTOP)
+    new = town.issue("new", 1)
+    waiting = asyncio.create_task(town.link.acknowledged(town.authority.version))
+    await soon(lambda: _waits_in_the_socket(town.registry.port))
+    await town.registry.kill()
+    town.link.closed()
+    await town.registry.start()
+    await asyncio.wait_for(waiting, 10)
+    for token in (old, new):
+        assert await town.status(token) == 200, "401 would be final"
+    await open_up(town)
+    assert await town.status(old) == 200
+
+
 async def test_who_does_not_register_is_registered_until_it_ends(town: Town) -> None:
     await open_up(town)
     own = town.issue("own", 1)
@@ -212,6 +232,19 @@ async def test_ports_of_living_modules_may_look(town: Town) -> None:
         return 4711 not in town.link.ports
 
     await soon(is_gone)
+
+
+async def _waits_in_the_socket(port: int) -> bool:
+    return _has_unread(port)
+
+
+def _has_unread(port: int) -> bool:
+    """Whether a connection to the port holds bytes that nobody has read."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        local, state, queues = (line.split()[column] for column in (1, 3, 4))
+        if local.endswith(f":{port:04X}") and state == "01" and int(queues.split(":")[1], 16):
+            return True
+    return False
 
 
 async def _is(ask: Callable[[], Awaitable[Any]], wanted: Any) -> bool:

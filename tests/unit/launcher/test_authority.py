@@ -50,50 +50,39 @@ def test_the_next_life_ends_the_token_of_the_last() -> None:
     assert authority.find(second) is None
 
 
-def test_every_change_is_told_once_and_counted() -> None:
+def test_every_change_is_counted() -> None:
     authority = Authority()
     versions = [authority.version]
-    token = authority.issue("docs", 1, publish=["a"], scopes=["s"])
+    authority.issue("docs", 1)
     versions.append(authority.version)
-    told = json.loads(json.dumps(authority.changes()))
-    assert told == {"docs": {"token": token, "publish": ["a"], "scopes": ["s"], "life": 1}}
-    assert authority.changes() == {}
     authority.revoke("docs", 1)
     versions.append(authority.version)
     authority.revoke("docs", 1)
     authority.revoke("ghost", 1)
     assert authority.version == versions[-1], "nothing has changed"
-    assert authority.changes() == {"docs": None}
     assert versions == sorted(set(versions))
+
+
+def test_everybody_is_named_the_dead_too() -> None:
+    authority = Authority()
+    token = authority.issue("docs", 1, publish=["a"], scopes=["s"])
+    authority.issue("gone", 1)
+    authority.revoke("gone", 1)
+    told = json.loads(json.dumps(authority.everybody()))
+    assert told == {
+        OPERATOR: {"token": authority.operator_token},
+        "docs": {"token": token, "publish": ["a"], "scopes": ["s"], "life": 1},
+        "gone": None,
+    }
 
 
 def test_no_list_is_no_bound_and_an_empty_one_forbids() -> None:
     authority = Authority()
     authority.issue("free", 1)
     authority.issue("mute", 1, publish=[])
-    told = authority.changes()
+    told = authority.everybody()
     assert set(told["free"]) == {"token", "life"}
     assert list(told["mute"]["publish"]) == []
-
-
-def test_what_could_not_be_told_is_told_with_its_present_value() -> None:
-    authority = Authority()
-    authority.issue("a", 1)
-    lost = authority.changes()
-    authority.revoke("a", 1)
-    authority.keep_changed(list(lost))
-    assert authority.changes() == {"a": None}
-
-
-def test_everybody_is_named_and_nothing_is_left_to_tell() -> None:
-    authority = Authority()
-    authority.issue("a", 1)
-    authority.issue("b", 1)
-    authority.revoke("b", 1)
-    told = authority.everybody()
-    assert set(told) == {OPERATOR, "a", "b"}
-    assert told["b"] is None
-    assert authority.changes() == {}
 
 
 def test_starting_over_forgets_every_life() -> None:
