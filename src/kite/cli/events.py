@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -45,8 +46,10 @@ def events(session: Session, *, count: int | None, patterns: tuple[str, ...]) ->
 
 
 async def _watch(control: Any, patterns: list[str], printer: Printer) -> None:
+    from kite.cli.audience import when_left
     from kite.cli.hub import connect
 
+    when_left(sys.stdout.fileno(), printer.leave)
     while True:
         lost = asyncio.Event()
         connection = await connect(control, on_event=printer.event, on_lost=lost.set)
@@ -93,6 +96,11 @@ class Printer:
             self._left -= 1
             if self._left == 0:
                 self.done.set()
+
+    def leave(self) -> None:
+        """Nobody reads any more, though there was nothing to print."""
+        self.failure = self.failure or BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        self.done.set()
 
     def _print(self, event: Any) -> None:
         import msgspec

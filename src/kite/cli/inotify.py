@@ -7,11 +7,14 @@ watcher can neither be waited for together with a process nor be told apart from
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import select
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
+
+from kite.cli.audience import ENDED
 
 _CLOSE_WRITE, _MOVED_TO, _CREATE, _MODIFY = 0x8, 0x80, 0x100, 0x2
 
@@ -35,20 +38,34 @@ class Inotify:
                 os.close(self._fd)
                 raise OSError(number, os.strerror(number), str(directory))
 
-    def wait(self, timeout: float | None = None, *, also: Iterable[int] = ()) -> list[int]:
+    def wait(
+        self,
+        timeout: float | None = None,
+        *,
+        also: Iterable[int] = (),
+        audience: int | None = None,
+    ) -> list[int]:
         """Wait for a change, or for one of the other descriptors to be readable.
 
         Args:
             timeout: seconds; None waits for ever.
             also: descriptors, such as pidfds.
+            audience: a descriptor that is written to and whose reader may leave.
 
         Returns:
             those of `also` that are readable; empty for a change or when the time is over.
+
+        Raises:
+            BrokenPipeError: nobody reads `audience` any more.
         """
         poll = select.poll()
         for fd in (self._fd, *also):
             poll.register(fd, select.POLLIN)
+        if audience is not None:
+            poll.register(audience, 0)  # errors are told unasked
         ready = poll.poll(None if timeout is None else max(0.0, timeout * 1000))
+        if any(fd == audience and events & ENDED for fd, events in ready):
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         try:
             while os.read(self._fd, 1 << 16):
                 pass  # what changed is looked up, not told

@@ -113,7 +113,7 @@ def _follow(
         printer.expect(names)
         printer.show(_past(list(tails.values()), count))
         while True:
-            watch.wait()
+            watch.wait(audience=sys.stdout.fileno())
             if everybody:
                 for name in known_modules(folder):
                     if name not in tails:

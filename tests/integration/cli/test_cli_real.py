@@ -274,6 +274,26 @@ def test_events_end_quietly_with_ctrl_c(project: Project) -> None:
     assert watching.communicate()[1] == ""
 
 
+@pytest.mark.parametrize("verb", [["logs", "-f", "-n", "1", "lily"], ["events", "nothing.ever"]])
+def test_a_reader_that_leaves_ends_it_though_nothing_is_printed(
+    verb: list[str], project: Project
+) -> None:
+    """`kite logs -f NAME | head -1`: the next line may be hours away."""
+    project.write("lily", "command: [sh, -c, 'echo in bloom; sleep 1000']\nready: {log: bloom}\n")
+    assert project.kite("up", "-d", "--wait").returncode == 0
+    following = project.start(*verb)
+    assert following.stdout
+    assert following.stderr
+    if verb[0] == "logs":
+        until(following.stdout, "lily")
+    else:
+        until(following.stderr, "watching")
+    following.stdout.close()
+    assert following.wait(DEADLINE) == 0
+    with following.stderr:
+        assert following.stderr.read() == ""
+
+
 def test_events_go_on_when_the_hub_is_restarted(project: Project) -> None:
     assert project.kite("up", "-d", "--wait").returncode == 0
     watching = project.start("events", "weather.>", "--count", "1", "--json")
