@@ -265,20 +265,7 @@ class Assembly:
         self._console.phase(phase)
         if phase == "running":
             records = self._view.records(phase)
-            self._console.settled(records, self._urls(records))
-
-    def _urls(self, records: list[dict[str, Any]]) -> Mapping[str, str]:
-        """Where to look: the endpoints that running modules have named."""
-        found: dict[str, str] = {}
-        for record in records:
-            manifest = self.launcher.modules.expanded(record["name"])
-            if (
-                manifest is not None
-                and manifest.api_endpoint
-                and record["actual_state"] == "running"
-            ):
-                found[record["name"]] = manifest.api_endpoint
-        return found
+            self._console.settled(records, self.launcher.modules.endpoints(records))
 
     def _record(self, event: str, module: str, **fields: Any) -> None:
         step = self._journal.write(event, module, **fields)

@@ -11,9 +11,8 @@ from typing import Any
 
 from kite.errors import ModuleError
 from kite.launcher.authority import new_token
-from kite.launcher.core.backbone import (
-    HUB,
-    REGISTRY,
+from kite.launcher.core.backbone import HUB, REGISTRY
+from kite.launcher.core.backbone_words import (
     BootHub,
     ConnectHub,
     CoreExited,

@@ -6,14 +6,17 @@ what is left has a moment to see the end of its lifeline, and is then killed.
 
     shell ── guard ── Launcher ── modules …
 
-It imports little: os, select, signal, time and three small files beside it: its memory is what a bare interpreter needs.
+It imports a few modules of the standard library and three small files beside it: its memory is what
+a bare interpreter needs.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
+import termios
 import time
 
 from kite.launcher import platform_linux
@@ -28,6 +31,7 @@ _PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 # who types kill -INT means the one process they know of. The signal's origin tells them apart.
 _FROM_KEYS = (signal.SIGINT, signal.SIGQUIT)
 _SI_KERNEL = 0x80
+_TERMINAL = 3  # the descriptor under which the guard keeps standard error, if that is a terminal
 
 
 def protect() -> None:
@@ -39,6 +43,7 @@ def protect() -> None:
     """
     guard = os.getpid()
     platform_linux.become_subreaper()
+    terminal = Terminal() if os.isatty(2) else None  # as it is before the Launcher reads keys
     # No signal may fall between the fork and the handlers that pass it on.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_PASSED_ON, *_FROM_KEYS, signal.SIGCHLD})
     launcher = os.fork()
@@ -50,13 +55,13 @@ def protect() -> None:
         return
     status = 1
     try:
-        status = _guard(launcher, before)
+        status = _guard(launcher, before, terminal)
     finally:
         os._exit(status)
 
 
-def _guard(launcher: int, mask: set[int]) -> int:
-    _let_go_of_everything()
+def _guard(launcher: int, mask: set[int], terminal: Terminal | None) -> int:
+    _let_go_of_everything(terminal)
     # A pidfd cannot be confused with a later process of the same number.
     pidfd = os.pidfd_open(launcher)
 
@@ -64,26 +69,62 @@ def _guard(launcher: int, mask: set[int]) -> int:
     heard = {n for n in (*_PASSED_ON, *_FROM_KEYS) if signal.getsignal(n) is not signal.SIG_IGN}
     signal.pthread_sigmask(signal.SIG_SETMASK, {*mask, *heard, signal.SIGCHLD})
     status = _wait_for(launcher, pidfd, heard)
-    end_descendants(_GRACE, _BOUND)
-    return status
+    left = end_descendants(_GRACE, _BOUND)
+    if status >= 0:
+        return status
+    # The other signals are how people ask it to end.
+    if terminal is not None and -status not in (*_PASSED_ON, *_FROM_KEYS):
+        terminal.tell(launcher, -status, left)
+    return 128 - status
 
 
-def _let_go_of_everything() -> None:
-    """Descriptors that the guard holds would keep a pipe open that others read to its end."""
+class Terminal:
+    """The terminal on standard error, to leave it well and with a word if the Launcher cannot."""
+
+    def __init__(self) -> None:
+        self._modes = termios.tcgetattr(2)
+
+    def tell(self, launcher: int, number: int, left: list[int]) -> None:
+        """Say by which signal the Launcher was killed, and which processes could not be ended.
+
+        In English in any language: a catalogue would cost the guard more than all the rest.
+        """
+        name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+        ended = "its processes have been ended"
+        if left:
+            ended = f"these of its processes could not be ended: {', '.join(map(str, left))}"
+        # Either fails where the terminal is gone, and with it whoever would read this.
+        with contextlib.suppress(OSError, termios.error):
+            if os.tcgetpgrp(_TERMINAL) == os.getpgrp():  # else it is somebody else's by now
+                termios.tcsetattr(_TERMINAL, termios.TCSADRAIN, self._modes)
+        with contextlib.suppress(OSError):
+            text = f"kite: the launcher (pid {launcher}) was killed by {name}; {ended}\n"
+            os.write(_TERMINAL, text.encode())
+
+
+def _let_go_of_everything(terminal: Terminal | None) -> None:
+    """Descriptors that the guard holds would keep a pipe open that others read to its end.
+
+    Nobody reads a terminal to its end, so that may stay.
+    """
+    keep = _TERMINAL
+    if terminal is not None:
+        os.dup2(2, _TERMINAL)
+        keep += 1
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
-    os.closerange(3, max(256, os.sysconf("SC_OPEN_MAX")))
+    os.closerange(keep, max(256, os.sysconf("SC_OPEN_MAX")))
 
 
 def _wait_for(launcher: int, pidfd: int, heard: set[signal.Signals]) -> int:
-    """Reap orphans and pass signals on until the Launcher ends; its exit status."""
+    """Reap orphans and pass signals on until the Launcher ends; its exit status,
+    -n after signal n."""
     while True:
         while True:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == launcher:
-                code = os.waitstatus_to_exitcode(status)
-                return code if code >= 0 else 128 - code
+                return os.waitstatus_to_exitcode(status)
             if pid == 0:
                 break
         told = signal.sigwaitinfo({*heard, signal.SIGCHLD})

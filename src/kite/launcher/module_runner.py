@@ -82,6 +82,12 @@ class ModuleRunner:
         held = self._held.get(name)
         return held.manifest if held else None
 
+    def endpoints(self, records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+        """Where to look: the `api_endpoint` of those of these records that run, by name."""
+        running = [str(each["name"]) for each in records if each["actual_state"] == "running"]
+        manifests = [(name, self.expanded(name)) for name in running]
+        return {n: m.api_endpoint for n, m in manifests if m is not None and m.api_endpoint}
+
     def is_booted(self, name: str) -> bool:
         """Whether the newest life knows its token, so that what is said with it is its own."""
         held = self._held.get(name)

@@ -21,7 +21,7 @@ from kite.http.body import read_json
 from kite.http.guard import Guard, Identity
 from kite.http.problem import problem
 from kite.launcher.authority import OPERATOR
-from kite.launcher.core import backbone as spine
+from kite.launcher.core import backbone_words as spine
 from kite.launcher.core import facts
 from kite.launcher.core.settling import settlement
 from kite.launcher.operations import outcome_of
@@ -112,6 +112,7 @@ class Routes:
                 "settled": is_over(),
                 "ready": is_over() and not unready and launcher.phase != "stopping",
                 "unready": [{key: record[key] for key in shown} for record in unready],
+                "urls": launcher.modules.endpoints(self._view.records(launcher.phase)),
             }
         )
 

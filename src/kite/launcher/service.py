@@ -18,7 +18,7 @@ from kite.errors import InternalError, KiteError
 from kite.launcher import adopted, tree
 from kite.launcher.catalog import Catalog, Changes
 from kite.launcher.core import actions as act
-from kite.launcher.core import backbone as spine
+from kite.launcher.core import backbone_words as spine
 from kite.launcher.core import facts
 from kite.launcher.core.backbone import HUB, REGISTRY, Backbone
 from kite.launcher.core.plan import ConfigState, Desired

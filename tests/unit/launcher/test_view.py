@@ -11,10 +11,8 @@ import pytest
 
 from kite.launcher.catalog import Catalog
 from kite.launcher.core import facts
-from kite.launcher.core.backbone import (
-    HUB,
-    REGISTRY,
-    Backbone,
+from kite.launcher.core.backbone import HUB, REGISTRY, Backbone
+from kite.launcher.core.backbone_words import (
     Begin,
     CoreExited,
     CoreLost,

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kite.launcher.core.backbone import (
-    HUB,
-    REGISTRY,
-    Backbone,
+from kite.launcher.core.backbone import HUB, REGISTRY, Backbone, Stage
+from kite.launcher.core.backbone_words import (
     Begin,
     BootHub,
     ConnectHub,
@@ -26,7 +24,6 @@ from kite.launcher.core.backbone import (
     SayRestored,
     SettleCore,
     SpawnCore,
-    Stage,
     StartOver,
     TellTokens,
     TimePassed,

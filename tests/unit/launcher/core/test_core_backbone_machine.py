@@ -10,7 +10,7 @@ from hypothesis import Phase as Stage
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from kite.launcher.core import backbone as spine
+from kite.launcher.core import backbone_words as spine
 from kite.launcher.core.backbone import HUB, REGISTRY, Backbone
 
 WHO = st.sampled_from([REGISTRY, HUB])
