@@ -8,11 +8,9 @@ from pathlib import Path
 
 from kite.errors import ConfigError, KiteError
 from kite.launcher.core.plan import (
-    Condition,
     ConfigState,
     Desired,
     Plan,
-    Policy,
     Problem,
     ReadyBy,
     RestartRule,
@@ -132,7 +130,7 @@ class Catalog:
             ready_by = ReadyBy.PROBE
         restart = manifest.restart
         rule = RestartRule(
-            policy=Policy(graph.policy(name).value),
+            policy=graph.policy(name),
             max=restart.max,
             window=restart.window,
             initial=restart.backoff.initial,
@@ -145,11 +143,8 @@ class Catalog:
             problems = (*problems, ConfigError("replicas_unsupported", found=manifest.replicas))
         return Plan(
             name=name,
-            config_state=ConfigState(manifest.state.value),
-            dependencies=tuple(
-                (other, Condition(condition.value))
-                for other, condition in graph.conditions(name).items()
-            ),
+            config_state=manifest.state,
+            dependencies=tuple(graph.conditions(name).items()),
             ready_by=ready_by,
             launch_timeout=None if is_job else manifest.launch_timeout,
             stop_timeout=manifest.stop.timeout,

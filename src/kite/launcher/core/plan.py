@@ -9,30 +9,20 @@ from typing import Any
 import msgspec
 
 from kite.errors import ModuleError
+from kite.model.manifest import Condition, ConfigState
+from kite.model.restart_policy import RestartPolicy as Policy
 
-
-class ConfigState(StrEnum):
-    """What the manifest (or `kite.yaml`) says."""
-
-    ENABLED = "enabled"
-    MANUAL = "manual"
-    DISABLED = "disabled"
-
-
-class Condition(StrEnum):
-    """What a dependent waits for."""
-
-    READY = "ready"
-    STARTED = "started"
-    COMPLETED = "completed"
-
-
-class Policy(StrEnum):
-    """When an exit that nobody asked for leads to a restart."""
-
-    ALWAYS = "always"
-    ON_FAILURE = "on-failure"
-    NEVER = "never"
+__all__ = [
+    "Condition",
+    "ConfigState",
+    "Desired",
+    "Plan",
+    "Policy",
+    "Problem",
+    "ReadyBy",
+    "RestartRule",
+    "settle_desired",
+]
 
 
 class ReadyBy(StrEnum):
