@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import termios
 import time
+import tty
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,10 +44,11 @@ while True:
 
 
 class Run:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stderr: int | None = None) -> None:
         self.guard = subprocess.Popen(
             [sys.executable, "-c", LAUNCHER],
             stdout=subprocess.PIPE,
+            stderr=stderr,
             cwd=folder,
             start_new_session=True,
             text=True,
@@ -60,6 +63,29 @@ class Run:
 def run(tmp_path: Path) -> Iterator[Run]:
     run = Run(tmp_path)
     yield run
+    clean(run)
+
+
+@pytest.fixture
+def run_on_terminal(tmp_path: Path) -> Iterator[tuple[Run, int]]:
+    """A run whose standard error is a terminal, and what a person sees there."""
+    screen, terminal = os.openpty()
+    run = Run(tmp_path, stderr=terminal)
+    os.close(terminal)
+    os.set_blocking(screen, False)
+    yield run, screen
+    os.close(screen)
+    clean(run)
+
+
+def seen(screen: int) -> str:
+    try:
+        return os.read(screen, 4096).decode()
+    except OSError:  # nothing was written, and nobody has it open any more
+        return ""
+
+
+def clean(run: Run) -> None:
     for pid in (run.guard.pid, *run.all):
         if is_alive(pid) and pid != os.getpid():
             os.kill(pid, signal.SIGKILL)
@@ -83,6 +109,66 @@ async def test_kill_9_of_the_launcher_leaves_nothing_after_two_seconds(run: Run)
     assert environment is not None
     assert "PATH" not in environment  # cleared
     assert os.getsid(run.hidden) == run.hidden
+    os.kill(run.launcher, signal.SIGKILL)
+    assert await ended(run, 2.0) == 128 + 9
+    assert not any(is_alive(pid) for pid in run.all)
+
+
+async def test_a_person_at_a_terminal_is_told_who_was_killed(
+    run_on_terminal: tuple[Run, int],
+) -> None:
+    run, screen = run_on_terminal
+    assert sum("/pts/" in where for where in descriptors(run.guard.pid).values()) == 1
+    os.kill(run.launcher, signal.SIGKILL)
+    assert await ended(run, 2.0) == 128 + 9
+    assert seen(screen) == (
+        f"kite: the launcher (pid {run.launcher}) was killed by SIGKILL;"
+        " its processes have been ended\r\n"
+    )
+
+
+def test_the_terminal_is_put_back(tmp_path: Path) -> None:
+    """The Launcher reads single keys and shows none; what is typed after it must be seen again."""
+    screen, terminal = os.openpty()
+    program = '"$@"; stty -a >&2'
+    shell = subprocess.Popen(
+        ["setsid", "--ctty", "sh", "-c", program, "sh", sys.executable, "-c", LAUNCHER],
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        cwd=tmp_path,
+        text=True,
+    )
+    assert shell.stdout is not None
+    launcher, *_rest = map(int, shell.stdout.readline().split())
+    tty.setcbreak(terminal)  # as it does with the keyboard
+    assert not termios.tcgetattr(terminal)[3] & termios.ECHO
+    os.kill(launcher, signal.SIGKILL)
+    assert shell.wait(5) == 0
+    modes = seen(screen).split()
+    assert "killed" in modes
+    assert {"echo", "icanon"} <= set(modes)
+    shell.stdout.close()
+    os.close(terminal)
+    os.close(screen)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+async def test_what_was_asked_for_needs_no_word(
+    run_on_terminal: tuple[Run, int], number: signal.Signals
+) -> None:
+    run, screen = run_on_terminal
+    run.guard.send_signal(number)
+    status = {signal.SIGTERM: 7, signal.SIGQUIT: 128 + 3}[number]  # it handles the first alone
+    assert await ended(run, 3.0) == status
+    assert seen(screen) == ""
+
+
+async def test_a_terminal_that_has_gone_disturbs_nobody(run_on_terminal: tuple[Run, int]) -> None:
+    run, screen = run_on_terminal
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, screen)
+    os.close(nothing)
     os.kill(run.launcher, signal.SIGKILL)
     assert await ended(run, 2.0) == 128 + 9
     assert not any(is_alive(pid) for pid in run.all)
