@@ -16,7 +16,6 @@ from kite.launcher.progress import Progress, reason_of, state_word
 from kite.launcher.story import asking_why, count_running
 from kite.locale import _
 
-_CORE = frozenset({"launcher", "registry", "event_hub"})
 LONG_WAIT = 30.0
 END_SECONDS = 20.0
 """A Launcher that is ending is gone within 15 s."""
@@ -26,7 +25,7 @@ DRAW_SECONDS = 0.2
 
 def until_settled(
     control: Control, *, timeout: float | None, ended: Callable[[float], None]
-) -> list[dict[str, Any]]:
+) -> list[str]:
     """Wait, with the modules' progress on a terminal.
 
     Args:
@@ -34,7 +33,7 @@ def until_settled(
         ended: raises when the Launcher is gone within so many seconds.
 
     Returns:
-        the records of all modules.
+        lines about what came up: how many run, and where to look.
 
     Raises:
         Unavailable: `not_all_ready` (status 4) when some are not ready, each named on standard
@@ -67,24 +66,11 @@ def until_settled(
         text = _("Kite runs in {project}, pid {pid}, without: {names}")
         report.say(text.format(project=control.project, pid=control.api.pid, names=names))
         raise Unavailable("not_all_ready", names=names, commands=asking_why(missing.values()))
-    return records
+    return summary(records, answer["urls"])
 
 
-def summary(
-    records: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]]
-) -> list[str]:
-    """What came up: how many run, and where to look.
-
-    Args:
-        records: the modules, as in `GET /launcher/modules`.
-        entries: what they have registered, as in the Registry's `GET /modules`.
-    """
-    running = {each["name"] for each in records if each.get("actual_state") == "running"}
-    urls = {
-        str(each["module_id"]): str(each["api_endpoint"])
-        for each in entries
-        if each.get("api_endpoint") and each.get("module_id") in running - _CORE
-    }
+def summary(records: Sequence[Mapping[str, Any]], urls: Mapping[str, str]) -> list[str]:
+    """What came up: how many run, and the URLs by module name."""
     columns = max(map(len, urls), default=0)
     return [
         _("modules running: {count}").format(count=count_running(records)),

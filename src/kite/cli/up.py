@@ -64,10 +64,9 @@ def up(  # one parameter per option
     control = started.until_api_answers()
     came_up: list[str] = []
     if wait:
-        from kite.cli.settle import summary, until_settled
+        from kite.cli.settle import until_settled
 
-        records = until_settled(control, timeout=timeout, ended=started.raise_if_ended)
-        came_up = summary(records, control.registry("/modules").json()["modules"])
+        came_up = until_settled(control, timeout=timeout, ended=started.raise_if_ended)
     if session.wants_json:
         report.document(control.get("/launcher").json())
     else:
