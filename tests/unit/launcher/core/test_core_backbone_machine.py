@@ -245,7 +245,10 @@ class Bones(RuleBasedStateMachine):
 
 
 Bones.TestCase.settings = settings(
-    max_examples=int(os.environ.get("N", "100")),
+    max_examples=int(
+        os.environ.get("KITE_EXAMPLES", "100")
+    ),  # the same ones, unless more are wanted
+    derandomize="KITE_EXAMPLES" not in os.environ,
     stateful_step_count=40,
     deadline=None,
     report_multiple_bugs=False,

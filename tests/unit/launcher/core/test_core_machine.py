@@ -508,7 +508,10 @@ class World(RuleBasedStateMachine):
 
 
 World.TestCase.settings = settings(
-    max_examples=int(os.environ.get("N", "60")),
+    max_examples=int(
+        os.environ.get("KITE_EXAMPLES", "150")
+    ),  # the same ones, unless more are wanted
+    derandomize="KITE_EXAMPLES" not in os.environ,
     stateful_step_count=50,
     deadline=None,
     report_multiple_bugs=False,

@@ -321,6 +321,23 @@ def test_exits_while_the_backbone_is_away_restart_without_being_counted() -> Non
     assert desk.phase("m") is Phase.FAILED
 
 
+@pytest.mark.parametrize(("before", "counts"), [(0.25, False), (0.3, True)])
+def test_who_noticed_the_outage_first_is_forgiven(before: float, counts: bool) -> None:
+    desk = one()
+    desk.crash("m")
+    desk.wait(before)
+    desk.tell(facts.BackboneLost())
+    assert bool(desk.state("m").history.failures) is counts
+
+
+def test_who_fell_before_the_outage_and_is_swept_in_it_is_not_counted() -> None:
+    desk = one(RestartRule(max=1))
+    desk.exited("m", 1)
+    desk.tell(facts.BackboneLost())
+    desk.gone("m")
+    assert desk.spawns() == ["m"]
+
+
 def test_what_cannot_come_up_without_the_backbone_does_not_spin() -> None:
     desk = one()
     desk.tell(facts.BackboneLost())

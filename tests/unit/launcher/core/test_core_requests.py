@@ -379,6 +379,19 @@ def test_a_start_tries_a_failed_dependency_at_once() -> None:
     assert desk.outcome(op) == "done"
 
 
+def test_a_start_forgets_the_failures_of_what_it_starts() -> None:
+    desk = Desk(plan("b"), plan("a", "b"))
+    for _ in range(2):
+        desk.spawned("b")
+        desk.crash("b")
+    assert desk.phase("b") is Phase.BACKING_OFF
+    desk.start("a")
+    assert desk.spawns() == ["b"]
+    desk.spawned("b")
+    desk.crash("b")
+    assert desk.spawns() == ["b"], "the first of a new count"
+
+
 def test_a_start_does_not_run_a_finished_job_again() -> None:
     from kite.launcher.core.plan import Policy, ReadyBy
 

@@ -478,6 +478,17 @@ def test_nothing_is_restarted_in_a_full_stop() -> None:
     assert desk.phase("c") is Phase.STOPPED
 
 
+def test_what_was_given_up_is_not_tried_again_in_a_full_stop() -> None:
+    desk = Desk(plan("a", restart=RestartRule(max=1)), plan("b"))
+    desk.up("b")
+    desk.spawned("a")
+    desk.crash("a")
+    desk.stop_everything(["a"], ["b"], budget=1000.0)
+    desk.acked("b", 1000.0)
+    desk.wait(100)
+    assert desk.phase("a") is Phase.FAILED
+
+
 def test_survivors_of_a_full_stop_are_named() -> None:
     desk = Desk(plan("a"), plan("b"))
     desk.up("a", "b")
