@@ -83,6 +83,24 @@ def test_search_read_and_see_changes(tab: Any, system: System) -> None:
     tab.wait_for_selector(".result[aria-selected=true]")
 
 
+@pytest.mark.parametrize("width", [1180, 1360])
+def test_results_keep_to_their_side(tab: Any, system: System, width: int) -> None:
+    """A title that is too long is cut, and the card with its time stays beside the preview."""
+    system.write({"long.md": f"# {'A title that is longer than the list is wide ' * 4}\nalbatross\n"})
+    tab.set_viewport_size({"width": width, "height": 760})
+    tab.locator("#query").fill("albatross")
+    tab.wait_for_selector(".result:has-text('A title that')")
+    tab.keyboard.press("ArrowDown")
+    tab.wait_for_selector("#pane .body h1")
+    found, pane = tab.locator(".found").bounding_box(), tab.locator("#pane").bounding_box()
+    assert found["x"] + found["width"] <= pane["x"] + 1
+    for card in tab.locator(".result").all():
+        box, time = card.bounding_box(), card.locator("time").bounding_box()
+        assert box["x"] - found["x"] == pytest.approx(20, abs=1)
+        assert found["x"] + found["width"] - box["x"] - box["width"] >= 19
+        assert time["x"] + time["width"] <= box["x"] + box["width"]
+
+
 def test_says_when_it_is_disconnected_and_comes_back(tab: Any, system: System) -> None:
     tab.locator("#query").fill("albatross")
     expect(tab.locator(".result")).to_have_count(2)
