@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -86,6 +87,11 @@ def test_everything_works_together(system: System) -> None:
     prose = [text for path, text in FILES.items() if not path.endswith(".py")]
     expected = sum(len(text.split()) for text in [*prose, "seven more words for wc to count"])
     hub.wait("docs.words", lambda data: data["words"] == expected)
+    # The same figures come as often as the index settles, and are printed once.
+    lines = [line for line in system.log("wordcount").splitlines() if "words=" in line]
+    assert any(f"words={expected}" in line for line in lines)
+    figures = [line.partition("lines=")[2] for line in lines]
+    assert all(one != other for one, other in itertools.pairwise(figures))
 
     system.down()
     assert not (system.instance_dir / "launcher" / "api.json").exists()
