@@ -16,6 +16,7 @@ from kite.errors import ConfigError, KiteError
 from kite.locale import _
 
 TEMPLATES = Path(__file__).parent / "templates"
+PROJECT_FILE = "kite.yaml"
 RUNTIMES = ("python", "node", "binary")
 EXECUTABLE = 0o755
 
@@ -39,7 +40,10 @@ def new(session: Session, *, runtime: str, name: str) -> int:
     project = session.project_dir()
     check_name(name, project)
     folder = project / "modules" / name
+    is_first = not os.path.lexists(project / PROJECT_FILE) and not folder.parent.exists()
     files = write(folder, runtime, name)
+    if is_first and (made := write_project_file(project)):
+        files.append(made)
     if session.wants_json:
         shown = {"name": name, "folder": str(folder), "files": [str(file) for file in files]}
         report.document(shown)
@@ -111,6 +115,21 @@ def write(folder: Path, runtime: str, name: str) -> list[Path]:
             raise ConfigError("name_taken", name=name, by=str(folder)) from None
         raise
     return [folder / each for each in names]
+
+
+def write_project_file(project: Path) -> Path | None:
+    """Write a `kite.yaml` that says nothing yet: it makes the folder a project from below, too.
+
+    Returns:
+        the file, or None when somebody has written one meanwhile.
+    """
+    file = project / PROJECT_FILE
+    try:
+        with file.open("x", encoding="utf-8") as out:
+            out.write((TEMPLATES / PROJECT_FILE).read_text(encoding="utf-8"))
+    except FileExistsError:
+        return None
+    return file
 
 
 def _next_step(session: Session) -> str:

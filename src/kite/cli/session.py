@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kite.errors import Unavailable
+from kite.errors import ConfigError, Unavailable
 
 if TYPE_CHECKING:
     from kite.cli.control import Control
@@ -59,7 +59,28 @@ class Session:
         from kite.cli.control import Control
 
         instance = self.instance_dir()
-        project = str(self.project_dir())
-        if instance is None:
-            raise Unavailable("not_running", project=project)
-        return Control.find(instance, project=project)
+        project = self.project_dir()
+        try:
+            if instance is None:
+                raise Unavailable("not_running", project=str(project))
+            return Control.find(instance, project=str(project))
+        except Unavailable as away:
+            above = self._running_above(project) if away.code == "not_running" else None
+            if above is None:
+                raise
+            raise Unavailable("running_above", project=str(project), above=str(above)) from None
+
+    def _running_above(self, project: Path) -> Path | None:
+        """The nearest folder above the project in which Kite runs."""
+        from kite.cli.control import ApiFile, is_alive
+        from kite.model.workspace import find_instance_dir
+
+        for folder in project.parents:
+            try:
+                instance = find_instance_dir(folder)
+                api = ApiFile.read(instance / "launcher" / "api.json") if instance else None
+            except ConfigError:  # not ours to judge
+                continue
+            if api is not None and is_alive(api.pid):
+                return folder
+        return None

@@ -55,6 +55,28 @@ def test_not_running_is_3_and_says_what_to_type(
     assert "kite up -d" in outcome.err
 
 
+def test_a_kite_that_runs_above_is_named(
+    launcher: FakeLauncher, kite: Kite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whoever stands in a module's folder of a project without kite.yaml means that Kite."""
+    project = Path.cwd()
+    below = project / "modules" / "web"
+    below.mkdir(parents=True)
+    (launcher.instance_dir / ".cwd").write_bytes(os.fsencode(project))
+    named = tmp_path / "workspace" / project.name
+    named.parent.mkdir()
+    named.symlink_to(launcher.instance_dir)
+    monkeypatch.delenv("KITE_INSTANCE_DIR")
+    monkeypatch.setenv("KITE_WORKSPACE", str(named.parent))
+    monkeypatch.chdir(below)
+    outcome = kite("ps")
+    assert outcome.status == 3
+    assert f"kite is not running in {below}, but in {project}" in outcome.err
+    assert f"kite -C {project}" in outcome.err
+    launcher.write_api(pid=dead_pid())
+    assert "but in" not in kite("ps").err
+
+
 def dead_pid() -> int:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         return process.pid

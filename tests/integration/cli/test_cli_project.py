@@ -81,6 +81,28 @@ def test_new_refuses_the_name_of_a_module_that_lies_elsewhere(
     assert "elsewhere/deep" in outcome.err
 
 
+def test_the_first_module_makes_the_folder_a_project(
+    instance_dir: Path, kite: Kite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the next `kite new` from below belongs to the same project."""
+    outcome = kite("new", "web")
+    assert "kite.yaml" in outcome.out.splitlines()
+    assert kite("check").status == 0
+    Path("kite.yaml").write_text("# mine\n")
+    monkeypatch.chdir("modules/web")
+    made = json.loads(kite("new", "page", "--json").out)
+    assert Path(made["folder"]).parts[-2:] == ("modules", "page")
+    monkeypatch.chdir("../..")
+    assert Path("kite.yaml").read_text() == "# mine\n"
+    assert not Path("modules/web/modules").exists()
+
+
+def test_new_leaves_a_project_without_a_file_as_it_is(instance_dir: Path, kite: Kite) -> None:
+    Path("modules").mkdir()
+    assert kite("new", "web").status == 0
+    assert not Path("kite.yaml").exists()
+
+
 def test_new_as_json(instance_dir: Path, kite: Kite) -> None:
     made = json.loads(kite("new", "web", "--json").out)
     assert made["name"] == "web"
