@@ -11,7 +11,7 @@ from kite.cli import report
 from kite.cli.command import Verb
 from kite.cli.session import Session
 from kite.cli.usage import positive_seconds
-from kite.errors import RequestError
+from kite.errors import KiteError, RequestError
 from kite.locale import _
 
 ERROR_HEADER = "kite-error"
@@ -41,7 +41,14 @@ def request(session: Session, *, timeout: float, subject: str, data: str | None)
 
     check_subject(subject)
     value = parse_data(data)
-    reply = run(_ask(session.control(), subject, value, timeout))
+    control = session.control()
+    try:
+        reply = run(_ask(control, subject, value, timeout))
+    except RequestError as late:
+        names = _answering(control, subject) if late.code == "request_timeout" else ""
+        if not names:
+            raise
+        raise RequestError("reply_late", **{**late.params, "names": names}) from None
     if isinstance(reply.headers, dict) and ERROR_HEADER in reply.headers:
         raise _refused(reply, subject)
     if isinstance(reply.data, str) and not session.wants_json:
@@ -89,12 +96,28 @@ async def _ask(control: Any, subject: str, data: Any, timeout: float) -> Any:
         await connection.close()
 
 
+def _answering(control: Any, subject: str) -> str:
+    """Who has told the Registry to answer such requests; nobody when that cannot be learnt."""
+    from kite.wire.subject import matches
+
+    try:
+        entries = control.registry("/modules").json()["modules"]
+    except KiteError:
+        return ""
+    return " ".join(
+        str(entry["module_id"])
+        for entry in entries
+        if any(matches(pattern, subject) for pattern in entry.get("events_subscribe") or ())
+    )
+
+
 def _refused(reply: Any, subject: str) -> RequestError:
     """The error that a module answered with. Its own words are shown, as only it knows its codes."""
     data = reply.data if isinstance(reply.data, dict) else {}
     code = str(reply.headers[ERROR_HEADER])
+    # Only a handler that broke has left something in its log; a refusal is the answer.
     return RequestError(
-        "request_refused",
+        "request_failed" if code == "handler_failed" else "request_refused",
         subject=subject,
         source=reply.source,
         code_given=code,

@@ -274,6 +274,42 @@ def test_events_end_quietly_with_ctrl_c(project: Project) -> None:
     assert watching.communicate()[1] == ""
 
 
+def test_a_refusal_is_an_answer_and_a_late_one_has_a_name(project: Project) -> None:
+    """Only who broke has written into its log; only who listens can be late."""
+    project.kite("new", "poppy")
+    (project.folder / "modules/poppy/main.py").write_text(
+        "import asyncio\n"
+        "from kite import Module\n"
+        "from kite.errors import RequestError\n"
+        "module = Module()\n"
+        "@module.handle('poppy.refuse')\n"
+        "def refuse(request):\n"
+        "    raise RequestError('not_found', path='the seed')\n"
+        "@module.handle('poppy.break')\n"
+        "def fail(request):\n"
+        "    raise KeyError('seed')\n"
+        "@module.handle('poppy.wait')\n"
+        "async def wait(request):\n"
+        "    await asyncio.sleep(1000)\n"
+        "module.run()\n"
+    )
+    up = project.kite("up", "-d", "--wait")
+    assert up.returncode == 0, up.stderr
+    refused = project.kite("request", "poppy.refuse")
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "error: poppy refuses 'poppy.refuse': there is nothing at 'the seed' (not_found)\n"
+    )
+    broken = project.kite("request", "poppy.break")
+    assert broken.stderr.rstrip().endswith("see its log: kite logs poppy")
+    late = project.kite("request", "poppy.wait", "--timeout", "0.2")
+    assert late.returncode == 4
+    assert "kite logs poppy" in late.stderr
+    stopped = project.kite("stop", "registry")
+    assert stopped.returncode == 6
+    assert "it runs for as long as Kite does" in stopped.stderr
+
+
 @pytest.mark.parametrize("verb", [["logs", "-f", "-n", "1", "lily"], ["events", "nothing.ever"]])
 def test_a_reader_that_leaves_ends_it_though_nothing_is_printed(
     verb: list[str], project: Project
