@@ -111,7 +111,9 @@ def descriptors() -> Finding:
     name = _("open files")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _("unlimited") if hard == resource.RLIM_INFINITY else str(hard)
-    detail = _("{soft}, can be raised to {hard}").format(soft=soft, hard=most)
+    detail = most
+    if soft != hard:
+        detail = _("{soft}, can be raised to {hard}").format(soft=soft, hard=most)
     if hard != resource.RLIM_INFINITY and hard <= FEW_DESCRIPTORS:
         return Finding(name, WARN, detail, _("raise it for many modules: ulimit -Hn 65536"))
     return Finding(name, OK, detail)

@@ -13,6 +13,7 @@ from kite.cli.doctor import FAIL, OK, WARN, Finding, is_mine, owner_words
 from kite.cli.session import Session
 from kite.locale import _
 
+GIGABYTE = 1024**3
 FULL_BYTES = 50 * 1024**2
 TIGHT_BYTES = 500 * 1024**2
 
@@ -46,7 +47,10 @@ def disk(environ: Mapping[str, str]) -> Finding:
     from kite.model.workspace import workspace_dir
 
     free = shutil.disk_usage(_nearest(workspace_dir(environ))).free
-    detail = _("{size} MB free").format(size=free // 1024**2)
+    if free < 10 * GIGABYTE:
+        detail = _("{size} MB free").format(size=free // 1024**2)
+    else:
+        detail = _("{size} GB free").format(size=free // GIGABYTE)
     advice = _("make room: logs and the modules' data lie in the workspace")
     if free < FULL_BYTES:
         return Finding(_("disk"), FAIL, detail, advice)
