@@ -86,7 +86,9 @@ def test_search_read_and_see_changes(tab: Any, system: System) -> None:
 @pytest.mark.parametrize("width", [1180, 1360])
 def test_results_keep_to_their_side(tab: Any, system: System, width: int) -> None:
     """A title that is too long is cut, and the card with its time stays beside the preview."""
-    system.write({"long.md": f"# {'A title that is longer than the list is wide ' * 4}\nalbatross\n"})
+    system.write(
+        {"long.md": f"# {'A title that is longer than the list is wide ' * 4}\nalbatross\n"}
+    )
     tab.set_viewport_size({"width": width, "height": 760})
     tab.locator("#query").fill("albatross")
     tab.wait_for_selector(".result:has-text('A title that')")
