@@ -84,10 +84,10 @@ class Board:
                 self._enlist(needed)
 
     def _enlist(self, state: ModuleState) -> None:
-        if state.removed:
+        if state.removed or state.plan.config_state is ConfigState.DISABLED:
             return
         state.wanted = True
-        if state.plan.problem is not None or state.plan.config_state is ConfigState.DISABLED:
+        if state.plan.problem is not None:
             return
         if state.life.survivors:
             return  # no new life while something of the old one lives
@@ -119,7 +119,7 @@ class Board:
 
     def _spawn(self, state: ModuleState, now: float) -> list[Action]:
         name, number = state.plan.name, state.life.number + 1
-        state.life = Life(number=number, started_at=now)
+        state.life = Life(number=number, plan=state.plan, started_at=now)
         state.stop = None
         state.completed = False
         state.problem = None

@@ -64,6 +64,7 @@ class Life:
     """The newest process of a module. Instants are monotonic seconds."""
 
     number: int = 0
+    plan: Plan | None = None  # what it was started with: a changed one is for the next
     pid: int | None = None
     connections: int = 0
     started_at: float | None = None
@@ -139,6 +140,11 @@ class ModuleState:
         self.phase = phase
         self.deadline = deadline
         self.given_up = False
+
+    @property
+    def in_force(self) -> Plan:
+        """What the newest life was started with; changes apply at the next start."""
+        return self.life.plan or self.plan
 
     @property
     def actual_state(self) -> str:

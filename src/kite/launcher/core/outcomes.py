@@ -27,7 +27,7 @@ def spawned(board: Board, fact: Spawned, now: float) -> list[Action]:
     state.life.pid = fact.pid
     fields = {"life": fact.life, "pid": fact.pid}
     actions: list[Action] = [Record(event="spawned", module=fact.module, fields=fields)]
-    if state.phase is Phase.STARTING and state.plan.ready_by is ReadyBy.PROCESS:
+    if state.phase is Phase.STARTING and state.in_force.ready_by is ReadyBy.PROCESS:
         actions += ready(board, state, now)
     return actions
 
@@ -75,12 +75,12 @@ def ready(board: Board, state: ModuleState, now: float) -> list[Action]:
 def launch_timed_out(state: ModuleState, now: float) -> list[Action]:
     """Ready was not said in time: that is a failure, never a start."""
     state.life.blame = "launch_timeout"
-    timeout = state.plan.stop_timeout
+    timeout = state.in_force.stop_timeout
     state.stop = Stop(reason="launch_timeout", timeout=timeout, after=After.JUDGE)
     fields = {
         "life": state.life.number,
         "reason": "launch_timeout",
-        "timeout": state.plan.launch_timeout,
+        "timeout": state.in_force.launch_timeout,
     }
     return [
         Record(event="start_failed", module=state.plan.name, fields=fields),
@@ -94,7 +94,7 @@ def unhealthy(board: Board, fact: BecameUnhealthy, now: float) -> list[Action]:
     if state.phase is not Phase.RUNNING:
         return []
     state.life.blame = "unhealthy"
-    plan = Stop(reason="unhealthy", timeout=state.plan.stop_timeout, after=After.JUDGE)
+    plan = Stop(reason="unhealthy", timeout=state.in_force.stop_timeout, after=After.JUDGE)
     fields = {"life": fact.life, "detail": fact.detail}
     record = Record(event="unhealthy", module=fact.module, fields=fields)
     return [record, *begin_stop(state, plan, now)]
@@ -186,7 +186,7 @@ def _stopped(state: ModuleState, reason: str) -> list[Action]:
 
 def _judge(board: Board, state: ModuleState, now: float) -> list[Action]:
     """The restart rule decides what follows an exit that nobody asked for."""
-    rule, life = state.plan.restart, state.life
+    rule, life = state.in_force.restart, state.life
     if rule.policy is not Policy.ALWAYS and life.exit_code == 0 and life.blame is None:
         state.completed = True
         state.move(Phase.STOPPED)
@@ -257,10 +257,13 @@ def _give_up(board: Board, state: ModuleState, retry_in: float | None, now: floa
 
 def _explain(state: ModuleState, count: int) -> Problem:
     """Why it was given up, in a sentence of its own for each way to fail."""
-    params: dict[str, int | float | None] = {"count": count, "window": state.plan.restart.window}
+    params: dict[str, int | float | None] = {
+        "count": count,
+        "window": state.in_force.restart.window,
+    }
     match state.life.blame:
         case "launch_timeout":
-            timeout = state.plan.launch_timeout
+            timeout = state.in_force.launch_timeout
             return Problem(code="gave_up_launch_timeout", params={**params, "timeout": timeout})
         case "unhealthy":
             return Problem(code="gave_up_unhealthy", params=params)

@@ -62,7 +62,7 @@ def stop(board: Board, fact: StopRequested, now: float) -> list[Action]:
                 *settle(state),
             ]
         case Phase.STARTING | Phase.RUNNING:
-            timeout = state.plan.stop_timeout
+            timeout = state.in_force.stop_timeout
             plan = Stop(reason=fact.reason, timeout=timeout, after=After.STOP)
             return actions + begin_stop(state, plan, now)
         case _:
@@ -83,7 +83,7 @@ def restart(board: Board, fact: RestartRequested, now: float) -> list[Action]:
     actions = _take_over(state, fact.op)
     state.wanted = True
     state.history.clear()
-    plan = Stop(reason=fact.reason, timeout=state.plan.stop_timeout, after=After.START)
+    plan = Stop(reason=fact.reason, timeout=state.in_force.stop_timeout, after=After.START)
     return actions + begin_stop(state, plan, now)
 
 
@@ -147,13 +147,13 @@ def _desire(state: ModuleState, *, running: bool, by_request: bool = False) -> l
 
 def _sweep_again(state: ModuleState, after: After, reason: str) -> list[Action]:
     """Something of its last life could not be ended; perhaps it can be now."""
-    state.stop = Stop(reason=reason, timeout=state.plan.stop_timeout, after=after)
+    state.stop = Stop(reason=reason, timeout=state.in_force.stop_timeout, after=after)
     return sweep(state)
 
 
 def _then(state: ModuleState, after: After, *, reason: str = "restart") -> None:
     if state.stop is None:  # it is being swept after a crash
-        state.stop = Stop(reason=reason, timeout=state.plan.stop_timeout, after=after)
+        state.stop = Stop(reason=reason, timeout=state.in_force.stop_timeout, after=after)
     else:
         state.stop.after = after
         state.stop.reason = reason if after is After.STOP else state.stop.reason

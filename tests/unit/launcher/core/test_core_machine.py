@@ -379,7 +379,9 @@ class World(RuleBasedStateMachine):
         names = [name for name in reversed(NAMES) if name in self.supervisor.states]
         layers = tuple((name,) for name in names) if layered else ()
         self.tell(facts.StopEverything(budget=budget, layers=layers))
-        self.within = budget
+        # Children of one that had left before keep the second they were given.
+        graces = [p.ending - self.now for p in self.processes.values() if p.ending is not None]
+        self.within = max([budget, *graces])
 
     @precondition(lambda self: self.stop_began is not None)
     @rule()

@@ -113,6 +113,35 @@ def test_a_changed_manifest_touches_nothing_that_runs() -> None:
     assert not desk.pick(act.SignalStop)
 
 
+def test_changes_apply_at_the_next_start() -> None:
+    """Timeouts and rules of a life are those it was started with."""
+    desk = Desk(plan("a", launch_timeout=5.0, stop_timeout=4.0, restart=RestartRule(max=1)))
+    desk.scan(plan("a", launch_timeout=9.0, stop_timeout=40.0, restart=RestartRule(max=3)))
+    desk.wait(5)
+    assert desk.phase("a") is Phase.ENDING
+    desk.exited("a")
+    desk.gone("a")
+    assert desk.phase("a") is Phase.FAILED
+    desk.start("a")
+    desk.wait(8.9)
+    assert desk.phase("a") is Phase.STARTING
+    desk.up("a")
+    desk.scan(plan("a", stop_timeout=1.0))
+    desk.stop("a")
+    assert desk.pick(act.AskToStop)[0].timeout == 40.0
+
+
+def test_one_that_becomes_a_job_while_it_starts_is_given_up_by_its_own_timeout() -> None:
+    desk = Desk(plan("a", restart=RestartRule(max=1)))
+    desk.scan(plan("a", launch_timeout=None, ready_by=ReadyBy.PROCESS), plan("b", "a:completed"))
+    desk.wait(15)
+    desk.exited("a", signal=15)
+    desk.gone("a")
+    problem = desk.state("a").problem
+    assert problem is not None
+    assert "15" in problem.message
+
+
 def test_a_removed_module_is_stopped_and_forgotten() -> None:
     desk = Desk(plan("a"))
     desk.up("a")
@@ -168,6 +197,16 @@ def test_a_dependent_does_not_revive_what_is_gone() -> None:
     desk.gone("b")
     assert desk.spawns() == []
     assert "b" not in desk.supervisor.states
+
+
+def test_a_dependent_does_not_revive_what_is_disabled() -> None:
+    desk = Desk(plan("b"), plan("a", config_state=MANUAL))
+    desk.up("b")
+    desk.scan(plan("b", config_state=DISABLED), plan("a", "b"))
+    desk.exited("b")
+    desk.gone("b")
+    assert desk.spawns() == []
+    assert desk.phase("b") is Phase.STOPPED
 
 
 def test_disabling_stops_at_once_and_enabling_starts() -> None:
