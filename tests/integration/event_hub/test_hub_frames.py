@@ -6,9 +6,9 @@ import asyncio
 import json
 
 import pytest
-from conftest import Connect
 from hub_socket import Closed, HubSocket, masked
 
+from conftest import Connect
 from kite.testing.hub import HubProcess
 
 MIB = 1 << 20

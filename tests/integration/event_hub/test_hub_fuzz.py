@@ -9,10 +9,10 @@ import os
 import random
 import time
 
-from conftest import Connect
 from fake_registry import FakeRegistry
 from hub_socket import Closed, HubSocket, masked
 
+from conftest import Connect
 from kite.testing.hub import HubProcess
 
 SECONDS = float(os.environ.get("KITE_FUZZ_SECONDS", "4"))

@@ -14,10 +14,10 @@ import time
 from typing import Any
 
 import pytest
-from conftest import Connect
 from fake_registry import FakeRegistry
 from hub_socket import HubSocket
 
+from conftest import Connect
 from kite.testing.hub import HubProcess
 
 

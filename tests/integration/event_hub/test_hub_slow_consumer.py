@@ -8,9 +8,9 @@ import time
 from typing import Any
 
 import pytest
-from conftest import Connect
 from hub_socket import Closed, HubSocket, masked
 
+from conftest import Connect
 from kite.testing.hub import HubProcess
 
 SMALL = 8 << 10

@@ -7,10 +7,10 @@ import json
 import time
 
 import pytest
-from conftest import Connect
 from fake_registry import FakeRegistry
 from hub_socket import HubSocket, Refusal
 
+from conftest import Connect
 from kite.clock import rfc3339
 from kite.testing.hub import HubProcess
 from kite.wire.token import digest
