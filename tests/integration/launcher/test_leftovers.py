@@ -6,6 +6,7 @@ import json
 import os
 import random
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -54,6 +55,10 @@ def leave(
             stdout=subprocess.DEVNULL,
         )
     left.append(process)
+    # Popen returns within the exec, a moment before the new environment can be read.
+    deadline = time.monotonic() + 5
+    while env and not platform_linux.environment(process.pid) and time.monotonic() < deadline:
+        os.sched_yield()
     seen = platform_linux.stat(process.pid)
     assert seen is not None
     return Kin(
