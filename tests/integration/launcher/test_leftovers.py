@@ -70,6 +70,20 @@ def leave(
     )
 
 
+def wait_for_sleepers(session: int, count: int) -> None:
+    """Until so many processes of a session are `sleep`, with an environment that can be read."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        processes = platform_linux.snapshot()
+        pids = [pid for pid, process in processes.items() if process.session == session]
+        names = [Path(f"/proc/{pid}/comm").read_text() for pid in pids]
+        known = all(platform_linux.environment(pid) for pid in pids)
+        if known and names.count("sleep\n") == count:
+            return
+        os.sched_yield()
+    raise AssertionError(f"no {count} sleepers in session {session}")
+
+
 def environment(tmp_path: Path, **more: str) -> dict[str, str]:
     return {
         "KITE_INSTANCE": INSTANCE,
@@ -103,6 +117,7 @@ async def test_a_recorded_process_and_its_children_are_ended(
     records: Records, tmp_path: Path, left: list[subprocess.Popen[bytes]], mark: int | None
 ) -> None:
     kin = leave(left, "sh", "-c", "sleep 601 & sleep 602", mark=mark, env=environment(tmp_path))
+    wait_for_sleepers(kin.pid, 2)
     records.add(kin, life=3)
     told = await end_leftovers(records)
     assert all(one.verdict == "same" and one.ended and one.module == "m" for one in told)
