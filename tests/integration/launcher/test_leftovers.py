@@ -7,6 +7,7 @@ import os
 import random
 import secrets
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -58,6 +59,8 @@ def leave(
             stdout=subprocess.DEVNULL,
         )
     left.append(process)
+    if env:
+        wait_for_session(process.pid, 1)
     seen = platform_linux.stat(process.pid)
     assert seen is not None
     return Kin(
@@ -67,6 +70,22 @@ def leave(
         instance=INSTANCE,
         module="m",
     )
+
+
+def wait_for_session(session: int, count: int) -> None:
+    """Until so many processes of a session are through their exec.
+
+    Popen returns within it, a moment before the new environment can be read.
+    """
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        members = [
+            pid for pid, seen in tree.snapshot().items() if seen.session == session and seen.is_alive
+        ]
+        if len(members) >= count and all(platform_linux.environment(pid) for pid in members):
+            return
+        os.sched_yield()
+    raise AssertionError(f"session {session} has not {count} processes")
 
 
 def environment(tmp_path: Path, **more: str) -> dict[str, str]:
@@ -101,7 +120,8 @@ async def test_a_disk_that_takes_no_record_is_no_end(
 async def test_a_recorded_process_and_its_children_are_ended(
     records: Records, tmp_path: Path, left: list[subprocess.Popen[bytes]], mark: int | None
 ) -> None:
-    kin = leave(left, "sh", "-c", "sleep 601 & sleep 602", mark=mark, env=environment(tmp_path))
+    kin = leave(left, "sh", "-c", "sleep 601 & sleep 602; :", mark=mark, env=environment(tmp_path))
+    wait_for_session(kin.pid, 3)
     records.add(kin, life=3)
     told = await end_leftovers(records)
     assert all(one.verdict == "same" and one.ended and one.module == "m" for one in told)
