@@ -80,7 +80,9 @@ def wait_for_session(session: int, count: int) -> None:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         members = [
-            pid for pid, seen in tree.snapshot().items() if seen.session == session and seen.is_alive
+            pid
+            for pid, seen in tree.snapshot().items()
+            if seen.session == session and seen.is_alive
         ]
         if len(members) >= count and all(platform_linux.environment(pid) for pid in members):
             return
