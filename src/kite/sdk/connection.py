@@ -7,7 +7,6 @@ is lost. The SDK's session, the Launcher, the Registry and the command line each
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -15,19 +14,15 @@ import msgspec
 import picows
 from msgspec import UNSET
 
-from kite.errors import PeerError, RequestError, Unavailable
-from kite.sdk.listener import MAX_RECEIVED_BYTES, Listener, handshake_error
+from kite.errors import RequestError, Unavailable
+from kite.sdk.handshake import shake_hands
+from kite.sdk.listener import Listener
 from kite.sdk.refusal import refusal
 from kite.wire.frame import Ack, Error, Event, Subscribe, Unsubscribe, decode_hub_frame, encode
 from kite.wire.limits import MAX_FRAME_BYTES
-from kite.wire.token import is_token
 
 _CLOSE_TIMEOUT = 1.0
 ABNORMAL = 1006
-
-# picows reports every connection at INFO; that is for who looks for it.
-_log = logging.getLogger("kite.sdk.wire")
-_log.setLevel(logging.WARNING)
 
 
 class Lost(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +63,6 @@ class HubConnection:
         self.ignored = 0
         self._on_event = on_event
         self._on_lost = on_lost
-        self._listener: Listener | None = None
         self._transport: Any = None
         self._next_id = 0
         self._waiting: dict[str | int, list[asyncio.Future[Ack]]] = {}
@@ -99,34 +93,9 @@ class HubConnection:
                 `bad_origin` (403), `handshake_failed` (another answer).
             Unavailable: `not_ready` (503: try again), `unreachable` (nobody answers, in time).
         """
-        if not is_token(token):
-            raise PeerError("unauthorized")
         connection = cls(on_event, on_lost)
-        listener = connection._listener = Listener(connection)
-        try:
-            async with asyncio.timeout(timeout):
-                transport, opened = await picows.ws_connect(
-                    lambda: listener,
-                    endpoint,
-                    extra_headers={"Authorization": f"Bearer {token}"},
-                    websocket_handshake_timeout=timeout,
-                    max_frame_size=MAX_RECEIVED_BYTES,
-                    max_redirects=0,
-                    disconnect_on_exception=False,
-                    logger_name=_log,
-                    socket_factory=listener.dial,
-                )
-        except picows.WSHandshakeError as failure:
-            raise handshake_error(endpoint, failure) from failure
-        except (OSError, TimeoutError) as failure:
-            listener.abandon()
-            detail = "no answer in time" if isinstance(failure, TimeoutError) else str(failure)
-            raise Unavailable("unreachable", url=endpoint, detail=detail) from failure
-        except asyncio.CancelledError:
-            listener.abandon()
-            raise
-        # The types of picows do not say it: a peer that closes instead of answering leaves None.
-        if not isinstance(opened, Listener) or connection._ended.is_set():
+        transport = await shake_hands(Listener(connection), endpoint, token, timeout)
+        if connection._ended.is_set():
             raise Unavailable("unreachable", url=endpoint, detail="the connection was closed")
         connection._transport = transport
         return connection

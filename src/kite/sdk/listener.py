@@ -7,10 +7,8 @@ import contextlib
 import socket
 from typing import Any, Protocol
 
-import msgspec
 import picows
 
-from kite.errors import PeerError, Unavailable
 from kite.wire.limits import MAX_FRAME_BYTES
 
 # The Hub passes on what a publisher sent in up to MAX_FRAME_BYTES, and adds what was missing.
@@ -91,27 +89,3 @@ class Listener(picows.WSListener):
 
     def resume_writing(self) -> None:
         self._connection._writable_is(True)
-
-
-def handshake_error(endpoint: str, failure: picows.WSHandshakeError) -> PeerError | Unavailable:
-    """What it means that the upgrade was not granted."""
-    response = failure.response
-    if response is None:
-        return Unavailable("unreachable", url=endpoint, detail=str(failure))
-    status = int(response.status)
-    if status == 401:
-        return PeerError("unauthorized")
-    if status == 503:
-        return Unavailable("not_ready", what="the event hub")
-    try:
-        problem = msgspec.json.decode(failure.raw_body or b"", type=_Problem)
-    except msgspec.DecodeError:
-        problem = _Problem(detail=str(failure))
-    return PeerError(
-        problem.code or "handshake_failed", url=endpoint, status=status, detail=problem.detail
-    )
-
-
-class _Problem(msgspec.Struct, frozen=True):
-    code: str = ""
-    detail: str = ""
