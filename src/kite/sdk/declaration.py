@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from kite.errors import ModuleError
 from kite.sdk.core.subscriptions import Subscription
 from kite.sdk.event import Event, Request
 from kite.wire import frame
@@ -57,17 +58,44 @@ class StopHandler(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Declaration(msgspec.Struct):
-    """Everything that has been said so far."""
+    """Everything that has been said so far.
+
+    Args:
+        lived_by: the name of the module that lives by it. From then on only what is registered
+            changes.
+    """
 
     listeners: list[Listener] = msgspec.field(default_factory=list)
     start_handlers: list[LifeHandler] = msgspec.field(default_factory=list)
     stop_handlers: list[StopHandler] = msgspec.field(default_factory=list)
     registered: dict[str, Any] | None = None
+    lived_by: str | None = None
 
     @property
     def offers_something(self) -> bool:
         """Whether there is something to register: the author said so, or it answers requests."""
         return self.registered is not None or any(one.is_request for one in self.listeners)
+
+    def check_open(self, what: str) -> None:
+        """Whether handlers may still be declared.
+
+        Raises:
+            ModuleError: `module_already_running`.
+        """
+        if self.lived_by is not None:
+            raise ModuleError("module_already_running", module=self.lived_by, what=what)
+
+    def listen(self, listener: Listener) -> None:
+        """Add a handler.
+
+        Raises:
+            ModuleError: `module_already_running`.
+            ValueError: a concurrency below 1.
+        """
+        self.check_open(f"a handler for '{listener.pattern}'")
+        if listener.concurrency < 1:
+            raise ValueError(f"concurrency must be at least 1, not {listener.concurrency}")
+        self.listeners.append(listener)
 
     def register(self, fields: Mapping[str, Any]) -> None:
         """Add to what is registered; the `metadata` of several calls are merged."""

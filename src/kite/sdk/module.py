@@ -14,41 +14,26 @@ module.run()
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from functools import cached_property
-from pathlib import Path
-from typing import Any, NoReturn, TypeVar, overload
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, NoReturn, TypeVar
 
-from kite.errors import ModuleError, Unavailable
-from kite.sdk import log as module_log
+from kite.errors import Unavailable
 from kite.sdk.connection import HubConnection
 from kite.sdk.core.farewell import Cause
-from kite.sdk.declaration import (
-    OWN_NAME,
-    Declaration,
-    EventHandler,
-    LifeHandler,
-    Listener,
-    RequestHandler,
-    StopHandler,
-)
+from kite.sdk.decorators import Decorators
 from kite.sdk.launcher_client import LauncherClient
 from kite.sdk.life import Life
 from kite.sdk.link import Connect
 from kite.sdk.publishing import Published, publish, publish_acked
 from kite.sdk.registry_client import RegistryClient
+from kite.sdk.surroundings import Surroundings
 from kite.settings import ModuleSettings
 from kite.wire.boot import BootLine
-from kite.wire.subject import check_pattern
 
 _Task = TypeVar("_Task")
-_OnEvent = TypeVar("_OnEvent", bound=EventHandler)
-_OnRequest = TypeVar("_OnRequest", bound=RequestHandler)
-_OnLife = TypeVar("_OnLife", bound=LifeHandler)
 
 
-class Module:
+class Module(Decorators, Surroundings):
     """A Kite module: declare what it does, then `run` it.
 
     Handlers are coroutine functions or plain functions. A plain function runs in the event loop
@@ -60,100 +45,11 @@ class Module:
     """
 
     def __init__(self) -> None:
-        self._declaration = Declaration()
+        Decorators.__init__(self)
+        Surroundings.__init__(self)
         self._life: Life | None = None
-        self._settings: ModuleSettings | None = None
 
     # -- declaring -----------------------------------------------------------------------------
-
-    def on(
-        self, pattern: str, *, queue: str | None = None, echo: bool = True, concurrency: int = 1
-    ) -> Callable[[_OnEvent], _OnEvent]:
-        """Call the decorated function with each event that matches.
-
-        What the function raises is logged with its traceback; the module goes on.
-
-        Args:
-            pattern: a subject, with `*` for one token or a last `>` for one or more.
-            queue: share the events with all who name the same queue: each goes to one of them.
-            echo: whether the events that this process publishes come too.
-            concurrency: how many events are handled at the same time. 1: one after the other, in
-                the order in which they were published. Events that wait take up to 64 MiB; beyond
-                that they are dropped, counted and told in the log.
-
-        Raises:
-            RequestError: `invalid_pattern`.
-            ModuleError: `module_already_running`.
-        """
-        check_pattern(pattern)
-
-        def declare(function: _OnEvent) -> _OnEvent:
-            self._listen(pattern, function, queue, echo=echo, concurrency=concurrency)
-            return function
-
-        return declare
-
-    def handle(
-        self, subject: str, *, queue: str | None = OWN_NAME, concurrency: int = 16
-    ) -> Callable[[_OnRequest], _OnRequest]:
-        """Answer requests with what the decorated function returns (any JSON value).
-
-        Raising `RequestError("code", detail="…")` answers with that code and message; anything else
-        it raises is logged with its traceback and answered with `handler_failed`. A request whose
-        deadline has passed is skipped: nobody waits for it.
-
-        Args:
-            subject: of the requests; a pattern is allowed.
-            queue: the queue group; by default one called like the module, so that its replicas
-                share the requests. None: everybody gets every request, and the first answer counts.
-            concurrency: how many requests are handled at the same time; the others wait.
-
-        Raises:
-            RequestError: `invalid_pattern`.
-            ModuleError: `module_already_running`.
-        """
-        check_pattern(subject)
-
-        def declare(function: _OnRequest) -> _OnRequest:
-            self._listen(subject, function, queue, concurrency=concurrency, is_request=True)
-            return function
-
-        return declare
-
-    def on_start(self, function: _OnLife) -> _OnLife:
-        """Run the decorated function once, connected and registered, before the module is ready.
-
-        It may publish and request; events wait until it is through. What it raises ends the module
-        with status 1.
-        """
-        self._check_declaring("a start handler")
-        self._declaration.start_handlers.append(function)
-        return function
-
-    @overload
-    def on_stop(self, function: _OnLife, /) -> _OnLife: ...
-
-    @overload
-    def on_stop(self, /, *, estimated_cleanup: float = 0.0) -> Callable[[_OnLife], _OnLife]: ...
-
-    def on_stop(self, function: Any = None, /, *, estimated_cleanup: float = 0.0) -> Any:
-        """Run the decorated function before the module leaves; the last declared runs first.
-
-        By then no events come any more, what had come is finished and the module's tasks have
-        ended; publishing still works. All of it must be done within the time that the Launcher
-        gives (`stop.timeout` of the manifest, default 10 s; 4 s after a plain signal).
-
-        Args:
-            estimated_cleanup: seconds that it takes, about: the Launcher is told.
-        """
-        self._check_declaring("a stop handler")
-
-        def declare(stop: LifeHandler) -> LifeHandler:
-            handler = StopHandler(function=stop, estimated_cleanup=estimated_cleanup)
-            self._declaration.stop_handlers.append(handler)
-            return stop
-
-        return declare if function is None else declare(function)
 
     def register(
         self,
@@ -340,42 +236,6 @@ class Module:
     # -- knowing ---------------------------------------------------------------------------------
 
     @property
-    def settings(self) -> ModuleSettings:
-        """What the Launcher has told this process.
-
-        Raises:
-            ConfigError: `not_under_kite`.
-        """
-        if self._settings is None:
-            self._settings = ModuleSettings.read()
-        return self._settings
-
-    @property
-    def name(self) -> str:
-        """The module's name."""
-        return self.settings.module
-
-    @property
-    def dir(self) -> Path:
-        """The module's own folder, where its `module.md` is."""
-        return self.settings.module_dir
-
-    @property
-    def data_dir(self) -> Path:
-        """The directory for what this module keeps; it exists and is the module's own."""
-        return self.settings.data_dir
-
-    @property
-    def project_dir(self) -> Path:
-        """The project directory."""
-        return self.settings.project_dir
-
-    @property
-    def port(self) -> int | None:
-        """The port to listen on (127.0.0.1), where the manifest has a `preferred_port`."""
-        return self.settings.port
-
-    @property
     def life(self) -> int:
         """The number of this process among the module's, from 1."""
         return self._running.number
@@ -390,11 +250,6 @@ class Module:
         """Which of several processes side by side this is, from 0."""
         return self._running.replica
 
-    @cached_property
-    def log(self) -> logging.Logger:
-        """The module's log: goes to standard error, from level `LOG_LEVEL` (default `info`)."""
-        return module_log.configure(self.name)
-
     def begin(
         self,
         settings: ModuleSettings,
@@ -405,6 +260,7 @@ class Module:
     ) -> Life:
         """Make the life that this module is to live: for `run`, and for tests."""
         self._settings = settings
+        self._declaration.lived_by = settings.module
         self._life = Life(
             self._declaration,
             name=settings.module,
@@ -421,34 +277,6 @@ class Module:
             name = self._settings.module if self._settings is not None else ""
             raise Unavailable("module_not_running", module=name)
         return self._life
-
-    def _check_declaring(self, what: str) -> None:
-        if self._life is not None:
-            raise ModuleError("module_already_running", module=self.name, what=what)
-
-    def _listen(
-        self,
-        pattern: str,
-        function: Callable[[Any], Any],
-        queue: str | None,
-        *,
-        echo: bool = True,
-        concurrency: int,
-        is_request: bool = False,
-    ) -> None:
-        self._check_declaring(f"a handler for '{pattern}'")
-        if concurrency < 1:
-            raise ValueError(f"concurrency must be at least 1, not {concurrency}")
-        self._declaration.listeners.append(
-            Listener(
-                pattern=pattern,
-                function=function,
-                queue=queue,
-                echo=echo,
-                concurrency=concurrency,
-                is_request=is_request,
-            )
-        )
 
 
 def _plain(value: Any) -> Any:

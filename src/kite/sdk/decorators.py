@@ -1,0 +1,137 @@
+"""What an author writes above functions: which events they get, and when they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, overload
+
+from kite.sdk.declaration import (
+    OWN_NAME,
+    Declaration,
+    EventHandler,
+    LifeHandler,
+    Listener,
+    RequestHandler,
+    StopHandler,
+)
+from kite.wire.subject import check_pattern
+
+_OnEvent = TypeVar("_OnEvent", bound=EventHandler)
+_OnRequest = TypeVar("_OnRequest", bound=RequestHandler)
+_OnLife = TypeVar("_OnLife", bound=LifeHandler)
+
+
+class Decorators:
+    """The decorators of a `Module`: each notes a function in its declaration."""
+
+    def __init__(self) -> None:
+        self._declaration = Declaration()
+
+    def on(
+        self, pattern: str, *, queue: str | None = None, echo: bool = True, concurrency: int = 1
+    ) -> Callable[[_OnEvent], _OnEvent]:
+        """Call the decorated function with each event that matches.
+
+        What the function raises is logged with its traceback; the module goes on.
+
+        Args:
+            pattern: a subject, with `*` for one token or a last `>` for one or more.
+            queue: share the events with all who name the same queue: each goes to one of them.
+            echo: whether the events that this process publishes come too.
+            concurrency: how many events are handled at the same time. 1: one after the other, in
+                the order in which they were published. Events that wait take up to 64 MiB; beyond
+                that they are dropped, counted and told in the log.
+
+        Raises:
+            RequestError: `invalid_pattern`.
+            ModuleError: `module_already_running`.
+            ValueError: a concurrency below 1.
+        """
+        check_pattern(pattern)
+
+        def declare(function: _OnEvent) -> _OnEvent:
+            self._declaration.listen(
+                Listener(
+                    pattern=pattern,
+                    function=function,
+                    queue=queue,
+                    echo=echo,
+                    concurrency=concurrency,
+                    is_request=False,
+                )
+            )
+            return function
+
+        return declare
+
+    def handle(
+        self, subject: str, *, queue: str | None = OWN_NAME, concurrency: int = 16
+    ) -> Callable[[_OnRequest], _OnRequest]:
+        """Answer requests with what the decorated function returns (any JSON value).
+
+        Raising `RequestError("code", detail="…")` answers with that code and message; anything else
+        it raises is logged with its traceback and answered with `handler_failed`. A request whose
+        deadline has passed is skipped: nobody waits for it.
+
+        Args:
+            subject: of the requests; a pattern is allowed.
+            queue: the queue group; by default one called like the module, so that its replicas
+                share the requests. None: everybody gets every request, and the first answer counts.
+            concurrency: how many requests are handled at the same time; the others wait.
+
+        Raises:
+            RequestError: `invalid_pattern`.
+            ModuleError: `module_already_running`.
+            ValueError: a concurrency below 1.
+        """
+        check_pattern(subject)
+
+        def declare(function: _OnRequest) -> _OnRequest:
+            self._declaration.listen(
+                Listener(
+                    pattern=subject,
+                    function=function,
+                    queue=queue,
+                    echo=True,
+                    concurrency=concurrency,
+                    is_request=True,
+                )
+            )
+            return function
+
+        return declare
+
+    def on_start(self, function: _OnLife) -> _OnLife:
+        """Run the decorated function once, connected and registered, before the module is ready.
+
+        It may publish and request; events wait until it is through. What it raises ends the module
+        with status 1.
+        """
+        self._declaration.check_open("a start handler")
+        self._declaration.start_handlers.append(function)
+        return function
+
+    @overload
+    def on_stop(self, function: _OnLife, /) -> _OnLife: ...
+
+    @overload
+    def on_stop(self, /, *, estimated_cleanup: float = 0.0) -> Callable[[_OnLife], _OnLife]: ...
+
+    def on_stop(self, function: Any = None, /, *, estimated_cleanup: float = 0.0) -> Any:
+        """Run the decorated function before the module leaves; the last declared runs first.
+
+        By then no events come any more, what had come is finished and the module's tasks have
+        ended; publishing still works. All of it must be done within the time that the Launcher
+        gives (`stop.timeout` of the manifest, default 10 s; 4 s after a plain signal).
+
+        Args:
+            estimated_cleanup: seconds that it takes, about: the Launcher is told.
+        """
+        self._declaration.check_open("a stop handler")
+
+        def declare(stop: LifeHandler) -> LifeHandler:
+            handler = StopHandler(function=stop, estimated_cleanup=estimated_cleanup)
+            self._declaration.stop_handlers.append(handler)
+            return stop
+
+        return declare if function is None else declare(function)
