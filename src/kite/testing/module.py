@@ -16,15 +16,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from kite.sdk.connection import HubConnection, encode_event
-from kite.sdk.core.envelopes import Envelopes
 from kite.sdk.event import Event
 from kite.sdk.life import Life
 from kite.sdk.module import Module
-from kite.sdk.publisher import Publisher
-from kite.sdk.requests import Questions
 from kite.settings import ModuleSettings
-from kite.testing.loopback import LoopbackHub, LoopbackRegistry
+from kite.testing.loopback import ENDPOINT, LoopbackHub, LoopbackRegistry
+from kite.testing.operator import Operator
 from kite.wire import frame
 from kite.wire.boot import BootLine
 
@@ -43,21 +40,17 @@ class Bench:
         self.hub = hub
         self.registry = registry
         self._life = life
-        self._envelopes = Envelopes("operator", "bench")
-        self._publisher = Publisher()
-        self._questions = Questions(self._envelopes, self._publisher)
-        self._connection: HubConnection | None = None
+        self._operator = Operator(ENDPOINT, _TOKEN, connect=hub.connect)
         self._run: asyncio.Task[int] | None = None
 
     async def publish(self, subject: str, data: Any = None, **headers: str) -> None:
         """Publish an event in the operator's name, and let it arrive."""
-        event = self._envelopes.make(subject, data, time.time(), headers=headers)
-        await (await self._connect()).publish_acked(event)
+        await self._operator.publish(subject, data, headers)
 
     async def request(self, subject: str, data: Any = None, timeout: float = 5.0) -> Any:
-        """Ask the module; raises what `Module.request` raises."""
-        self._publisher.attach(await self._connect())
-        return await self._questions.ask(subject, data, timeout=timeout, headers=None)
+        """Ask the module; raises what `Module.request` raises, and `Unavailable` where the bench's
+        own connection is dropped meanwhile."""
+        return await self._operator.request(subject, data, timeout)
 
     async def heard(self, pattern: str, *, count: int = 1, timeout: float = 5.0) -> list[Event]:
         """Wait until so many events that match have been published since the start.
@@ -81,7 +74,7 @@ class Bench:
             source="launcher",
             data=order,
         )
-        (await self._connect()).send(encode_event(event))
+        await self._operator.send(event)
         return await self.exit_status(timeout=timeout + 1.0)
 
     async def exit_status(self, *, timeout: float = 5.0) -> int:
@@ -89,22 +82,6 @@ class Bench:
         assert self._run is not None
         async with asyncio.timeout(timeout):
             return await asyncio.shield(self._run)
-
-    async def _connect(self) -> HubConnection:
-        if self._connection is None or not self._connection.is_open:
-            self._publisher.detach()
-            self._connection = await self.hub.connect("", "", on_event=self._received)
-            self._connection.on_error = self._refused
-            await self._connection.subscribe([self._envelopes.replies])
-        return self._connection
-
-    def _refused(self, error: frame.Error) -> None:
-        self._questions.refused(error)
-
-    def _received(self, event: frame.Event) -> None:
-        request = self._envelopes.request_of(event.event)
-        if request is not None:
-            self._questions.answered(event, request)
 
     async def _begin(self) -> None:
         self._run = asyncio.get_running_loop().create_task(self._life.run())
@@ -116,9 +93,7 @@ class Bench:
         assert self._run is not None
         if not self._run.done():
             await self.shutdown()
-        if self._connection is not None:
-            await self._connection.close()
-        await self._publisher.close()
+        await self._operator.close()
 
 
 @asynccontextmanager

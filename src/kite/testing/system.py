@@ -30,11 +30,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from kite.clock import now_rfc3339
-from kite.errors import KiteError, RequestError, Unavailable
-from kite.sdk.connection import HubConnection, Lost
+from kite.errors import KiteError
 from kite.testing.census import Census, is_alive, is_listening, parent_of
-from kite.wire.frame import Error, Event
+from kite.testing.operator import Operator
 
 PATIENCE = 20.0
 """Seconds that a fact may take before a test gives up: a bound, no expectation."""
@@ -403,57 +401,8 @@ class System:
 
     async def _request(self, subject: str, data: Any, timeout: float) -> Any:
         api = self.api
-        answered: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
-
-        def took(event: Event) -> None:
-            if not answered.done():
-                answered.set_result(event)
-
-        def refused(error: Error) -> None:
-            if not answered.done():
-                answered.set_exception(RequestError(error.code, subject=subject))
-
-        def lost(_: Lost) -> None:
-            if not answered.done():
-                answered.set_exception(Unavailable("not_ready", what="the event hub"))
-
-        try:
-            async with asyncio.timeout(timeout):
-                hub = await HubConnection.open(
-                    api["ws_endpoint"],
-                    api["token"],
-                    on_event=took,
-                    on_lost=lost,
-                    timeout=timeout,
-                )
-                hub.on_error = refused
-                try:
-                    reply = await self._ask(hub, subject, data, answered)
-                finally:
-                    await hub.close()
-        except TimeoutError:
-            raise RequestError("request_timeout", subject=subject, seconds=timeout) from None
-        finally:
-            answered.cancel()
-        if isinstance(reply.headers, dict) and "kite-error" in reply.headers:
-            raise AssertionError(f"{subject}: {reply.headers} {reply.data}")
-        return reply.data
-
-    async def _ask(
-        self, hub: HubConnection, subject: str, data: Any, answered: asyncio.Future[Event]
-    ) -> Event:
-        reply_to = f"_reply.operator.{secrets.token_hex(8)}"
-        await hub.subscribe([reply_to])
-        question = Event(
-            event=subject,
-            data=data,
-            reply_to=reply_to,
-            event_id=secrets.token_hex(8),
-            source="operator",
-            timestamp=now_rfc3339(),
-        )
-        hub.publish(question)
-        return await answered
+        async with Operator(api["ws_endpoint"], api["token"]) as operator:
+            return await operator.request(subject, data, timeout)
 
     def wait_answer(self, subject: str, data: Any = None, *, timeout: float = PATIENCE) -> Any:
         """Ask until somebody answers."""
