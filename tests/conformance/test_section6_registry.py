@@ -177,6 +177,23 @@ def test_the_kite_token_speaks_for_anyone(pair):
         assert post(pair, "reg_behalf", action, token=pair.kite_token).status == 200
 
 
+def test_the_kite_token_is_told_whose_entry_it_renews(pair):
+    """Only what the Launcher registered is the Launcher's to renew (protocol/registry.md)."""
+    own = pair.module("reg_whose")
+    kite = pair.kite_token
+    assert post(pair, "reg_whose", "register", token=kite, name="for it").status == 200
+    beat = post(pair, "reg_whose", "heartbeat", token=kite)
+    assert fits("registry-answer", beat.json())["own"] is False
+    assert post(pair, "reg_whose", "register", token=own, name="itself").status == 200
+    assert post(pair, "reg_whose", "heartbeat", token=kite).json()["own"] is True
+    left = post(pair, "reg_whose", "register", token=kite, name="for it", unless_own=True)
+    assert fits("registry-answer", left.json())["own"] is True
+    assert record(pair, "reg_whose").json()["name"] == "itself"
+    assert "own" not in post(pair, "reg_whose", "heartbeat", token=own).json()
+    assert post(pair, "reg_whose", "register", token=kite, name="for it").status == 200
+    assert record(pair, "reg_whose").json()["name"] == "for it"
+
+
 def test_the_operator_reads(pair):
     """The operator's token means reading on the Registry."""
     pair.register("reg_read")

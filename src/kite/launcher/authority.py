@@ -39,12 +39,14 @@ class Authority:
         kite_token: the Registry's boot token; it stands for the Launcher.
         operator_token: the person's at the command line; the same for the whole run.
         version: counts changes of the table.
+        issued: by name, the version in which its newest token came.
     """
 
     def __init__(self) -> None:
         self.kite_token = new_token()
         self.operator_token = new_token()
         self.version = 0
+        self.issued: dict[str, int] = {}
         self._grants: dict[str, dict[int, Grant]] = {}
         self.start_over(self.kite_token)
 
@@ -53,6 +55,7 @@ class Authority:
         self.kite_token = kite_token or new_token()
         self._grants = {OPERATOR: {0: Grant(token=self.operator_token)}}
         self.version += 1
+        self.issued = {OPERATOR: self.version}
 
     def issue(
         self,
@@ -74,6 +77,7 @@ class Authority:
         )
         self._grants[name] = {life: grant}
         self.version += 1
+        self.issued[name] = self.version
         return token
 
     def revoke(self, name: str, life: int) -> None:

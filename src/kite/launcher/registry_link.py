@@ -10,11 +10,12 @@ import asyncio
 import logging
 from typing import Any
 
-from kite.errors import KiteError, Unavailable
+from kite.errors import KiteError, RequestError, Unavailable
 from kite.http.client import Response, call, raise_for
 from kite.launcher.authority import Authority
 
 _RETRY_SECONDS = 0.1
+_REFUSED_SECONDS = 1.0
 _POLL = 300  # seconds a question may stay open
 _log = logging.getLogger("kite.launcher.registry")
 
@@ -38,6 +39,8 @@ class RegistryLink:
         self._deaths: list[tuple[str, int]] = []
         self._turn = asyncio.Lock()
         self._told = 0
+        self._accepted: dict[str, Any] = {}
+        self._refused: dict[str, int] = {}
         self._told_more = asyncio.Condition()
         self._asked: dict[str, dict[str, Any]] = {}
         self._behalf: dict[str, dict[str, Any]] = {}
@@ -63,8 +66,6 @@ class RegistryLink:
         self._is_open.set()
         await self._acknowledged(version)
         for name in list(self._behalf):
-            if name not in self._behalf:  # its life has ended while another was registered
-                continue
             try:
                 await self._register(name)
             except KiteError as failure:
@@ -82,23 +83,32 @@ class RegistryLink:
         self._wake.set()
 
     async def acknowledged(self, version: int) -> None:
-        """Wait until the Registry knows the table of this version."""
+        """Wait until the Registry knows the table of this version, and the token new in it.
+
+        That is for ever where the Registry refuses that token: its life misses its launch timeout.
+        """
         self._wake.set()
+
+        def is_known() -> bool:
+            return self._told >= version and version not in self._refused.values()
+
         async with self._told_more:
-            await self._told_more.wait_for(lambda: self._told >= version)
+            await self._told_more.wait_for(is_known)
 
     def start_over(self) -> None:
         """A new kite token: what was kept for others is gone."""
         self._asked.clear()
         self._behalf.clear()
         self._deaths.clear()
+        self._accepted.clear()
+        self._refused.clear()
         self.closed()
 
     async def run(self) -> None:
         """The worker; runs until it is cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._work(), name="registry link")
-            group.create_task(self._renew(), name="registry renewals")
+            group.create_task(self._keep_renewing(), name="registry renewals")
             group.create_task(self._follow_ports(), name="registry ports")
 
     async def _work(self) -> None:
@@ -113,13 +123,21 @@ class RegistryLink:
                 self._wake.set()
                 await asyncio.sleep(_RETRY_SECONDS)
             except KiteError as refusal:
+                # Of the whole table, so nobody's mistake in particular: it is told again.
                 _log.error("registry.refused_tokens error=%s", refusal)
+                self._wake.set()
+                await asyncio.sleep(_REFUSED_SECONDS)
 
     async def _tell_changes(self) -> None:
         while self._deaths:
             name, life = self._deaths[0]
             body = {"action": "deregister", "module_id": name, "life": life}
-            await self._post("/modules", body)
+            try:
+                async with self._turn:
+                    await self._post("/modules", body)
+            except RequestError as refusal:
+                # The entry goes with the life's token or with its lease; the others must not wait.
+                _log.error("registry.refused_death module=%s error=%s", name, refusal)
             del self._deaths[:1]
         version = self._authority.version
         if version > self._told:
@@ -135,8 +153,37 @@ class RegistryLink:
         """
         async with self._turn:
             version = self._authority.version
-            await self._post("/tokens", self._authority.everybody())
+            everybody = self._authority.everybody()
+            self._refused.clear()
+            try:
+                await self._post("/tokens", everybody)
+                self._accepted = everybody
+            except RequestError:
+                await self._name_one_by_one(everybody)
         return version
+
+    async def _name_one_by_one(self, everybody: dict[str, Any]) -> None:
+        """Some of the table is refused: find out what, and tell the rest.
+
+        Only what is new can be at fault. Whose token is new still waits for its boot line, so that
+        it harms nobody to call that one dead meanwhile.
+        """
+        told = {
+            name: value if value == self._accepted.get(name) else None
+            for name, value in everybody.items()
+        }
+        await self._post("/tokens", told)
+        self._accepted = told
+        for name, value in everybody.items():
+            if value == told[name]:
+                continue
+            try:
+                await self._post("/tokens", {**told, name: value})
+            except RequestError as refusal:
+                _log.error("registry.refused_token module=%s error=%s", name, refusal)
+                self._refused[name] = self._authority.issued[name]
+            else:
+                told[name] = value
 
     async def _acknowledged(self, version: int) -> None:
         async with self._told_more:
@@ -150,50 +197,57 @@ class RegistryLink:
 
         Args:
             entry: the fields of `POST /modules` but action and module_id.
-            replace: whether an entry that is there already gives way.
+            replace: whether an entry of the module's own gives way.
         """
         self._asked[name] = entry
         while self._asked.get(name) is entry:
             await self._is_open.wait()
             try:
-                has_to = replace or await self._has_no_entry(name)
-                if has_to and self._asked.get(name) is entry:  # its life may have ended meanwhile
-                    self._behalf[name] = entry
-                    await self._register(name)
+                self._behalf[name] = {**entry, "unless_own": not replace}
+                await self._register(name)
                 return
             except Unavailable:
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _has_no_entry(self, name: str) -> bool:
-        found = await call("GET", f"{self._url}/modules/{name}", token=self._token)
-        if found.status == 404:
-            return True
-        raise_for(found, url=self._url)
-        return False
-
     async def _register(self, name: str) -> None:
-        body = {"action": "register", "module_id": name, **self._behalf[name]}
-        answer = await self._post("/modules", body)
-        self._ttl = float(answer.json().get("ttl") or self._ttl)
+        async with self._turn:  # so that the life's death is told afterwards
+            entry = self._behalf.get(name)
+            if entry is None:
+                return
+            body = {"action": "register", "module_id": name, **entry}
+            self._learn(name, entry, await self._post("/modules", body))
 
-    async def _renew(self) -> None:
+    def _learn(self, name: str, entry: dict[str, Any], answer: Response) -> None:
+        """Whose entry it is now, and how long its lease."""
+        said = answer.json()
+        self._ttl = float(said.get("ttl") or self._ttl)
+        if said.get("own") and self._behalf.get(name) is entry:
+            del self._behalf[name]  # the module has registered itself, and has to renew that itself
+
+    async def _keep_renewing(self) -> None:
         while True:
             await asyncio.sleep(self._ttl / 3)
             await self._is_open.wait()
-            for name in list(self._behalf):
-                try:
-                    await self._heartbeat(name)
-                except KiteError as failure:
-                    _log.warning("registry.missed_heartbeat module=%s error=%s", name, failure)
+            await self.renew()
+
+    async def renew(self) -> None:
+        """Renew what is kept for others once."""
+        for name in list(self._behalf):
+            try:
+                await self._heartbeat(name)
+            except KiteError as failure:
+                _log.warning("registry.missed_heartbeat module=%s error=%s", name, failure)
 
     async def _heartbeat(self, name: str) -> None:
-        body = {"action": "heartbeat", "module_id": name}
+        entry = self._behalf.get(name)
+        if entry is None:  # its life has ended while another was renewed
+            return
+        body = {"action": "heartbeat", "module_id": name, "life": entry.get("life")}
         answer = await call("POST", f"{self._url}/modules", token=self._token, json=body)
         if answer.status == 404:
-            if name in self._behalf:
-                await self._register(name)
+            await self._register(name)
             return
-        raise_for(answer, url=self._url)
+        self._learn(name, entry, raise_for(answer, url=self._url))
 
     # -- who may look ----------------------------------------------------------------------------
 

@@ -186,28 +186,39 @@ class Registry:
         """
         named = request.life if isinstance(request.life, int) else None
         life = speaker.life_for(request.module_id, named)
+        is_own = speaker.kind is not Kind.KITE
         answer: dict[str, Any] = {"ok": True, "module_id": request.module_id}
+        self._expire()
+        is_kept = not is_own and self.catalog.has_own(request.module_id, life)
         match request.action:
+            case "register" if is_kept and request.unless_own:
+                answer["own"] = True
             case "register":
                 wanted = request.ttl if isinstance(request.ttl, int | float) else None
-                ttl = self.config.lease(wanted)
-                await self.register(request.module_id, life, request.registration(), ttl=ttl)
-                answer["ttl"] = ttl
+                answer["ttl"] = ttl = self.config.lease(wanted)
+                said = request.registration()
+                await self.register(request.module_id, life, said, ttl=ttl, is_own=is_own)
             case "heartbeat":
-                self._expire()
                 now = self._clock.monotonic()
                 answer["ttl"] = self.catalog.renew(request.module_id, life, now=now)
+                if not is_own:
+                    answer["own"] = is_kept
                 self.counts["heartbeats"] += 1
                 self._arm()
             case _:
-                self._expire()
                 gone = self.catalog.deregister(request.module_id, life)
                 self._removed(gone, "registry.deregistered")
                 await self._settle()
         return answer
 
     async def register(
-        self, module_id: str, life: int | None, registration: Registration, *, ttl: float
+        self,
+        module_id: str,
+        life: int | None,
+        registration: Registration,
+        *,
+        ttl: float,
+        is_own: bool = True,
     ) -> None:
         """Put an entry in, and announce it.
 
@@ -222,6 +233,7 @@ class Registry:
             ttl=ttl,
             now=self._clock.monotonic(),
             wall=self._clock.wall(),
+            is_own=is_own,
         )
         self.counts["registered"] += 1
         self._announce("registry.registered", told_entry(entry))

@@ -35,6 +35,7 @@ class KeptEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     registered_at: float
     ttl: float
     life: int | None = None
+    is_own: bool = True
 
     @classmethod
     def of(cls, entry: Entry) -> KeptEntry:
@@ -44,6 +45,7 @@ class KeptEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             registered_at=entry.registered_at,
             ttl=entry.ttl,
             life=entry.life,
+            is_own=entry.is_own,
         )
 
 
@@ -161,4 +163,5 @@ def entry_of(kept: KeptEntry) -> dict[str, Any]:
         "registration": kept.registration,
         "ttl": kept.ttl,
         "wall": kept.registered_at,
+        "is_own": kept.is_own,
     }

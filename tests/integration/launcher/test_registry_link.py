@@ -69,7 +69,7 @@ def test_a_life_that_ends_while_others_are_registered_again_is_left_out() -> Non
     _with_link(registry, work)
 
 
-def test_a_life_that_ends_while_its_entry_is_looked_for_gets_none() -> None:
+def test_a_life_that_ends_while_it_is_registered_is_registered_no_more() -> None:
     registry = OtherRegistry()
 
     async def work(link: RegistryLink) -> None:
@@ -77,7 +77,9 @@ def test_a_life_that_ends_while_its_entry_is_looked_for_gets_none() -> None:
         registry.before = lambda method, path: link.revoked("brief", 1)
         await link.register_for("brief", {"life": 1}, replace=False)
         registry.before = lambda method, path: None
+        registry.registered.clear()
         await link.tell_everybody()
+        await link.renew()
         assert registry.registered == []
 
     _with_link(registry, work)

@@ -197,6 +197,75 @@ async def test_what_is_registered_for_others_comes_back_with_the_registry(town: 
     assert await town.names() == {"mute"}
 
 
+async def test_who_registers_itself_later_renews_that_itself(town: Town) -> None:
+    """Else the entry of one that hangs would never expire."""
+    await open_up(town)
+    token = town.issue("late", 1)
+    await town.acknowledged()
+    await town.link.register_for("late", {"name": "By the Launcher", "life": 1}, replace=False)
+    await town.link.renew()
+    assert await town.names() == {"late"}
+    body = {"action": "register", "module_id": "late", "name": "Own", "life": 1, "ttl": 0.5}
+    await town.registry.ask("POST", "/modules", token, json=body)
+    await town.link.renew()  # is told that it is no longer the Launcher's
+    await soon(lambda: _is_renewed_and_gone(town))
+
+
+async def _is_renewed_and_gone(town: Town) -> bool:
+    await town.link.renew()
+    return await town.names() == set()
+
+
+async def test_a_restarted_registry_keeps_what_a_module_registered_itself(town: Town) -> None:
+    await open_up(town)
+    token = town.issue("late", 1)
+    await town.acknowledged()
+    await town.link.register_for("late", {"name": "By the Launcher", "life": 1}, replace=False)
+    body = {"action": "register", "module_id": "late", "name": "Own", "life": 1}
+    await town.registry.ask("POST", "/modules", token, json=body)
+    await town.registry.kill()
+    town.link.closed()
+    await town.registry.start()
+    await open_up(town)
+    found = await town.registry.ask("GET", "/modules/late", town.authority.kite_token)
+    assert found["name"] == "Own"
+
+
+MANY = tuple(f"subject.{number}" for number in range(2000))
+"""More patterns than the Registry takes in one list."""
+
+
+async def test_a_refused_token_waits_alone(town: Town) -> None:
+    await open_up(town)
+    before = town.issue("before", 1)
+    await town.acknowledged()
+    town.issue("greedy", 1, publish=MANY)
+    refused = asyncio.create_task(town.link.acknowledged(town.authority.version))
+    after = town.issue("after", 1)
+    await town.acknowledged()
+    for token in (before, after):
+        assert await town.status(token) == 200
+    assert not refused.done(), "no boot line with a token that the Registry does not know"
+    town.died("before", 1)
+    await town.acknowledged()
+    assert await town.status(before) == 401
+    await town.registry.restart(post=False)
+    await open_up(town)
+    assert await town.status(after) == 200
+    assert not refused.done()
+    town.issue("greedy", 2, publish=MANY[:1000])
+    await town.acknowledged()
+    refused.cancel()
+
+
+async def test_a_refused_death_keeps_no_other_waiting(town: Town) -> None:
+    await open_up(town)
+    town.link.revoked("No Name", 1)
+    token = town.issue("m", 1)
+    await town.acknowledged()
+    assert await town.status(token) == 200
+
+
 async def test_one_that_ends_before_the_registry_is_back_gets_no_entry(town: Town) -> None:
     await open_up(town)
     town.issue("mute", 1)

@@ -24,6 +24,7 @@ class CatalogMachine(RuleBasedStateMachine):
         self.naive = []
         self.now = 100.0
         self.serial = 0
+        self.owned = set()
 
     def mine(self, name, life):
         return [
@@ -32,14 +33,21 @@ class CatalogMachine(RuleBasedStateMachine):
             if each[0] == name and (life is None or name in CORE or each[1] in (life, None))
         ]
 
+    @rule(name=NAMES, life=LIVES)
+    def own(self, name, life):
+        mine = {each[3] for each in self.mine(name, life)}
+        assert self.catalog.has_own(name, life) == any(serial in self.owned for serial in mine)
+
     def take(self, gone):
         self.naive = [each for each in self.naive if each not in gone]
 
-    @rule(name=NAMES, life=LIVES)
-    def register(self, name, life):
+    @rule(name=NAMES, life=LIVES, is_own=st.booleans())
+    def register(self, name, life, is_own):
         self.serial += 1
+        if is_own:
+            self.owned.add(self.serial)
         said = Registration(metadata={"serial": self.serial})
-        self.catalog.register(name, life, said, ttl=TTL, now=self.now, wall=self.now)
+        self.catalog.register(name, life, said, ttl=TTL, now=self.now, wall=self.now, is_own=is_own)
         self.take(self.mine(name, life))
         core = name in CORE
         self.naive.append(

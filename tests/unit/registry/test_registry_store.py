@@ -22,7 +22,15 @@ KEPT = Kept(
             registration=Registration(name="A", metadata={"deep": [1, None, {"x": 2.5}]}),
             registered_at=12.5,
             ttl=30.0,
-        )
+        ),
+        KeptEntry(
+            module_id="beta",
+            life=1,
+            registration=Registration(),
+            registered_at=13.5,
+            ttl=30.0,
+            is_own=False,
+        ),
     ],
     sessions=[
         Grant(

@@ -49,6 +49,7 @@ class Entry:
         registered_at: seconds since 1970.
         ttl: seconds of its lease.
         size: bytes as JSON.
+        is_own: the module registered it, not the Launcher on its behalf.
     """
 
     module_id: str
@@ -57,6 +58,7 @@ class Entry:
     registered_at: float
     ttl: float
     size: int
+    is_own: bool
 
     @property
     def key(self) -> Key:
@@ -100,6 +102,7 @@ class Catalog:
         ttl: float,
         now: float,
         wall: float,
+        is_own: bool = True,
     ) -> Entry:
         """Put an entry in; it replaces the life's former one, and without a life all of them.
 
@@ -116,9 +119,10 @@ class Catalog:
             registered_at=wall,
             ttl=ttl,
             size=size,
+            is_own=is_own,
         )
         self._check_limits(entry)
-        for former in self._replaced_by(entry):
+        for former in self._meant(*entry.key):
             self._remove(former)
         self._entries.setdefault(module_id, {})[life] = entry
         self._size += size
@@ -132,11 +136,7 @@ class Catalog:
         Raises:
             RequestError: `not_registered`.
         """
-        lives = self._entries.get(module_id, {})
-        if life is None or module_id in CORE:
-            renewed = list(lives.values())
-        else:
-            renewed = [lives[each] for each in (life, None) if each in lives]
+        renewed = self._meant(module_id, life)
         if not renewed:
             raise RequestError("not_registered", module_id=module_id)
         if module_id not in CORE:
@@ -148,11 +148,7 @@ class Catalog:
         """Take out the life's entry (without a life: all of the module's); no error when gone."""
         if module_id in CORE:
             return []
-        lives = self._entries.get(module_id, {})
-        if life is None:
-            gone = list(lives.values())
-        else:
-            gone = [lives[each] for each in (life, None) if each in lives]
+        gone = self._meant(module_id, life)
         for entry in gone:
             self._remove(entry)
         return gone
@@ -192,6 +188,10 @@ class Catalog:
         """All entries, of all lives."""
         return [entry for lives in self._entries.values() for entry in lives.values()]
 
+    def has_own(self, module_id: str, life: int | None) -> bool:
+        """Whether the module itself registered what stands for this life (without a life: any)."""
+        return any(entry.is_own for entry in self._meant(module_id, life))
+
     def has(self, module_id: str) -> bool:
         """Whether there is a record."""
         return module_id in self._entries
@@ -222,14 +222,15 @@ class Catalog:
         """The ports that live modules have registered."""
         return frozenset(port for entry in self.entries() for port in entry.ports())
 
-    def _replaced_by(self, entry: Entry) -> list[Entry]:
-        lives = self._entries.get(entry.module_id, {})
-        if entry.life is None:
+    def _meant(self, module_id: str, life: int | None) -> list[Entry]:
+        """What stands for the life: its own entry and the module's as a whole; without one, all."""
+        lives = self._entries.get(module_id, {})
+        if life is None or module_id in CORE:
             return list(lives.values())
-        return [lives[life] for life in (entry.life, None) if life in lives]
+        return [lives[each] for each in (life, None) if each in lives]
 
     def _check_limits(self, entry: Entry) -> None:
-        replaced = self._replaced_by(entry)
+        replaced = self._meant(*entry.key)
         count = sum(map(len, self._entries.values())) - len(replaced) + 1
         if count > self._limits.entries:
             raise RequestError("limit_reached", what="entries", limit=self._limits.entries)

@@ -77,12 +77,14 @@ class ModulesRequest(Registration, frozen=True, kw_only=True, omit_defaults=True
         module_id: of whom it speaks.
         life: which process of the module it means; the speaker's own where its token says so.
         ttl: with `register`: how many seconds the lease should be; bounded by the Registry.
+        unless_own: with `register` and the kite token: leave what the module itself registered.
     """
 
     action: str
     module_id: str
     life: int | UnsetType | None = UNSET
     ttl: float | UnsetType | None = UNSET
+    unless_own: bool = False
 
     def check(self) -> None:
         """Look at what the types do not say. Raises `malformed_body` with the place."""
