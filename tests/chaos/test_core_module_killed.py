@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
@@ -143,6 +144,48 @@ def test_third_crash_restarts_everything_with_new_tokens(system: System) -> None
     assert system.api == api
     idle = system.record("idle")
     assert (idle["desired_state"], idle["actual_state"]) == ("stopped", "stopped")
+
+
+SLOW_TO_LEAVE = """
+import time
+from kite import Module
+
+module = Module()
+
+@module.on_stop(estimated_cleanup=3)
+def stopping():
+    time.sleep(2)
+
+module.run()
+"""
+
+
+def test_requests_in_a_full_restart_are_done_when_everything_is_back(system: System) -> None:
+    """`lingers` keeps the restart open, and those who ask meanwhile wait for the lives after it."""
+    system.configure(on_core_crash="full")
+    system.module("lingers", SLOW_TO_LEAVE, runtime="python")
+    system.module("by_hand", state="manual")
+    system.up("--wait")
+    system.kill("registry")
+    system.wait_step("lingers", "stopping", reason="restart")
+    with ThreadPoolExecutor() as people:
+        asked = [
+            people.submit(system.act, verb, name)
+            for verb, name in (
+                ("start", "by_hand"),
+                ("restart", "lingers"),
+                ("restart", "event_hub"),
+            )
+        ]
+        answers = {found["name"]: found for found in (one.result() for one in asked)}
+    assert {name: found["actual_state"] for name, found in answers.items()} == {
+        "by_hand": "running",
+        "lingers": "running",
+        "event_hub": "running",
+    }
+    assert (answers["lingers"]["life"], answers["event_hub"]["life"]) == (2, 2)
+    assert answers["by_hand"]["desired_state"] == "running"
+    assert len(system.steps("launcher", "restarting")) == 1
 
 
 def test_third_full_restart_gives_up(system: System) -> None:

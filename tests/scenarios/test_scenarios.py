@@ -13,6 +13,7 @@ actions. `#` begins a comment. Facts (NAME is a module, its present life is mean
     wait SECONDS                          stops at each deadline, as the Launcher's timer does
     until-deadline                        waits exactly for the next deadline
     stop-everything SECONDS [LAYER …]     a layer is a,b,c
+    restart-everything SECONDS [LAYER …]  likewise, and what is wanted comes back
     skip-waiting | start-over
     show NAME                             adds its states to the actions, as people see them
 """
@@ -84,9 +85,13 @@ class Stage:
                 due = self.supervisor.next_deadline()
                 assert due is not None, "nothing is waited for"
                 return [f"at {due:g}", *self.wait(due)]
-            case "stop-everything":
+            case "stop-everything" | "restart-everything":
                 layers = tuple(tuple(layer.split(",")) for layer in plain[1:])
-                return self.tell(facts.StopEverything(budget=float(plain[0]), layers=layers))
+                seconds = float(plain[0])
+                fact = facts.StopEverything(budget=seconds, layers=layers)
+                if word == "restart-everything":
+                    fact = replace(fact, reason="restart", is_restart=True)
+                return self.tell(fact)
             case "show":
                 return [self.shown(name) for name in plain]
             case _:

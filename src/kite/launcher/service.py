@@ -382,9 +382,7 @@ class Launcher:
         self.scheduler.close()
         asyncio.get_running_loop().call_later(GONE_WITHIN, self._leave_whatever_hangs)
         self.feed_core(spine.Halted())
-        if self._starting_over is not None:
-            self._starting_over = None  # its stop of everything is under way and serves this one
-            return
+        self._starting_over = None  # its stop of everything is under way and serves this one
         self._stop_modules("system_shutdown")
 
     def skip_waiting(self) -> None:
@@ -394,7 +392,14 @@ class Launcher:
     def _stop_modules(self, reason: str) -> None:
         living = [n for n in self.supervisor.states if n in self.catalog.scan.modules]
         layers = self.catalog.graph.stop_layers(living)
-        self.feed(facts.StopEverything(reason=reason, budget=STOP_BUDGET, layers=layers))
+        self.feed(
+            facts.StopEverything(
+                reason=reason,
+                is_restart=self._starting_over is not None,
+                budget=STOP_BUDGET,
+                layers=layers,
+            )
+        )
 
     def _start_over(self, reason: str) -> None:
         _log.warning("core.starting_over reason=%s", reason)
@@ -414,9 +419,11 @@ class Launcher:
         left = deadline - asyncio.get_running_loop().time()
         survivors += await self.cores.end_all(max(0.0, left))
         await asyncio.wait({closing}, timeout=HUB_CLOSES_WITHIN)
-        if self._starting_over is not None and not survivors:
-            self._begin_again()
-            return
+        if self._starting_over is not None:
+            if not survivors:
+                self._begin_again()
+                return
+            self.stop(status=1)  # nothing comes back, and whoever waits for that is told
         survivors = sorted({*survivors, *await tree.end_strays()})
         if survivors:
             pids = ", ".join(map(str, survivors))

@@ -107,6 +107,7 @@ class Backbone:
         self._doors_open = False
         self._up = False
         self._halted = True
+        self._starts_over = False
         self._tokens_acked = False
         self._full_restarts: list[float] = []
 
@@ -126,7 +127,8 @@ class Backbone:
             case Begin():
                 return self._begin(now)
             case Halted():
-                return self._halt("stopping")
+                self._halt()
+                return self._refuse_all()
             case CoreRestartAsked():
                 return self._restart_asked(fact, now)
             case TokensAcked():
@@ -149,20 +151,24 @@ class Backbone:
             case _:
                 assert_never(fact)
 
-    def _halt(self, code: str) -> list[CoreAction]:
-        """From here on exits are no crashes; whoever waits for a restart is told `code`."""
-        self._halted, self._up = True, False
-        actions: list[CoreAction] = []
+    def _halt(self) -> None:
+        """From here on exits are no crashes."""
+        self._halted, self._up, self._starts_over = True, False, False
         for core in self.cores.values():
             core.deadline = None
             core.restart_asked = False
+
+    def _refuse_all(self) -> list[CoreAction]:
+        """Whoever waits for a restart is told that there will be none."""
+        actions: list[CoreAction] = []
+        for core in self.cores.values():
             if core.op is not None:
-                actions.append(SettleCore(core.op, code))
+                actions.append(SettleCore(core.op, "stopping"))
                 core.op = None
         return actions
 
     def _begin(self, now: float) -> list[CoreAction]:
-        self._halted = self._doors_open = self._up = False
+        self._halted = self._doors_open = self._up = self._starts_over = False
         actions: list[CoreAction] = []
         for core in self.cores.values():
             core.deaths.clear()
@@ -278,17 +284,20 @@ class Backbone:
         """A start that did not come in time: fatal at first, else everything starts over."""
         if self._mode is Mode.INITIAL:
             params: dict[str, Any] = {"module": core.name, "detail": detail}
-            return [*self._halt("stopping"), Fatal(STATUS_NOT_READY, "core_not_ready", params)]
+            self._halt()
+            return [*self._refuse_all(), Fatal(STATUS_NOT_READY, "core_not_ready", params)]
         return self._start_over(f"{core.name}: {detail}", now)
 
     def _start_over(self, reason: str, now: float) -> list[CoreAction]:
         recent = [at for at in self._full_restarts if now - at < FULL_RESTARTS_WITHIN]
         self._full_restarts = [*recent, now]
         self._mode = Mode.FULL
-        actions = self._halt("superseded")
+        self._halt()
         if len(self._full_restarts) >= FULL_RESTARTS:
-            return [*actions, Fatal(STATUS_FAILED, "core_keeps_crashing", {"reason": reason})]
-        return [*actions, StartOver(reason)]
+            fatal = Fatal(STATUS_FAILED, "core_keeps_crashing", {"reason": reason})
+            return [*self._refuse_all(), fatal]
+        self._starts_over = True  # whoever waits for a restart has it when the next life is ready
+        return [StartOver(reason)]
 
     def _restart_asked(self, fact: CoreRestartAsked, now: float) -> list[CoreAction]:
         core = self.cores[fact.name]
@@ -296,6 +305,8 @@ class Backbone:
         if core.op is not None:
             actions.append(SettleCore(core.op, "superseded"))
         core.op = fact.op
+        if self._starts_over:
+            return actions
         if self._halted:
             core.op = None
             return [*actions, SettleCore(fact.op, "stopping")] if fact.op is not None else actions

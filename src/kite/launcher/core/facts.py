@@ -144,9 +144,14 @@ class BecameUnhealthy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StopEverything(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything is to end, in layers, within `budget` seconds."""
+    """Everything is to end, in layers, within `budget` seconds.
+
+    A full restart says `is_restart`: what is wanted comes back by itself, so that start requests
+    are taken meanwhile and whoever waits goes on waiting. Said again without it, everything ends.
+    """
 
     reason: str = "system_shutdown"
+    is_restart: bool = False
     budget: float = 10.0
     layers: tuple[tuple[str, ...], ...] = ()
 

@@ -156,7 +156,8 @@ def tree_gone(board: Board, fact: TreeGone, now: float) -> list[Action]:
             elif board.ending is not None:  # it fell before its turn came
                 reason = board.ending.reason
             state.move(Phase.STOPPED)
-            return [*_stopped(state, reason), *settle(state)]
+            comes_back = state.wanted and board.ending is not None and board.ending.is_restart
+            return [*_stopped(state, reason), *([] if comes_back else settle(state))]
 
 
 def _survived(board: Board, state: ModuleState, survivors: tuple[int, ...]) -> list[Action]:

@@ -95,7 +95,7 @@ def _refuse_start(
         return "unknown_module", {}
     if state.plan.config_state is ConfigState.DISABLED:
         return "module_disabled", {}
-    if board.ending is not None:
+    if board.ending is not None and not board.ending.is_restart:
         return "stopping", {}
     return None if is_there else _what_bars(board, state)
 

@@ -105,6 +105,8 @@ class Ending:
 
     Args:
         deadline: the instant at which the last layer must be gone.
+        is_restart: everything comes back, and whoever waits for a module is answered by its next
+            life.
     """
 
     reason: str
@@ -112,6 +114,7 @@ class Ending:
     layers: list[tuple[str, ...]]
     current: tuple[str, ...] = ()
     survivors: list[int] = field(default_factory=list)
+    is_restart: bool = False
 
     def next_layer(self, living: Sequence[str], now: float) -> Stop | None:
         """Take the next layer with living modules; None when there is none left.

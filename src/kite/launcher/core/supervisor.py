@@ -171,7 +171,9 @@ class Supervisor:
             actions.append(KeepDesired(module=name, desired=desired))
         if before.config_state is not plan.config_state and (is_known or plan.desired):
             actions += _state_changed(state, before)
-        if plan.config_state is ConfigState.DISABLED and state.phase is not Phase.STOPPED:
+        is_awaited = state.op is not None  # perhaps since before a full restart
+        is_off = state.phase is Phase.STOPPED and not is_awaited
+        if plan.config_state is ConfigState.DISABLED and not is_off:
             if state.is_stopping_for_good:
                 return actions
             request = StopRequested(module=name, reason="disabled", by_request=False)
@@ -221,19 +223,26 @@ class Supervisor:
         return stopping.signal_stop(state, now, stopping.KILL_AFTER_READY)
 
     def _stop_everything(self, fact: StopEverything, now: float) -> list[Action]:
+        """End all modules. In a full restart those that somebody waits for stay wanted."""
         board = self._board
+        is_restart = fact.is_restart and (board.ending is None or board.ending.is_restart)
         actions: list[Action] = []
         for state in board.states.values():
-            state.wanted = False
-            actions += settle(state, "stopping")
+            if not is_restart:
+                actions += settle(state, "stopping")
+            state.wanted = state.wanted and state.op is not None
             if state.phase in (Phase.WAITING, Phase.BACKING_OFF):
                 state.move(Phase.STOPPED)
             state.deadline = None if state.phase is Phase.FAILED else state.deadline
-        if board.ending is None:
+        if board.ending is not None:
+            board.ending.is_restart = is_restart
+        else:
             stray = tuple(name for name in board.states if not any(name in x for x in fact.layers))
             layers = [layer for layer in (stray, *fact.layers) if layer]
             deadline = now + fact.budget
-            board.ending = stopping.Ending(reason=fact.reason, deadline=deadline, layers=layers)
+            board.ending = stopping.Ending(
+                reason=fact.reason, deadline=deadline, layers=layers, is_restart=is_restart
+            )
             actions += self._next_layer(now)
         return actions
 

@@ -132,9 +132,17 @@ class Desk:
         self.last = done
         return done
 
-    def stop_everything(self, *layers: Iterable[str], budget: float = 10.0) -> list[Action]:
+    def stop_everything(
+        self, *layers: Iterable[str], budget: float = 10.0, is_restart: bool = False
+    ) -> list[Action]:
+        reason = "restart" if is_restart else "system_shutdown"
         return self.tell(
-            facts.StopEverything(layers=tuple(tuple(layer) for layer in layers), budget=budget)
+            facts.StopEverything(
+                reason=reason,
+                is_restart=is_restart,
+                layers=tuple(tuple(layer) for layer in layers),
+                budget=budget,
+            )
         )
 
     # -- what is the case ---------------------------------------------------------------------

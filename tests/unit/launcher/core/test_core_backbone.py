@@ -482,10 +482,43 @@ def test_what_is_to_end_anyway_misses_nothing(spine: Spine) -> None:
     assert spine.wait(60) == []
 
 
-def test_a_full_restart_takes_over_from_one_that_was_asked_for(spine: Spine) -> None:
+def test_a_full_restart_is_also_the_restart_that_was_asked_for(spine: Spine) -> None:
+    """Whoever waits is answered when the next life is ready."""
     spine.tell(CoreRestartAsked(HUB, 3))
     spine.exited(REGISTRY)
-    assert spine.exited(REGISTRY)[0] == SettleCore(3, "superseded")
+    [over] = spine.exited(REGISTRY)
+    assert isinstance(over, StartOver)
+    spine.spoken()
+    assert SettleCore(3) in spine.ready(HUB)
+
+
+def test_asked_in_a_full_restart_it_is_done_when_that_is(spine: Spine) -> None:
+    spine.exited(REGISTRY)
+    spine.exited(REGISTRY)
+    assert spine.tell(CoreRestartAsked(HUB, 3)) == []
+    assert spine.tell(CoreRestartAsked(HUB, 4)) == [SettleCore(3, "superseded")]
+    assert spine.tell(CoreRestartAsked(REGISTRY)) == []
+    spine.spoken()
+    assert SettleCore(4) in spine.ready(HUB)
+
+
+def test_a_stop_in_a_full_restart_answers_whoever_waits_for_it(spine: Spine) -> None:
+    spine.exited(REGISTRY)
+    spine.exited(REGISTRY)
+    spine.tell(CoreRestartAsked(HUB, 3))
+    assert spine.tell(Halted()) == [SettleCore(3, "stopping")]
+    assert spine.tell(CoreRestartAsked(HUB, 4)) == [SettleCore(4, "stopping")]
+
+
+def test_the_last_full_restart_answers_whoever_waits_for_it(spine: Spine) -> None:
+    for _ in range(2):
+        spine.exited(REGISTRY)
+        spine.exited(REGISTRY)
+        spine.tell(CoreRestartAsked(HUB, 3))
+        spine.come_up()
+    spine.tell(CoreRestartAsked(HUB, 5))
+    spine.exited(REGISTRY)
+    assert spine.exited(REGISTRY)[0] == SettleCore(5, "stopping")
 
 
 def test_a_restart_while_everything_ends_is_refused(spine: Spine) -> None:

@@ -107,6 +107,7 @@ class World(RuleBasedStateMachine):
         self.barred: set[str] = set()  # stopped by request; only a request by name lifts that
         self.backbone = True
         self.stop_began: float | None = None
+        self.is_restart = False  # what stops comes back by itself
         self.everything_stopped = False
 
     # -- performing ---------------------------------------------------------------------------
@@ -373,15 +374,29 @@ class World(RuleBasedStateMachine):
     # -- the end ------------------------------------------------------------------------------
 
     @precondition(lambda self: self.stop_began is None)
-    @rule(budget=st.sampled_from([10.0, 10.0, 0.0]), layered=st.booleans())
-    def stop_everything(self, budget: float, layered: bool) -> None:
-        self.stop_began = self.now
+    @rule(
+        budget=st.sampled_from([10.0, 10.0, 0.0]), layered=st.booleans(), is_restart=st.booleans()
+    )
+    def stop_everything(self, budget: float, layered: bool, is_restart: bool) -> None:
+        self.stop_began, self.is_restart = self.now, is_restart
         names = [name for name in reversed(NAMES) if name in self.supervisor.states]
         layers = tuple((name,) for name in names) if layered else ()
-        self.tell(facts.StopEverything(budget=budget, layers=layers))
+        fact = facts.StopEverything(budget=budget, layers=layers, is_restart=is_restart)
+        self.tell(fact)
         # Children of one that had left before keep the second they were given.
         graces = [p.ending - self.now for p in self.processes.values() if p.ending is not None]
         self.within = max([budget, *graces])
+
+    @precondition(lambda self: self.stop_began is not None)
+    @rule()
+    def stop_for_good(self) -> None:
+        """In a full restart somebody wants all to end: nobody waits any more."""
+        self.is_restart = False
+        self.tell(facts.StopEverything())
+        self.nobody_waits_for_a_start()
+
+    def nobody_waits_for_a_start(self) -> None:
+        assert not any(self.supervisor.states[name].wanted for name in self.open_ops.values())
 
     @precondition(lambda self: self.stop_began is not None)
     @rule()
@@ -410,7 +425,9 @@ class World(RuleBasedStateMachine):
         assert self.everything_stopped
         if began_in_time:
             assert self.now <= self.stop_began + self.within + 1e-6
-        assert not self.open_ops
+        for name in self.open_ops.values():
+            assert self.is_restart, "nothing comes back that could answer"
+            assert self.supervisor.states[name].wanted
 
     @precondition(lambda self: self.everything_stopped)
     @rule()

@@ -9,7 +9,15 @@ from supervised import Desk, plan
 from kite.launcher.core import actions as act
 from kite.launcher.core import facts
 from kite.launcher.core.lifecycle import Phase
-from kite.launcher.core.plan import ConfigState, Desired, Policy, Problem, ReadyBy, RestartRule
+from kite.launcher.core.plan import (
+    ConfigState,
+    Desired,
+    Plan,
+    Policy,
+    Problem,
+    ReadyBy,
+    RestartRule,
+)
 
 WRONG = Problem(code="unreadable_manifest", text="line 3: no")
 OTHER = Problem(code="dependency_missing", text="no such module")
@@ -577,6 +585,81 @@ def test_starting_over_forgets_what_went_wrong() -> None:
     assert desk.life("c") == 2
     assert desk.phase("b") is Phase.FAILED
     assert desk.phase("d") is Phase.STOPPED, "desired states stay"
+
+
+def awaited_over_a_full_restart() -> tuple[Desk, int]:
+    """Everything has stopped to come back, and somebody waits for `m`."""
+    desk = Desk(plan("m"))
+    desk.up("m")
+    desk.stop_everything(["m"], is_restart=True)
+    op = desk.restart("m")
+    desk.exited("m")
+    desk.gone("m")
+    assert desk.pick(act.EverythingStopped)
+    return desk, op
+
+
+def test_whoever_waits_is_answered_by_the_life_after_a_full_restart() -> None:
+    desk, op = awaited_over_a_full_restart()
+    desk.tell(facts.StartedOver())
+    desk.scan(plan("m"))
+    desk.tell(facts.DoorsOpened())
+    assert (desk.life("m"), desk.outcome(op)) == (2, "open")
+    desk.up("m")
+    assert desk.outcome(op) == "done"
+
+
+def test_what_runs_in_a_full_restart_needs_no_start() -> None:
+    desk = Desk(plan("first"), plan("m"))
+    desk.up("first", "m")
+    desk.stop_everything(["first"], ["m"], is_restart=True)
+    assert desk.outcome(desk.start("m")) == "done"
+
+
+def test_a_module_that_is_restarted_for_whoever_waits_need_not_be_desired() -> None:
+    """A restart leaves the desired state of what runs for others, and a full one brings it back."""
+    desk = Desk(plan("m", config_state=MANUAL), plan("user", "m"))
+    desk.up("m", "user")
+    desk.stop("user")
+    op = desk.restart("m")
+    desk.stop_everything(["user"], ["m"], is_restart=True)
+    for name in ("user", "m"):
+        desk.exited(name)
+        desk.gone(name)
+    desk.tell(facts.StartedOver())
+    desk.scan(plan("m", config_state=MANUAL), plan("user", "m"))
+    desk.tell(facts.DoorsOpened())
+    desk.up("m")
+    assert desk.outcome(op) == "done"
+    assert not desk.state("m").desired.running
+
+
+def test_a_stop_of_everything_in_a_full_restart_answers_whoever_waits() -> None:
+    desk, op = awaited_over_a_full_restart()
+    assert desk.stop_everything(["m"]) == [
+        act.Settle(op=op, code="stopping", params={"module": "m"})
+    ]
+    assert desk.outcome(desk.start("m")) == "stopping"
+    assert desk.stop_everything(["m"], is_restart=True) == []
+    assert desk.outcome(desk.start("m")) == "stopping", "what ends for good does not come back"
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome"),
+    [
+        ((), "superseded"),
+        ((plan("m", config_state=DISABLED),), "superseded"),
+        ((plan("m", problem=WRONG),), "failed"),
+    ],
+    ids=["removed", "disabled", "broken"],
+)
+def test_whoever_waits_is_told_what_a_full_restart_finds(
+    found: tuple[Plan, ...], outcome: str
+) -> None:
+    desk, op = awaited_over_a_full_restart()
+    desk.tell(facts.StartedOver())
+    desk.scan(*found)
+    assert desk.outcome(op) == outcome
 
 
 def test_deadlines_are_the_nearest() -> None:
