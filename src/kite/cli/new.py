@@ -64,7 +64,7 @@ def check_name(name: str, project: Path) -> None:
     """See that a module of this name may be made.
 
     Raises:
-        ConfigError: `bad_new_name` (the rule is in the message), `name_taken` (by whom).
+        ConfigError: `bad_new_name` (the rule is in the message), `name_taken` (by whom), `name_of_logs`.
     """
     from kite.launcher.discovery import scan
     from kite.model.kinds import is_name
@@ -74,7 +74,7 @@ def check_name(name: str, project: Path) -> None:
     if not is_name(name):
         raise ConfigError("bad_new_name", name=name)
     if name in TAKEN_NAMES:
-        raise ConfigError("name_taken", name=name, by="Kite")
+        raise ConfigError(TAKEN_NAMES[name], name=name, by="Kite")
     folder = project / "modules" / name
     if os.path.lexists(folder):
         raise ConfigError("name_taken", name=name, by=str(folder))

@@ -24,10 +24,13 @@ from kite.model.restart_policy import Restart, Stop, read_restart, read_stop
 from kite.model.schedule import Schedule, read_schedule
 from kite.model.variables import Sample
 from kite.model.watch import Watch, read_watch
+from kite.wire.limits import MAX_PATTERNS
 
 MANIFEST_NAME = "module.md"
 CORE_NAMES = ("launcher", "registry", "event_hub")
-TAKEN_NAMES = frozenset({*CORE_NAMES, "operator"})
+TAKEN_NAMES = {**dict.fromkeys((*CORE_NAMES, "operator"), "name_taken"), "logs": "name_of_logs"}
+"""Names that no module may have, with the code of the refusal. A module's data directory is
+`<instance dir>/<name>`, and in `logs` lie the log files of all."""
 """Names that no module outside the package's core may have."""
 
 
@@ -237,7 +240,8 @@ def _name(fields: Fields, core: bool) -> str:
         return ""
     name = fields.read("name", kinds.name, "")
     if not core and name in TAKEN_NAMES:
-        fields.mistakes.add("name_taken", fields.node.value["name"].location, name=name)
+        where = fields.node.value["name"].location
+        fields.mistakes.add(TAKEN_NAMES[name], where, name=name, by="Kite")
     return name
 
 
@@ -261,13 +265,18 @@ def _events(fields: Fields) -> tuple[tuple[str, ...] | None, tuple[str, ...] | N
     events = fields.section("events")
     if events is None:
         return None, None
-    publish = events.list("publish", kinds.pattern, phrases.LIST_OF_TEXTS)
-    subscribe = events.list("subscribe", kinds.pattern, phrases.LIST_OF_TEXTS)
+    publish, subscribe = _patterns(events, "publish"), _patterns(events, "subscribe")
     events.finish()
-    return (
-        None if publish is None else tuple(publish),
-        None if subscribe is None else tuple(subscribe),
-    )
+    return publish, subscribe
+
+
+def _patterns(events: Fields, key: str) -> tuple[str, ...] | None:
+    found = events.list(key, kinds.pattern, phrases.LIST_OF_TEXTS)
+    if found is None:
+        return None
+    if len(found) > MAX_PATTERNS:  # the Registry would refuse the module's token
+        events.wrong(key, events.node.value[key], phrases.PATTERNS)
+    return tuple(found)
 
 
 def _depends_on(fields: Fields) -> dict[str, Condition]:

@@ -15,6 +15,7 @@ NAME: Final = "a name: a lower-case letter, then up to 63 lower-case letters, di
 LIST: Final = "a list"
 MAPPING: Final = "a mapping (key: value)"
 LIST_OF_TEXTS: Final = "a list of texts"
+PATTERNS: Final = "a list of at most 1024 patterns"
 ARGUMENTS: Final = "a list of arguments, the program first"
 BOOLEAN: Final = "true or false"
 COUNT: Final = "a whole number, 1 or more"

@@ -10,6 +10,9 @@ MAX_DEPTH = 64
 
 MAX_SUBJECT_BYTES = 255
 MAX_EVENT_ID_BYTES = 128
+MAX_PATTERNS = 1024
+"""A list of patterns that bounds a module may have this many at most."""
+
 TOKEN_HEX_DIGITS = 64
 MAX_SESSION_TTL = 3600.0
 """Seconds a session token for a web page lives at most."""

@@ -229,6 +229,19 @@ def test_a_slip_of_the_pen_is_one_mistake(head: str, mistakes: list[tuple[int, s
     assert wrong(head) == mistakes
 
 
+def test_the_folder_of_the_log_files_is_nobodys_data_directory() -> None:
+    assert wrong("name: logs\ncommand: [x]") == [(2, "name_of_logs", "")]
+
+
+def test_more_patterns_than_the_registry_takes_are_a_mistake() -> None:
+    def head(count: int) -> str:
+        listed = ", ".join(f"s.{number}" for number in range(count))
+        return f"name: a\ncommand: [x]\nevents: {{publish: [{listed}], subscribe: [{listed}]}}"
+
+    assert len(read(head(1024)).publish or ()) == 1024
+    assert [code for _, code, _ in wrong(head(1025))] == ["wrong_value", "wrong_value"]
+
+
 def test_a_dollar_that_means_nothing_to_kite_stays() -> None:
     manifest = read("name: a\ncommand: [sh, -c, 'echo $HOME ${USER} $$']\nready: {log: 'up$'}")
     assert manifest.command[2] == "echo $HOME ${USER} $$"

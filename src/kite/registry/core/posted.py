@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from kite.errors import RequestError
 from kite.registry.core.registration import NAME
+from kite.wire.limits import MAX_PATTERNS
 from kite.wire.subject import pattern_problem
 from kite.wire.token import digest, is_token
 
@@ -17,7 +18,6 @@ Patterns = tuple[str, ...] | None
 MAX_GRANTS: Final = 256
 """A name may have this many live tokens at once."""
 
-MAX_PATTERNS: Final = 1024
 _MAX_LIFE: Final = 1 << 53
 _SHOWN: Final = 100
 
