@@ -50,20 +50,23 @@ class Catalog:
         self._project_error: KiteError | None = None
 
     def look(self) -> Changes:
-        """Search the folders again."""
+        """Search the folders again.
+
+        A module whose manifest cannot be read any more keeps the name it had.
+        """
         before = self.scan
+        known = {found.folder: name for name, found in _listed(before).items()}
         self._project_error = None
         try:
             self.project = read_project(self._project_dir)
         except KiteError as error:
             self._project_error = error
-        self.scan = scan_folders(self._project_dir, self.project)
+        self.scan = scan_folders(self._project_dir, self.project, known=known)
         self.graph = self.scan.graph()
         return self._compare(before)
 
     def _compare(self, before: Scan) -> Changes:
-        old: dict[str, Found | Broken] = {**before.broken, **before.modules}
-        new: dict[str, Found | Broken] = {**self.scan.broken, **self.scan.modules}
+        old, new = _listed(before), _listed(self.scan)
         changed = [name for name in new if name in old and _differ(old[name], new[name])]
         return Changes(
             added=tuple(name for name in new if name not in old and name not in CORE_NAMES),
@@ -154,6 +157,10 @@ class Catalog:
             is_job=is_job,
             is_scheduled=manifest.schedule is not None,
         )
+
+
+def _listed(scan: Scan) -> dict[str, Found | Broken]:
+    return {**scan.broken, **scan.modules}
 
 
 def _differ(old: Found | Broken, new: Found | Broken) -> bool:

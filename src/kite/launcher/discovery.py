@@ -28,7 +28,12 @@ PACKAGE_SOURCES = (CORE, EXTENSIONS)
 
 
 def scan(
-    project_dir: Path, project: Project, *, home: Path | None = None, package: Path = PACKAGE
+    project_dir: Path,
+    project: Project,
+    *,
+    home: Path | None = None,
+    package: Path = PACKAGE,
+    known: Mapping[Path, str] | None = None,
 ) -> Scan:
     """Search every place for modules.
 
@@ -38,11 +43,13 @@ def scan(
             manifests.
         home: the user's home directory, if another is meant.
         package: Kite's own modules, if others are meant.
+        known: folder to the name of the module that an earlier search found there, which it keeps
+            while its manifest cannot be read.
 
     Raises:
         ConfigErrors: a core module is missing or broken, so that nothing can be started.
     """
-    search = _Search(project)
+    search = _Search(project, known)
     for name in CORE_NAMES:
         search.core(package / name, name)
     for source in sources(project_dir, project, home=home, package=package):
@@ -103,8 +110,9 @@ def check_project(
 class _Search:
     """One scan, place after place."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, known: Mapping[Path, str] | None = None) -> None:
         self.project = project
+        self.known = known or {}
         self.modules: dict[str, Found] = {}
         self.broken: dict[str, Broken] = {}
         self.problems: list[ConfigError] = []
@@ -227,7 +235,9 @@ class _Search:
         signature: tuple[int, ...],
         errors: ConfigErrors,
     ) -> None:
-        name = errors.name if isinstance(errors, _Overridden) else folder.name
+        name = self.known.get(folder, folder.name)
+        if isinstance(errors, _Overridden):
+            name = errors.name
         if first := self.place_of(name):
             if isinstance(errors, _Overridden):
                 self.add_duplicate(name, first, folder, Location(file=str(file)))

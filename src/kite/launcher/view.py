@@ -113,8 +113,8 @@ class View:
             "waiting_for": self._supervisor.waiting_for(name),
             "next_try": self._next_try(state),
             "module_dir": str(folder) if folder else None,
-            "error": state.problem.message if state.problem else None,
-            "error_code": state.problem.code if state.problem else None,
+            "error": state.error.message if state.error else None,
+            "error_code": state.error.code if state.error else None,
             "error_params": _params(state),
             "completed": state.completed,
         }
@@ -135,9 +135,9 @@ class View:
 
 def _params(state: ModuleState) -> dict[str, Any] | None:
     """What fills the error's sentence in another language, as JSON."""
-    if state.problem is None:
+    if state.error is None:
         return None
-    found: dict[str, Any] = problem(ModuleError(state.problem.code, **state.problem.params))
+    found: dict[str, Any] = problem(ModuleError(state.error.code, **state.error.params))
     return dict(found["params"])
 
 

@@ -39,6 +39,28 @@ def test_a_manifest_that_breaks_and_is_mended_starts_nothing(system: System) -> 
     assert not system.steps("tool", "starting")
 
 
+def test_a_module_whose_manifest_breaks_runs_on_under_its_own_name(system: System) -> None:
+    folder = system.module("tool")
+    other = folder.rename(folder.with_name("another-name"))
+    system.up("--wait")
+    pid = system.pid("tool")
+    manifest = other / "module.md"
+    sound = manifest.read_text()
+    manifest.write_text(sound.replace("---\n", "---\nnonsense: 1\n", 1))
+    answer = system.call("POST", "/launcher/rescan")
+    assert (answer.body["changed"], answer.body["removed"]) == (["tool"], [])
+    record = system.record("tool")
+    assert (record["actual_state"], record["pid"]) == ("running", pid)
+    assert "nonsense" in record["error"]
+    assert "another-name" not in system.records()
+    assert system.call("POST", "/launcher/modules/tool/start").status == 200
+    manifest.write_text(sound)
+    system.call("POST", "/launcher/rescan")
+    assert system.pid("tool") == pid
+    assert system.record("tool")["error"] is None
+    system.act("restart", "tool")
+
+
 def test_a_new_manifest_that_is_mended_as_manual_starts_nothing(system: System) -> None:
     """It is shown as desired running while nobody knows better, and that is not kept."""
     folder = system.module("tool", state="manual")

@@ -138,6 +138,36 @@ def test_a_manifest_that_breaks_keeps_the_config_state_it_had(project: Path) -> 
     assert not plans(catalog, {"a": kept})["a"].is_readable
 
 
+def test_a_manifest_that_breaks_keeps_the_name_it_had(project: Path) -> None:
+    """Its folder is called like another module, which is well."""
+    path = write(project, "a", folder="b")
+    write(project, "b", "depends_on: [a]\n", folder="other")
+    catalog = Catalog(project)
+    catalog.look()
+    sound = (path / "module.md").read_text()
+    for text in ("---\nname: [\n---\n", "---\nname: a\nstat: manual\n---\n"):
+        (path / "module.md").write_text(text)
+        changes = catalog.look()
+        assert (changes.added, changes.changed, changes.removed) == ((), ("a",), ())
+        assert catalog.folder("a") == path.resolve()
+        assert not plans(catalog)["a"].is_readable
+        assert plans(catalog)["b"].problem is None
+    (path / "module.md").write_text(sound)
+    assert catalog.look().changed == ("a",)
+    assert plans(catalog)["a"].problem is None
+
+
+def test_a_manifest_that_is_mended_under_another_name_is_another_module(project: Path) -> None:
+    path = write(project, "a", folder="folder")
+    catalog = Catalog(project)
+    catalog.look()
+    (path / "module.md").write_text("---\nname: [\n---\n")
+    catalog.look()
+    write(project, "c", folder="folder")
+    changes = catalog.look()
+    assert (changes.added, changes.changed, changes.removed) == (("c",), (), ("a",))
+
+
 def test_a_search_says_what_is_different(project: Path) -> None:
     catalog = Catalog(project)
     catalog.look()

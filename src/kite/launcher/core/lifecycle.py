@@ -147,6 +147,11 @@ class ModuleState:
         return self.life.plan or self.plan
 
     @property
+    def error(self) -> Problem | None:
+        """What is wrong: what befell it, else what is written, though it runs on until its next start."""
+        return self.problem or self.plan.problem
+
+    @property
     def actual_state(self) -> str:
         """One of the seven words of CONTRACT, section 4."""
         match self.phase:
