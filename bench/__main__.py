@@ -23,7 +23,7 @@ def main() -> int:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
         try:
             found: list[Figure] = importlib.import_module(f"bench.{name}").measure()
-        except (RuntimeError, OSError, TimeoutError) as failure:
+        except (AssertionError, RuntimeError, OSError, TimeoutError) as failure:
             print(f"{name}: {failure}", file=sys.stderr)
             status = 2
             continue

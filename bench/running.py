@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from kite.testing.system import System
 
 PATIENCE = 60.0
 COMMAND = Path(sys.executable).with_name("kite")
@@ -41,23 +42,21 @@ class Running:
         environ: further environment of all that is started.
 
     Raises (at the end):
-        RuntimeError: Kite could not be ended.
+        LeftBehind: something of it is still there.
     """
 
     def __init__(self, project: Path | None = None, **environ: str) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="kite-bench-"))
-        self.project = project or self._directory / "project"
-        self.workspace = self._directory / "workspace"
-        for folder in (self._directory / "home", self._directory / "project"):
-            folder.mkdir()
-        kept = {n: v for n, v in os.environ.items() if not n.startswith(("KITE_", "LISTEN_"))}
-        self.environ = {
-            **kept,
-            "HOME": str(self._directory / "home"),
-            "KITE_WORKSPACE": str(self.workspace),
-            "PATH": f"{COMMAND.parent}{os.pathsep}{kept.get('PATH', os.defpath)}",
-            **environ,
-        }
+        path = f"{COMMAND.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        self.system = System(
+            self._directory,
+            project=project,
+            environ={"PATH": path, **environ},
+            command=(str(COMMAND),),
+        )
+        self.project = self.system.project
+        self.workspace = self.system.workspace
+        self.launcher_dir = self.system.launcher_dir
 
     def __enter__(self) -> Self:
         return self
@@ -69,70 +68,37 @@ class Running:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self.down()
+            self.system.__exit__(kind, error, trace)
         finally:
             shutil.rmtree(self._directory, ignore_errors=True)
 
     def module(self, name: str, program: str = TEN_LINES, **keys: Any) -> None:
-        """Write a Python module."""
-        folder = self.project / "modules" / name
-        folder.mkdir(parents=True)
-        front = {"name": name, "runtime": "python", "entry": "main.py", **keys}
-        lines = [f"{key}: {json.dumps(value)}" for key, value in front.items()]
-        (folder / "module.md").write_text("---\n" + "\n".join(lines) + f"\n---\n# {name}\n")
-        (folder / "main.py").write_text(program.format(name=name))
+        """Write a Python module; `{name}` in the program is its name."""
+        self.system.module(name, program.format(name=name), runtime="python", **keys)
 
-    def kite(self, *words: str, check: bool = True) -> float:
+    def kite(self, *words: str) -> float:
         """Run `kite WORDS` to its end; seconds that it took.
 
         Raises:
-            RuntimeError: it failed, with what it said.
+            AssertionError: it failed, with what it said.
         """
-        began = time.perf_counter()
-        done = subprocess.run(
-            [COMMAND, *words],
-            cwd=self.project,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        seconds = time.perf_counter() - began
-        if check and done.returncode:
-            said = f"{done.stdout}{done.stderr}".strip()
-            raise RuntimeError(f"kite {' '.join(words)}: status {done.returncode}: {said}")
-        return seconds
+        return self.system.kite(*words, timeout=PATIENCE).seconds
 
     def up(self) -> float:
         """`kite up -d --wait`; seconds."""
-        return self.kite("up", "-d", "--wait")
+        return self.system.up("--wait", timeout=PATIENCE).seconds
 
     def down(self) -> float:
         """`kite down`; seconds. Nothing happens where nothing runs."""
-        is_up = any(self.workspace.glob("*/launcher/api.json"))
-        return self.kite("down") if is_up else 0.0
+        return self.system.down().seconds if self.system.is_up else 0.0
 
     def forget(self) -> None:
         """Remove the instance directory: the next start is a first one."""
         shutil.rmtree(self.workspace, ignore_errors=True)
 
-    @property
-    def launcher_dir(self) -> Path:
-        return self.workspace / self.project.name / "launcher"
-
     def pids(self) -> dict[str, int]:
         """The living process of each module, core ones included."""
-        done = subprocess.run(
-            [COMMAND, "ps", "--json"],
-            cwd=self.project,
-            env=self.environ,
-            capture_output=True,
-            timeout=PATIENCE,
-            check=True,
-        )
-        records = json.loads(done.stdout)["modules"]
+        records = self.system.records().values()
         return {record["name"]: record["pid"] for record in records if record["pid"]}
 
 
