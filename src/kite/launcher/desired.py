@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from kite.launcher import atomic_file
+from kite import atomic_file
 
 _VERSION = 1
 
@@ -96,8 +96,9 @@ class DesiredStates:
         content = _File(version=_VERSION, modules=dict(sorted(self._wishes.items())))
         data = msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
         try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._keep_last()
-            atomic_file.replace(self._path, data, is_durable=True)
+            atomic_file.replace(self._path, data, mode=0o600, is_durable=True)
         except OSError as error:
             if not self._is_down and self._on_problem is not None:
                 self._on_problem(error)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kite import atomic_file
 from kite.clock import rfc3339
 from kite.errors import ConfigError
 
@@ -101,14 +101,8 @@ class ApiFile:
 
     def write(self, content: Mapping[str, object]) -> None:
         """Replace the file atomically; mode 0600 from its first moment."""
-        draft = self._path.with_suffix(".json.new")
-        with contextlib.suppress(FileNotFoundError):
-            draft.unlink()
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(dict(content), file, indent=2)
-            file.write("\n")
-        draft.replace(self._path)
+        data = json.dumps(dict(content), indent=2) + "\n"
+        atomic_file.replace(self._path, data.encode(), mode=0o600)
 
     def remove(self) -> None:
         """The API answers no more."""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from kite.launcher import atomic_file, platform_linux
+from kite import atomic_file
+from kite.launcher import platform_linux
 from kite.launcher.kin import Kin
 
 
@@ -121,7 +122,8 @@ class Records:
 
     def _write(self, name: str, record: Record) -> bool:
         try:
-            atomic_file.replace(self._folder / name, msgspec.json.encode(record))
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            atomic_file.replace(self._folder / name, msgspec.json.encode(record), mode=0o600)
         except OSError:
             return False
         return True

@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from kite import atomic_file
 from kite.clock import Clock
-from kite.launcher import atomic_file
 from kite.launcher.core.facts import RunDue, RunPlanned
 from kite.model.schedule import Missed, Schedule
 
@@ -82,7 +82,7 @@ class Scheduler:
             self._feed(RunDue(module=name))
             self._tell(name)
         with contextlib.suppress(OSError):  # the journal says when the disk takes nothing
-            atomic_file.replace(self._path, json.dumps(self._last).encode())
+            atomic_file.replace(self._path, json.dumps(self._last).encode(), mode=0o600)
         self._set_timer()
 
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import msgspec
 
+from kite import atomic_file
 from kite.errors import ConfigError, Location
 from kite.model.document import BYTE_ORDER_MARK, parse_document
 from kite.model.front_matter import decode_text, read_bytes, split_front_matter
 from kite.model.manifest import ConfigState
 from kite.model.node import Node
-from kite.model.rewrite import replace_file
 from kite.model.scan import Found
 from kite.model.workspace import PROJECT_FILE
 
@@ -115,7 +115,7 @@ def set_in_file(file: Path, path: Sequence[str], word: str, *, front_matter: boo
     if exists and read_bytes(file) != before:
         raise ConfigError("file_changed", location=Location(file=str(file)))
     try:
-        replace_file(file, after.encode())
+        atomic_file.replace(file, after.encode(), is_durable=True)
     except OSError as error:
         detail = error.strerror or str(error)
         raise ConfigError(

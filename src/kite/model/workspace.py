@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from kite import atomic_file
 from kite.errors import ConfigError
-from kite.model.rewrite import replace_file
 
 PROJECT_FILE = "kite.yaml"
 OWNER_FILE = ".cwd"
@@ -170,7 +170,8 @@ def _base_name(project: Path) -> str:
 def _take(path: Path, project: Path) -> Path:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if owner(path) != project:
-        replace_file(path / OWNER_FILE, os.fsencode(project), mode=0o600)
+        mark = os.fsencode(project)
+        atomic_file.replace(path / OWNER_FILE, mark, mode=0o600, is_durable=True)
     return path
 
 

@@ -8,15 +8,14 @@ to the disk: the file is for a process that dies, not for a machine that does.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from kite import atomic_file
 from kite.registry.core.catalog import Entry
 from kite.registry.core.posted import Grant
 from kite.registry.core.registration import Registration
@@ -118,7 +117,8 @@ class Store:
         began = asyncio.get_running_loop().time()
         try:
             assert self._path is not None
-            _replace(self._path, msgspec.json.encode(self._content()))
+            content = msgspec.json.encode(self._content())
+            atomic_file.replace(self._path, content, mode=0o600)
         except OSError as failed:
             if not self._has_failed:
                 _log.warning("store.failed path=%s reason=%r", self._path, str(failed))
@@ -133,19 +133,6 @@ class Store:
             self._pause = 0.0
         if pending is not None and not pending.done():
             pending.set_result(None)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    beside = path.with_name(f"{path.name}.new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123  (a descriptor, for its mode)
-            file.write(content)
-        beside.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise
 
 
 def content_of(kite_digest: str, entries: list[Entry], sessions: list[Grant]) -> Kept:

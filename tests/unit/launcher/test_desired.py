@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kite.launcher import atomic_file
+from kite import atomic_file
 from kite.launcher.desired import DesiredStates, Wish
 
 RUNNING = Wish(state="running", config_state="enabled")

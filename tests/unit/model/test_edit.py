@@ -15,7 +15,6 @@ from kite.errors import ConfigError
 from kite.model.document import parse_document
 from kite.model.edit import Edit, set_in_file, set_state, set_word
 from kite.model.manifest import ConfigState, Manifest
-from kite.model.rewrite import replace_file
 from kite.model.scan import Found
 
 HERE = ("modules", "a", "state")
@@ -301,12 +300,3 @@ def test_a_full_disk_is_said_and_leaves_the_file(
 
 def refuse(descriptor: int) -> None:
     raise OSError(28, "No space left on device")
-
-
-def test_a_new_file_follows_the_umask(tmp_path: Path) -> None:
-    before = os.umask(0o027)
-    try:
-        replace_file(tmp_path / "new", b"x")
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640

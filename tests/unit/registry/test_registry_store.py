@@ -137,7 +137,7 @@ async def test_a_full_disk_is_said_once_and_nothing_else_suffers(tmp_path, caplo
 async def test_a_failed_write_leaves_the_former_file(tmp_path):
     store = await write(tmp_path)
     before = (tmp_path / FILE_NAME).read_bytes()
-    (tmp_path / f"{FILE_NAME}.new").mkdir()
+    (tmp_path / f".{FILE_NAME}.new").mkdir()
     store.changed()
     await store.written()
     assert (tmp_path / FILE_NAME).read_bytes() == before

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from kite import atomic_file
 from kite.version import __version__
 
 FILE = "result.json"
@@ -62,9 +63,7 @@ def document(started_at: str, rows: Sequence[Row], settings: Any) -> dict[str, A
 
 def write(directory: Path, result: dict[str, Any]) -> None:
     """Write the file; readers see the former one or the whole new one."""
-    draft = directory / f".{FILE}.new"
-    draft.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    draft.replace(directory / FILE)
+    atomic_file.replace(directory / FILE, json.dumps(result, indent=2).encode() + b"\n")
 
 
 def table(rows: Sequence[Row]) -> list[str]:
