@@ -6,16 +6,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import secrets
 import signal
-import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
 from kite.event_hub.core.websocket import close
-from kite.wire.boot import BootLine, EndpointLine, LauncherTokenLine, decode_core_line, encode_line
+from kite.testing.core_process import CoreProcess
+from kite.wire.boot import BootLine, EndpointLine, LauncherTokenLine, encode_line
 
 
 class HubProcess:
@@ -61,16 +60,15 @@ class HubProcess:
         self._opens = opens
         self._env = dict(env or {})
         self._deadline = deadline
-        self._process: asyncio.subprocess.Process | None = None
-        self._reading: asyncio.Task[None] | None = None
+        self._child: CoreProcess | None = None
         self._launcher: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None
 
     @property
     def process(self) -> asyncio.subprocess.Process:
         """The process, once started."""
-        assert self._process is not None
-        return self._process
+        assert self._child is not None
+        return self._child.process
 
     @property
     def pid(self) -> int:
@@ -124,46 +122,31 @@ class HubProcess:
 
     async def leave(self) -> int:
         """End its standard input, as the Launcher does; returns the exit status."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        async with asyncio.timeout(self._deadline):
-            return await self.process.wait()
+        assert self._child is not None
+        return await self._child.end(timeout=self._deadline)
 
     async def kill(self) -> None:
         """End it as a crash would."""
-        self.process.send_signal(signal.SIGKILL)
-        await self.process.wait()
+        assert self._child is not None
+        await self._child.end(signal.SIGKILL, timeout=self._deadline)
 
     async def _start(self) -> None:
-        env = {name: text for name, text in os.environ.items() if not name.startswith("KITE_")}
-        env |= {"KITE_REGISTRY_PORT": str(self.registry_port), "KITE_MODULE": "event_hub"}
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "kite.event_hub.entry",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=env | self._env,
-            start_new_session=True,
-        )
-        self._reading = asyncio.create_task(self._read_errors())
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
         boot = BootLine(token=self.token, life=self._life, config=self._config)
-        self.process.stdin.write(encode_line(boot))
         line = LauncherTokenLine(launcher_ws_token=self.launcher_token)
-        self.process.stdin.write(encode_line(line))
-        said = decode_core_line(await self.process.stdout.readline())
+        about = {"KITE_REGISTRY_PORT": str(self.registry_port), "KITE_MODULE": "event_hub"}
+        self._child = await CoreProcess.start(
+            "kite.event_hub.entry",
+            encode_line(boot),
+            encode_line(line),
+            environ=about | self._env,
+            errors=self.errors,
+            timeout=self._deadline,
+        )
+        said = self._child.said
         if not isinstance(said, EndpointLine):
             raise AssertionError(f"the hub did not start: {self.errors}")
         self.endpoint = said.ws_endpoint
         self.port = int(self.endpoint.rpartition(":")[2].partition("/")[0])
-
-    async def _read_errors(self) -> None:
-        assert self.process.stderr is not None
-        while line := await self.process.stderr.readline():
-            self.errors.append(line.decode(errors="replace").rstrip("\n"))
 
     async def _end(self) -> None:
         if self._launcher is not None:
@@ -171,21 +154,8 @@ class HubProcess:
             self._launcher.close()
         if self._listening is not None:
             self._listening.cancel()
-        if self._process is None:
-            return
-        if self.process.returncode is None:
-            assert self.process.stdin is not None
-            self.process.stdin.close()
-            try:
-                async with asyncio.timeout(self._deadline):
-                    await self.process.wait()
-            except TimeoutError:
-                self.process.kill()
-                await self.process.wait()
-                raise
-        if self._reading is not None:
-            await self._reading
-        self.process._transport.close()  # type: ignore[attr-defined]
+        if self._child is not None:
+            await self._child.end(timeout=self._deadline)
 
 
 def _masked(payload: bytes, opcode: int = 1) -> bytes:

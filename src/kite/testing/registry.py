@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import signal
 import socket
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +14,8 @@ from typing import Any, Final, Self
 import msgspec
 
 from kite.http.client import Response, call, raise_for
-from kite.wire.boot import BootLine, PortLine, decode_core_line, encode_line
+from kite.testing.core_process import CoreProcess
+from kite.wire.boot import BootLine, PortLine, encode_line
 
 START_SECONDS: Final = 10.0
 END_SECONDS: Final = 5.0
@@ -63,12 +62,11 @@ class RegistryProcess:
         self.port = 0
         self.log: list[str] = []
         self.life = 0
-        self.process: asyncio.subprocess.Process | None = None
         self._names = tuple(tokens)
         self._config = dict(config or {})
         self._environ = dict(environ or {})
         self._socket: socket.socket | None = None
-        self._readers: list[asyncio.Task[None]] = []
+        self._child: CoreProcess | None = None
 
     async def __aenter__(self) -> Self:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -95,52 +93,37 @@ class RegistryProcess:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def process(self) -> asyncio.subprocess.Process:
+        """The process of its last life."""
+        assert self._child is not None
+        return self._child.process
+
+    @property
     def pid(self) -> int:
-        """The process."""
-        assert self.process is not None
+        """The process's id."""
         return self.process.pid
 
     async def start(self) -> None:
         """Start a life of it, and wait for its port line."""
         assert self._socket is not None
         self.life += 1
-        environ = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("KITE_", "LISTEN_"))
+        about = {
+            "KITE_MODULE": "registry",
+            "KITE_MODULE_DATA": str(self.data_dir),
+            "LISTEN_FDS": "1",
         }
-        environ |= {"KITE_MODULE": "registry", "KITE_MODULE_DATA": str(self.data_dir)}
-        environ |= {"LISTEN_FDS": "1"} | self._environ
-        inherited = self._socket.fileno()
-        # The child expects the socket as descriptor 3, where this process has something else.
-        program = (
-            "import os, sys; os.dup2(int(sys.argv[1]), 3, inheritable=True); "
-            "os.execv(sys.executable, [sys.executable, '-m', 'kite.registry.entry'])"
-        )
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-S",
-            "-c",
-            program,
-            str(inherited),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=environ,
-            pass_fds=(inherited,),
-            start_new_session=True,
-        )
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        assert self.process.stderr is not None
-        self._readers.append(asyncio.create_task(self._read_log(self.process.stderr)))
         boot = BootLine(token=self.kite_token, life=self.life, config=self._config)
-        self.process.stdin.write(encode_line(boot))
-        async with asyncio.timeout(START_SECONDS):
-            line = await self.process.stdout.readline()
-        said = decode_core_line(line)
+        self._child = await CoreProcess.start(
+            "kite.registry.entry",
+            encode_line(boot),
+            environ=about | self._environ,
+            errors=self.log,
+            timeout=START_SECONDS,
+            listening=self._socket,
+        )
+        said = self._child.said
         if not isinstance(said, PortLine):
-            raise RuntimeError(f"the Registry said {line!r}; {self.log}")
+            raise RuntimeError(f"the Registry said {said!r}; {self.log}")
         self.port = said.port
 
     async def kill(self) -> None:
@@ -160,10 +143,8 @@ class RegistryProcess:
 
     async def close(self) -> None:
         """End everything."""
-        if self.process is not None and self.process.returncode is None:
+        if self._child is not None:
             await self._end(signal.SIGTERM)
-        for reader in self._readers:
-            await reader
         if self._socket is not None:
             self._socket.close()
 
@@ -204,21 +185,5 @@ class RegistryProcess:
         )
 
     async def _end(self, number: signal.Signals) -> int:
-        assert self.process is not None
-        if self.process.returncode is None:
-            self.process.send_signal(number)
-        try:
-            async with asyncio.timeout(END_SECONDS):
-                status = await self.process.wait()
-        except TimeoutError:
-            self.process.kill()
-            await self.process.wait()
-            raise
-        finally:
-            assert self.process.stdin is not None
-            self.process.stdin.close()
-        return status
-
-    async def _read_log(self, stream: asyncio.StreamReader) -> None:
-        async for line in stream:
-            self.log.append(line.decode("utf-8", "replace").rstrip("\n"))
+        assert self._child is not None
+        return await self._child.end(number, timeout=END_SECONDS)
