@@ -71,6 +71,42 @@ class Board:
             return state.phase in (Phase.STARTING, Phase.RUNNING)
         return state.phase is Phase.RUNNING
 
+    def refuse_those_who_wait_in_vain(self) -> list[Action]:
+        """Tell whoever waits for a start that will not come by itself, or not soon."""
+        if self.ending is not None:
+            return []  # in a full restart what has failed is tried again
+        return [
+            action
+            for state in self.states.values()
+            if state.op is not None and state.phase is Phase.WAITING
+            for action in self._refuse_if_in_vain(state)
+        ]
+
+    def _refuse_if_in_vain(self, state: ModuleState) -> list[Action]:
+        for needed in self._unmet_requirements(state):
+            name = needed.plan.name
+            if needed.phase is Phase.FAILED:
+                why = needed.error.message if needed.error else ""
+                detail = f"it waits for '{name}', which has failed: {why}"
+                return settle(state, "failed", dependency=name, detail=detail)
+            is_going = needed.phase is Phase.STOPPED or needed.is_stopping_for_good
+            if is_going and needed.is_stopped_by_request:
+                return settle(state, "dependency_stopped", dependency=name)
+        return []
+
+    def _unmet_requirements(self, state: ModuleState) -> Iterator[ModuleState]:
+        """What the module waits for, and what those wait for, each once."""
+        seen = {state.plan.name}
+        todo = [state]
+        while todo:
+            for name in self.unmet(todo.pop()):
+                if name not in seen and name in self.states:
+                    seen.add(name)
+                    needed = self.states[name]
+                    yield needed
+                    if needed.phase is Phase.WAITING:
+                        todo.append(needed)
+
     def want(self, state: ModuleState, *, revive: bool = False) -> None:
         """Let a module run, with all it depends on but what a request stopped.
 
@@ -79,8 +115,7 @@ class Board:
         """
         self._enlist(state)
         for needed in self.requirements(state.plan.name):
-            stopped_by_request = needed.desired.by_request and not needed.desired.running
-            if not stopped_by_request and (revive or not needed.wanted):
+            if not needed.is_stopped_by_request and (revive or not needed.wanted):
                 self._enlist(needed)
 
     def _enlist(self, state: ModuleState) -> None:

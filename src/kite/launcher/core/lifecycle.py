@@ -147,6 +147,11 @@ class ModuleState:
         return self.life.plan or self.plan
 
     @property
+    def is_stopped_by_request(self) -> bool:
+        """Whether only a start request that names it starts it."""
+        return self.desired.by_request and not self.desired.running
+
+    @property
     def error(self) -> Problem | None:
         """What is wrong: what befell it, else what is written, though it runs on until its next start."""
         return self.problem or self.plan.problem

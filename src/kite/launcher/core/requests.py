@@ -105,8 +105,8 @@ def _what_bars(board: Board, state: ModuleState) -> tuple[str, dict[str, object]
     if state.plan.problem is not None:
         return "failed", {"detail": state.plan.problem.message}
     for needed in board.requirements(state.plan.name):
-        by_request = needed.desired.by_request and not needed.desired.running
-        if by_request and needed.phase is not Phase.RUNNING:
+        is_there = needed.phase is Phase.RUNNING or needed.completed
+        if needed.is_stopped_by_request and not is_there:
             return "dependency_stopped", {"dependency": needed.plan.name}
     return None
 

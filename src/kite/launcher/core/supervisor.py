@@ -75,7 +75,8 @@ class Supervisor:
         if _is_stale(board, fact):
             return []
         actions = self._decide(board, fact, now)
-        return actions + self._go_on_ending(now)
+        actions += self._go_on_ending(now)
+        return actions + board.refuse_those_who_wait_in_vain()
 
     def _decide(self, board: Board, fact: Fact, now: float) -> list[Action]:  # noqa: C901, PLR0911, PLR0912 - a table
         match fact:

@@ -488,6 +488,9 @@ class World(RuleBasedStateMachine):
         for op, name in self.open_ops.items():
             waits = self.supervisor.waiting_for(name)
             assert waits, (op, name, self.supervisor.states[name])
+            for state in (self.supervisor.states.get(needed) for needed in waits):
+                assert state is None or state.phase is not Phase.FAILED, (op, name)
+                assert state is None or not state.is_stopped_by_request or state.phase in LIVE
         for name, state in self.supervisor.states.items():
             wanted = state.desired.running and not state.plan.is_scheduled and not state.completed
             if wanted and not state.plan.problem:

@@ -10,7 +10,7 @@ from supervised import Desk, plan
 from kite.launcher.core import actions as act
 from kite.launcher.core import facts
 from kite.launcher.core.lifecycle import Phase
-from kite.launcher.core.plan import ConfigState, Desired, Problem, RestartRule
+from kite.launcher.core.plan import ConfigState, Desired, Policy, Problem, ReadyBy, RestartRule
 
 BROKEN = Problem(code="unreadable_manifest", text="cannot run")
 
@@ -287,11 +287,79 @@ def test_an_unknown_module_is_nobodys_operation() -> None:
 
 
 def test_a_refused_start_leaves_the_one_before_alone() -> None:
-    desk = Desk(plan("b"), plan("a", "b"), doors=False)
-    first = desk.start("a")
+    desk = Desk(plan("b"), plan("a", "b"))
+    desk.up("b", "a")
     desk.stop("b")
+    first = desk.stop("a")
     assert desk.outcome(desk.start("a")) == "dependency_stopped"
     assert desk.outcome(first) == "open"
+
+
+# -- in vain ----------------------------------------------------------------------------------
+
+
+def refusal(desk: Desk, op: int) -> act.Settle:
+    [found] = [a for a in desk.log if isinstance(a, act.Settle) and a.op == op]
+    return found
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["waiting", "starting"])
+def test_a_start_that_waits_for_what_a_request_stops_is_told_at_once(is_there: bool) -> None:
+    desk = Desk(plan("c"), plan("b", "c"), plan("a", "b"), doors=is_there)
+    op = desk.start("a")
+    assert desk.outcome(op) == "open"
+    desk.stop("c")
+    assert refusal(desk, op).code == "dependency_stopped"
+    assert refusal(desk, op).params["dependency"] == "c"
+    assert desk.phase("a") is Phase.WAITING, "it comes when that is started again"
+
+
+def test_a_start_that_waits_for_what_fails_is_told_at_once_whether_it_is_tried_again() -> None:
+    for retry in (False, True):
+        desk = Desk(plan("c", restart=RestartRule(max=2, retry=retry)), plan("a", "c"))
+        op = desk.start("a")
+        desk.spawned("c")
+        desk.crash("c")
+        assert desk.outcome(op) == "open", "the first failure is no `failed`"
+        desk.spawned("c")
+        desk.crash("c")
+        assert (desk.state("c").deadline is not None) == retry
+        told = refusal(desk, op)
+        assert (told.code, told.params["dependency"]) == ("failed", "c")
+        assert "'c'" in told.params["detail"]
+
+
+def test_a_start_that_needs_what_cannot_run_is_told_at_once() -> None:
+    desk = Desk(plan("c", problem=BROKEN), plan("b", "c"), plan("a", "b"))
+    told = refusal(desk, desk.start("a"))
+    assert (told.code, told.params["dependency"]) == ("failed", "c")
+    assert BROKEN.message in told.params["detail"]
+    assert desk.state("a").desired.running
+
+
+def test_a_start_whose_condition_is_met_minds_nothing() -> None:
+    """`started` is met by what crashes later, and who waits for a place waits."""
+    desk = Desk(plan("c"), plan("b"), plan("a", "c"), concurrency=1)
+    desk.up("c")
+    op = desk.start("a")
+    assert desk.phase("a") is Phase.WAITING, "there is no place"
+    assert desk.outcome(op) == "open"
+    desk.up("b")
+    desk.up("a")
+    assert desk.outcome(op) == "done"
+
+
+def test_a_finished_job_that_was_stopped_then_has_finished_all_the_same() -> None:
+    job = plan("job", ready_by=ReadyBy.PROCESS, restart=RestartRule(policy=Policy.ON_FAILURE))
+    desk = Desk(job, plan("a", "job:completed", config_state=ConfigState.MANUAL))
+    desk.spawned("job")
+    desk.exited("job", 0)
+    desk.gone("job")
+    desk.stop("job")
+    op = desk.start("a")
+    assert desk.spawns() == ["a"]
+    desk.up("a")
+    assert desk.outcome(op) == "done"
 
 
 # -- dependencies -----------------------------------------------------------------------------
@@ -393,8 +461,6 @@ def test_a_start_forgets_the_failures_of_what_it_starts() -> None:
 
 
 def test_a_start_does_not_run_a_finished_job_again() -> None:
-    from kite.launcher.core.plan import Policy, ReadyBy
-
     job = plan(
         "job",
         ready_by=ReadyBy.PROCESS,
