@@ -72,6 +72,7 @@ class Life:
     launch_left: float | None = None  # of the launch timeout, while its clock stands still
     exit_code: int | None = None
     signal: int | None = None
+    retired: bool = False  # whether its token is dead
     counted: bool = True  # whether its exit counts as a failure
     survivors: tuple[int, ...] = ()  # pids of its tree that could not be ended
     blame: str | None = None  # why it was ended as a failure: launch_timeout, unhealthy

@@ -38,7 +38,7 @@ def spawn_failed(board: Board, fact: SpawnFailed) -> list[Action]:
     code, message = fact.problem.code, fact.problem.message
     about = {"life": fact.life, "reason": code, "error": message}
     actions: list[Action] = [
-        RetireLife(module=fact.module, life=fact.life),
+        *_retire(state),
         Record(event="start_failed", module=fact.module, fields={**about, "code": code}),
     ]
     if state.phase is not Phase.STARTING:  # its end was asked for in the meantime
@@ -110,7 +110,7 @@ def exited(board: Board, fact: Exited, now: float) -> list[Action]:
     name = fact.module
     actions: list[Action] = [
         Record(event="exited", module=name, fields={"life": fact.life, **how(state)}),
-        RetireLife(module=name, life=fact.life),
+        *_retire(state),
     ]
     if state.phase in (Phase.STARTING, Phase.RUNNING):
         life.counted = board.backbone_up
@@ -131,12 +131,14 @@ def tree_gone(board: Board, fact: TreeGone, now: float) -> list[Action]:
     state = board.states[fact.module]
     if state.phase is not Phase.SWEEPING:
         return []
-    state.life.pid = None
+    leader, state.life.pid = state.life.pid, None
     if state.life.survivors:
         state.problem = state.plan.problem  # what was left before is gone, or is named anew
     state.life.survivors = fact.survivors
     if fact.survivors:
-        return _survived(board, state, fact.survivors)
+        # Where the leader itself is left, nobody has said that it exited.
+        dead = _retire(state) if leader is not None else []
+        return [*dead, *_survived(board, state, fact.survivors)]
     after = After.JUDGE if state.stop is None else state.stop.after
     if board.ending is not None and after is not After.STOP:
         after = After.STOP
@@ -173,6 +175,14 @@ def _survived(board: Board, state: ModuleState, survivors: tuple[int, ...]) -> l
         Publish(subject="module.failed", data=told),
         *settle(state, "survivors", pids=list(survivors), pid_list=pids),
     ]
+
+
+def _retire(state: ModuleState) -> list[Action]:
+    """Its token dies with a life, once."""
+    if state.life.retired:
+        return []
+    state.life.retired = True
+    return [RetireLife(module=state.plan.name, life=state.life.number)]
 
 
 def _stopped(state: ModuleState, reason: str) -> list[Action]:

@@ -308,15 +308,17 @@ class World(RuleBasedStateMachine):
             code, signal = (None, -status) if status < 0 else (status, None)
             self.tell(facts.Exited(module=name, life=process.life, exit_code=code, signal=signal))
 
-    @rule(name=MODULES, survivors=st.sampled_from([(), (), (), (4711,)]))
-    def finish_sweep(self, name: str, survivors: tuple[int, ...] = ()) -> None:
+    @rule(name=MODULES, survivors=st.sampled_from([(), (), (), (4711,)]), leader_too=st.booleans())
+    def finish_sweep(
+        self, name: str, survivors: tuple[int, ...] = (), leader_too: bool = False
+    ) -> None:
         process = self.processes.get(name)
         if process is None or process.ending is None:
             return
         if not process.answered:
             return  # the shell answers about the spawn first
         self.now = max(self.now, process.ending)
-        if process.alive:
+        if process.alive and not (survivors and leader_too and self.stop_began is None):
             process.alive = False
             self.tell(facts.Exited(module=name, life=process.life, signal=9))
         process.ending, process.survives = None, bool(survivors)
@@ -463,6 +465,8 @@ class World(RuleBasedStateMachine):
                 assert "spawned" in told, (name, life, told)
                 assert story.retired == 1
             current = self.processes.get(name)
+            if current is not None and current.life == life and current.survives:
+                assert story.retired == 1, "the token of a life that was given up lives on"
             if current is None or current.life != life:
                 assert story.retired == 1, (name, life, told)
                 assert ("spawned" in told) == ("exited" in told), (name, life, told)

@@ -205,6 +205,19 @@ def test_what_a_stop_leaves_is_named() -> None:
     assert settled.params["pids"] == [11, 12]
 
 
+def test_the_token_of_a_leader_that_cannot_be_ended_dies_at_once() -> None:
+    """No exit says that the life is over; one that comes later says nothing new."""
+    desk = running()
+    desk.stop("m")
+    desk.wait(30)
+    assert desk.pick(act.EndTree)
+    desk.gone("m", 4000)
+    assert desk.pick(act.RetireLife) == [act.RetireLife(module="m", life=1)]
+    desk.exited("m", signal=9)
+    assert desk.records() == ["exited m"]
+    assert desk.pick(act.RetireLife) == []
+
+
 def test_no_new_life_while_something_of_the_old_one_lives() -> None:
     """Neither a start nor a rescan nor a dependent spawns it; each request tries again to end it."""
     desk = Desk(plan("m"), plan("d", "m", config_state=ConfigState.MANUAL))
