@@ -51,6 +51,9 @@ def test_module_crashes_in_a_loop(system: System) -> None:
     assert (started["actual_state"], started["error"]) == ("running", None)
     system.kill("crasher")
     assert system.wait_step("crasher", "restarting", count=3)["delay"] == 0
+    again = system.wait_state("crasher", "running")
+    assert (again["signal"], again["exit_code"]) == (9, None), "why it is in this life"
+    assert "SIGKILL" not in system.kite("ps").out
 
 
 def test_three_modules_fail_and_everything_stops(system: System) -> None:

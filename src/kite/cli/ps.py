@@ -93,8 +93,10 @@ def note(record: Mapping[str, Any], now: float) -> str:
 
     parts: list[str] = []
     config, state = record.get("config_state"), record.get("actual_state")
-    # The signal that ends a stop on request is no accident, and reads like one.
+    # The signal that ends a stop on request is no accident, and reads like one; and how the last
+    # process ended is no news of one that is there or is about to be.
     was_asked = state == "stopped" and record.get("desired_state") == "stopped"
+    is_over = state in ("stopped", "backing_off", "failed") and not was_asked
     has_ended = record.get("exit_code") is not None or record.get("signal") is not None
     if config == "disabled":
         parts.append(_("disabled"))
@@ -102,7 +104,7 @@ def note(record: Mapping[str, Any], now: float) -> str:
         parts.append(_("manual"))
     if why := reason_of(record):
         parts.append(why)
-    elif state != "running" and not was_asked and has_ended:
+    elif is_over and has_ended:
         parts.append(exit_text(record.get("exit_code"), record.get("signal")))
     if following := record.get("next_try"):
         wait = instant(following, now) - now

@@ -95,7 +95,7 @@ class View:
 
     def _module(self, name: str, state: ModuleState) -> dict[str, Any]:
         manifest, folder = self._catalog.manifest(name), self._catalog.folder(name)
-        life = state.life
+        life, last = state.life, state.last_exit
         return {
             "name": name,
             "display_name": manifest.display_name if manifest else name,
@@ -107,8 +107,8 @@ class View:
             "life": life.number,
             "uptime": self._uptime(state),
             "restarts": state.history.restarts,
-            "exit_code": life.exit_code,
-            "signal": life.signal,
+            "exit_code": last.exit_code if last else None,
+            "signal": last.signal if last else None,
             "depends_on": [dependency for dependency, _ in state.plan.dependencies],
             "waiting_for": self._supervisor.waiting_for(name),
             "next_try": self._next_try(state),

@@ -89,6 +89,11 @@ def test_a_stop_that_was_asked_for_is_no_accident(how: dict[str, int]) -> None:
     assert note(broken, NOW) == "2 survivors"
 
 
+@pytest.mark.parametrize("state", ["waiting", "starting", "running", "stopping"])
+def test_how_an_earlier_process_ended_is_no_news(state: str) -> None:
+    assert note(record("web", state, signal=9), NOW) == ""
+
+
 def test_a_module_of_a_schedule_runs_again_and_tries_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

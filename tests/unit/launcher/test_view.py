@@ -132,6 +132,18 @@ def test_a_module_through_its_life(window: Window) -> None:
     assert (window["b"]["restarts"], window["b"]["life"]) == (1, 2)
 
 
+def test_how_the_last_process_ended_is_told_until_the_next_one_does(window: Window) -> None:
+    def ended() -> tuple[int | None, int | None]:
+        return window["b"]["exit_code"], window["b"]["signal"]
+
+    assert ended() == (None, None)
+    window.tell(facts.Exited(module="b", life=1, signal=9), facts.TreeGone(module="b", life=1))
+    window.tell(facts.Spawned(module="b", life=2, pid=5), facts.BecameReady(module="b", life=2))
+    assert (window["b"]["actual_state"], *ended()) == ("running", None, 9)
+    window.tell(facts.Exited(module="b", life=2, exit_code=3))
+    assert ended() == (3, None)
+
+
 def test_the_next_try_is_an_instant(window: Window) -> None:
     assert window["b"]["next_try"] is None
     for life in (1, 2):

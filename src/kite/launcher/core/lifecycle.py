@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kite.errors import InternalError
+from kite.launcher.core.facts import Exited
 from kite.launcher.core.plan import Desired, Plan, Problem
 
 
@@ -114,6 +115,7 @@ class ModuleState:
         given_up: it stands in `failed` because it crashed or missed its launch timeout too often.
         removed: its folder is gone; it is forgotten when it has stopped.
         op: who waits for the outcome of the last operation.
+        last_exit: how the last process that ended did; a new one does not change it.
     """
 
     plan: Plan
@@ -130,6 +132,7 @@ class ModuleState:
     removed: bool = False
     problem: Problem | None = None
     op: int | None = None
+    last_exit: Exited | None = None
 
     def move(self, phase: Phase, *, deadline: float | None = None) -> None:
         """Go to a phase; `deadline` is when it ends by itself."""

@@ -105,6 +105,7 @@ def exited(board: Board, fact: Exited, now: float) -> list[Action]:
     state = board.states[fact.module]
     life = state.life
     life.exit_code, life.signal = fact.exit_code, fact.signal
+    state.last_exit = fact
     life.connections = 0
     life.pid = None
     name = fact.module
