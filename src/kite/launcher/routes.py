@@ -26,8 +26,8 @@ from kite.launcher.core import facts
 from kite.launcher.core.settling import settlement
 from kite.launcher.operations import outcome_of
 from kite.launcher.service import Launcher
+from kite.launcher.state_change import change_state
 from kite.launcher.view import View
-from kite.model.edit import set_state
 from kite.model.manifest import CORE_NAMES, ConfigState
 from kite.version import __version__
 
@@ -172,25 +172,15 @@ class Routes:
         name = request.path_params["name"]
         body = await read_json(request, StateBody)
         self._record(name)
-        if body.state not in set(ConfigState):
-            raise RequestError("bad_config_state", state=body.state)
-        state = ConfigState(body.state)
-        if name in CORE_NAMES:
-            if state is not ConfigState.ENABLED:
-                raise RequestError("core_module", module=name, what=body.state)
-            return reply({"name": name, "old": "enabled", "new": "enabled", "file": None})
-        found = self._launcher.catalog.scan.modules.get(name)
-        broken = self._launcher.catalog.scan.broken.get(name)
-        if broken is not None:
-            raise RequestError("failed", module=name, detail=str(broken.errors[0]))
-        if found is None:  # its folder is gone, and its process is about to go
-            raise RequestError("unknown_module", module=name)
-        edit = set_state(found, state, project_dir=self._launcher.around.instance.project_dir)
-        self._launcher.rescan()
-        if request.query_params.get("wait") in ("1", "true") and edit.old is not edit.new:
-            await self._wait_for_state(name, state)
-        old, new = edit.old.value, edit.new.value
-        return reply({"name": name, "old": old, "new": new, "file": str(edit.file)})
+        catalog = self._launcher.catalog
+        project_dir = self._launcher.around.instance.project_dir
+        change = change_state(catalog.scan, name, body.state, project_dir=project_dir)
+        if change["file"] is not None:
+            self._launcher.rescan()
+        has_changed = change["old"] != change["new"]
+        if has_changed and request.query_params.get("wait") in ("1", "true"):
+            await self._wait_for_state(name, ConfigState(body.state))
+        return reply(change)
 
     async def _wait_for_state(self, name: str, state: ConfigState) -> None:
         """Enabling starts and disabling stops: wait until that is done."""

@@ -13,6 +13,7 @@ import pytest
 
 from kite.cli.doctor import FAIL, Finding, lines
 from kite.cli.new import RUNTIMES, write
+from kite.model.instance_lock import InstanceLock
 from kite.model.manifest import read_manifest
 
 from .conftest import Outcome
@@ -39,6 +40,56 @@ def test_the_node_template_is_javascript(tmp_path: Path) -> None:
             subprocess.run(["node", "--check", str(file)], check=True, timeout=30)
 
 
+MODULE = "---\nname: web  # mine\ncommand: [./web]\n---\n"
+
+
+def test_enable_and_disable_write_the_file_while_kite_is_down(
+    instance_dir: Path, kite: Kite
+) -> None:
+    manifest = Path("modules/web/module.md").absolute()
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text(MODULE)
+    off = kite("disable", "web")
+    assert (off.status, off.out) == (0, f"web: enabled before, disabled now, in {manifest}\n")
+    assert "next start" in off.err
+    assert manifest.read_text() == MODULE.replace("mine\n", "mine\nstate: disabled\n")
+    assert kite("disable", "web").out == "web: disabled already\n"
+    outcome = kite("enable", "web", "watchdog", "--json")
+    changes = json.loads(outcome.out)["modules"]
+    assert changes[0] == {
+        "name": "web", "old": "disabled", "new": "enabled", "file": str(manifest),
+    }  # fmt: skip
+    assert [change["name"] for change in changes] == ["web", "watchdog"]
+
+
+def test_what_lies_outside_the_project_is_overridden_while_kite_is_down(
+    instance_dir: Path, kite: Kite
+) -> None:
+    assert kite("disable", "watchdog").out.endswith(f"in {Path('kite.yaml').absolute()}\n")
+    assert "watchdog" in Path("kite.yaml").read_text()
+
+
+def test_the_rules_are_the_same_while_kite_is_down(instance_dir: Path, kite: Kite) -> None:
+    assert kite("disable", "registry").status == 6
+    assert kite("enable", "registry").status == 0
+    assert kite("enable", "nobody").status == 1
+    broken = Path("modules/broken/module.md")
+    broken.parent.mkdir(parents=True)
+    broken.write_text("---\nname: broken\n---\n")
+    assert kite("enable", "broken").status == 1
+    assert broken.read_text() == "---\nname: broken\n---\n"
+    Path("kite.yaml").write_text("nonsense: 1\n")
+    assert kite("disable", "watchdog").status == 2
+
+
+def test_a_launcher_that_does_not_answer_yet_is_not_written_past(
+    instance_dir: Path, kite: Kite
+) -> None:
+    with InstanceLock.acquire(instance_dir):
+        assert kite("disable", "watchdog").status == 3
+    assert not Path("kite.yaml").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -49,6 +100,7 @@ def test_the_node_template_is_javascript(tmp_path: Path) -> None:
         ("", "small letter"),
         ("registry", "taken by Kite"),
         ("operator", "taken by Kite"),
+        ("logs", "holds the log files"),
     ],
 )
 def test_new_refuses_what_is_no_name(name: str, words: str, instance_dir: Path, kite: Kite) -> None:
