@@ -186,6 +186,10 @@ def test_requests_in_a_full_restart_are_done_when_everything_is_back(system: Sys
     assert (answers["lingers"]["life"], answers["event_hub"]["life"]) == (2, 2)
     assert answers["by_hand"]["desired_state"] == "running"
     assert len(system.steps("launcher", "restarting")) == 1
+    assert {name: system.record(name)["restarts"] for name in ("registry", "event_hub")} == {
+        "registry": 1,
+        "event_hub": 1,
+    }
 
 
 def test_third_full_restart_gives_up(system: System) -> None:

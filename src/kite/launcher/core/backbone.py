@@ -84,8 +84,12 @@ class Core:
     restart_asked: bool = False
     op: int | None = None
     deaths: list[float] = field(default_factory=list)
-    restarts: int = 0
     error: str | None = None
+
+    @property
+    def restarts(self) -> int:
+        """How often it was started anew: alone, with everything, or because somebody asked."""
+        return max(0, self.life - 1)
 
     @property
     def is_leaving(self) -> bool:
@@ -267,7 +271,6 @@ class Backbone:
         core.stage = Stage.ABSENT
         if core.restart_asked:
             core.restart_asked = False
-            core.restarts += 1
             return actions + self._spawn(core, now)
         actions.append(Note("core_crash", core.name, {"life": core.life, "reason": detail}))
         if early:
@@ -277,7 +280,6 @@ class Backbone:
             return actions + self._start_over(f"{core.name} crashed", now)
         if len(core.deaths) >= DEATHS:
             return actions + self._start_over(f"{core.name} crashed {DEATHS} times", now)
-        core.restarts += 1
         return actions + self._spawn(core, now)
 
     def _missed(self, core: Core, detail: str, now: float) -> list[CoreAction]:

@@ -373,6 +373,7 @@ def test_a_full_restart_begins_with_the_next_lives(spine: Spine) -> None:
     spine.exited(HUB)
     assert spine.exited(REGISTRY) == [], "it is being ended"
     assert over_and_again(spine) == [SpawnCore(REGISTRY, 2), SpawnCore(HUB, 3)]
+    assert [spine.backbone.cores[name].restarts for name in (REGISTRY, HUB)] == [1, 2]
     assert spine.tell(CoreExited(REGISTRY, 1, "late")) == []
     spine.spoke(REGISTRY)
     spine.acked()
