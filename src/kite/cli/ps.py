@@ -12,6 +12,7 @@ import click
 
 import kite
 from kite import terminal
+from kite.cli import mistakes, report
 from kite.cli.command import Verb
 from kite.cli.session import Session
 from kite.cli.table import Cell, table
@@ -26,13 +27,15 @@ EXTENSIONS = str(Path(kite.__file__).parent / "extensions")
 @click.command(
     cls=Verb,
     help=_(
-        "List the modules: their state, process and uptime, and why one is not running."
+        "List the modules: their state, process and uptime, and why one is not running;"
+        " below the table, on standard error, what was found and left out."
         " With --json exactly the document of GET /launcher/modules."
     ),
 )
 @click.pass_obj
 def ps(session: Session) -> None:
-    answer = session.control().get("/launcher/modules")
+    control = session.control()
+    answer = control.get("/launcher/modules")
     if session.wants_json:
         sys.stdout.flush()
         sys.stdout.buffer.write(answer.body.rstrip(b"\n") + b"\n")
@@ -45,6 +48,9 @@ def ps(session: Session) -> None:
     color = terminal.wants_color(sys.stdout, os.environ)
     for line in lines(answer.json()["modules"], time.time(), color=color, columns=columns):
         print(line)
+    sys.stdout.flush()
+    for line in mistakes.unlisted(control.get("/launcher").json()):
+        report.say(line)
 
 
 def lines(

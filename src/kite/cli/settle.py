@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kite import terminal
-from kite.cli import report
+from kite.cli import mistakes, report
 from kite.cli.control import Control
 from kite.errors import KiteError, Unavailable
 from kite.launcher.progress import Progress, reason_of, state_word
@@ -54,7 +54,10 @@ def until_settled(
     finally:
         if display:
             display.end()
-    if not answer["ready"] and _ask(control, "/launcher", 0, ended).get("phase") == "stopping":
+    about = _ask(control, "/launcher", 0, ended)
+    for line in mistakes.unlisted(about):
+        report.say(line)
+    if not answer["ready"] and about.get("phase") == "stopping":
         ended(END_SECONDS)  # it has given up, and its own words say why
     records: list[dict[str, Any]] = _ask(control, "/launcher/modules", 0, ended)["modules"]
     if not answer["ready"]:

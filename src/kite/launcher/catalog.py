@@ -77,13 +77,18 @@ class Catalog:
 
     def errors(self) -> list[KiteError]:
         """Every mistake the search has found."""
-        found: list[KiteError] = list(self.scan.problems)
-        if self._project_error is not None:
-            found.append(self._project_error)
+        found = self.unlisted_errors()
         for broken in self.scan.broken.values():
             found.extend(broken.errors)
         for problems in self.graph.problems.values():
             found.extend(problems)
+        return found
+
+    def unlisted_errors(self) -> list[KiteError]:
+        """The mistakes that concern no listed module, and stand in no record."""
+        found: list[KiteError] = list(self.scan.problems)
+        if self._project_error is not None:
+            found.append(self._project_error)
         return found
 
     def folder(self, name: str) -> Path | None:

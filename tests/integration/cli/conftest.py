@@ -27,7 +27,7 @@ class FakeLauncher:
     """
 
     instance_dir: Path
-    answers: dict[str, Any] = field(default_factory=dict)
+    answers: dict[str, Any] = field(default_factory=lambda: {"GET /launcher": (200, {})})
     requests: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)

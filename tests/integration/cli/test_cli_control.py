@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -12,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from kite.cli.control import Control
+from kite.cli.settle import until_settled
+from kite.errors import Unavailable
 
 from .conftest import TOKEN, FakeLauncher, Outcome, problem
 
@@ -35,6 +40,37 @@ def test_ps_as_a_table(launcher: FakeLauncher, kite: Kite) -> None:
     outcome = kite("ps")
     assert outcome.out.splitlines()[1].split() == ["web", "running", "7", "4", "s", "0"]
     assert f"Authorization: Bearer {TOKEN}" in launcher.heads[0]
+
+
+def test_ps_names_below_the_table_what_is_left_out(launcher: FakeLauncher, kite: Kite) -> None:
+    launcher.answers["GET /launcher/modules"] = (200, {"modules": [record("web")]})
+    params = {"name": "web", "first": "/p/modules/web", "second": "/p/modules/other"}
+    twice = {"code": "duplicate_module", "params": params, "location": "/p/modules/other/module.md"}
+    launcher.answers["GET /launcher"] = (200, {"problems": [twice]})
+    outcome = kite("ps")
+    assert len(outcome.out.splitlines()) == 2
+    assert "/p/modules/web" in outcome.err
+    assert "/p/modules/other" in outcome.err
+    assert kite("ps", "--json").err == ""
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_waiting_names_what_is_left_out(
+    launcher: FakeLauncher, capsys: pytest.CaptureFixture[str], ready: bool
+) -> None:
+    params = {"name": "shared", "path": "/nowhere"}
+    missing = {"code": "source_missing", "params": params, "location": "/p/kite.yaml:2"}
+    unready = [] if ready else [record("web", "waiting", waiting_for=["db"])]
+    settled = {"settled": True, "ready": ready, "unready": unready, "urls": {}}
+    launcher.answers = {
+        "GET /launcher": (200, {"phase": "running", "problems": [missing]}),
+        "GET /launcher/modules": (200, {"modules": [record("web")]}),
+        "GET /launcher/settled": (200, settled),
+    }
+    control = Control.find(launcher.instance_dir, project="p")
+    with contextlib.nullcontext() if ready else pytest.raises(Unavailable):
+        until_settled(control, timeout=None, ended=lambda seconds: None)
+    assert capsys.readouterr().err.startswith("/p/kite.yaml:2: ")
 
 
 def test_a_chunked_answer_is_understood(launcher: FakeLauncher, kite: Kite) -> None:
