@@ -32,7 +32,8 @@ class Decorators:
     ) -> Callable[[_OnEvent], _OnEvent]:
         """Call the decorated function with each event that matches.
 
-        What the function raises is logged with its traceback; the module goes on.
+        What the function raises is logged with its traceback; the module goes on. Awaiting
+        something that is cancelled counts as raising.
 
         Args:
             pattern: a subject, with `*` for one token or a last `>` for one or more.

@@ -7,6 +7,7 @@ import inspect
 from typing import TYPE_CHECKING
 
 from kite.errors import KiteError
+from kite.sdk.cancellation import is_meant
 from kite.sdk.core.farewell import LATE, Cause, Orders, patience, time_to_finish
 
 if TYPE_CHECKING:
@@ -118,7 +119,9 @@ class Departure:
             outcome = handler.function()
             if inspect.isawaitable(outcome):
                 await outcome
-        except Exception:
+        except (Exception, asyncio.CancelledError) as failure:
+            if isinstance(failure, asyncio.CancelledError) and is_meant():
+                raise
             self._life.log.exception("stop_handler.failed")
             return False
         return True

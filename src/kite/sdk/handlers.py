@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from kite.sdk.cancellation import is_meant
 from kite.sdk.core.subscriptions import Subscription
 from kite.sdk.event import Event
 from kite.wire import frame
@@ -151,6 +152,10 @@ class Handler:
             outcome = self._handle(event)
             if inspect.isawaitable(outcome):
                 await outcome
+        except asyncio.CancelledError:
+            if is_meant():
+                raise
+            self._log.exception("handler.failed %r", Event(event))
         except Exception:  # noqa: BLE001  (the edge: a module survives its handlers)
             self._log.exception("handler.failed %r", Event(event))
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, assert_never
 
 from kite.errors import KiteError, Unavailable
+from kite.sdk.cancellation import is_meant
 from kite.sdk.connection import HubConnection, Lost, encode_event
 from kite.sdk.core import session as decide
 from kite.sdk.core.envelopes import Envelopes
@@ -41,6 +42,9 @@ class Life:
         registry: asked for the Hub's endpoint, and registered with.
         connect: makes a connection to the Hub.
         log: where steps and failures are told.
+
+    Attributes:
+        is_over: whether nothing can be published any more.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Life:
         self.declaration = declaration
         self.handlers = self._handlers(declaration)
         self.link: Link | None = None
+        self.is_over = False
         self._connect = connect
         self._facts: asyncio.Queue[decide.Fact] = asyncio.Queue()
         self._endpoint: str | None = None
@@ -133,6 +138,7 @@ class Life:
                         return await self._leave(action)
                     self._perform(action)
         finally:
+            self.is_over = True
             await self._end_own_tasks()
             await self.publisher.close()
             if self.link is not None:
@@ -162,7 +168,11 @@ class Life:
 
     def _own_done(self, task: asyncio.Task[None]) -> None:
         self._own.discard(task)
-        if not task.cancelled() and (failure := task.exception()) is not None:
+        try:
+            failure = task.exception()
+        except asyncio.CancelledError as given_up:
+            failure = None if is_meant(task) else given_up
+        if failure is not None:
             self.log.error("module.failed", exc_info=failure)
             self.stop(Cause.OWN, 1)
 
@@ -283,10 +293,14 @@ class Life:
         self.stop(Cause.SHUTDOWN)
 
     def _refused(self, error: Error) -> None:
-        if not self.questions.refused(error):
-            self.log.error(
-                "event.refused code=%s event_id=%s: %s", error.code, error.event_id, error.message
-            )
+        if self.questions.refused(error):
+            return
+        self.log.error(
+            "event.refused code=%s event_id=%s: %s", error.code, error.event_id, error.message
+        )
+        for answers in self.answers.values():
+            if answers.refused(error):
+                return
 
     def say(self, subject: str, data: dict[str, Any]) -> None:
         """Publish about this life, ahead of everything that waits; lost with the connection."""

@@ -141,12 +141,19 @@ class Module(Decorators, Surroundings):
             RequestError: the Hub's refusal (`permission_denied`, …), `invalid_subject`,
                 `event_too_large`.
             Unavailable: `connection_lost`: not acknowledged in time; it may or may not have been
-                accepted.
+                accepted. `module_not_running`.
+            TypeError: `data` has something that JSON has not.
         """
         return await publish_acked(self._running, subject, data, headers, timeout)
 
     async def drained(self) -> None:
-        """Wait until what has been published is on its way: call it now and then in a loop."""
+        """Wait until what has been published is on its way: call it now and then in a loop.
+
+        Outages included: bound it with `asyncio.timeout` where that is too long.
+
+        Raises:
+            Unavailable: `module_not_running`.
+        """
         await self._running.publisher.drained()
 
     async def request(
@@ -167,8 +174,10 @@ class Module(Decorators, Surroundings):
 
         Raises:
             RequestError: `no_responders` (at once), `request_timeout`, `permission_denied`,
+                `invalid_subject`, `event_too_large` and `too_deep` (the request or its answer),
                 `module_stopping`, `handler_failed`, or the code that the handler raised.
             Unavailable: `publish_queue_full`, `module_not_running`.
+            TypeError: `data` has something that JSON has not.
         """
         return await self._running.questions.ask(subject, data, timeout=timeout, headers=headers)
 
@@ -196,12 +205,19 @@ class Module(Decorators, Surroundings):
         Raises:
             Unavailable: `module_not_running`.
         """
-        if self._life is None:
+        try:
+            life = self._running
+        except Unavailable:
             coroutine.close()
-        return self._running.spawn(coroutine, name)
+            raise
+        return life.spawn(coroutine, name)
 
     def stop(self, status: int = 0) -> None:
-        """Leave in good order, as if asked to; `status` is the exit status."""
+        """Leave in good order, as if asked to; `status` is the exit status.
+
+        Raises:
+            Unavailable: `module_not_running`.
+        """
         self._running.stop(Cause.OWN, status)
 
     async def ready(self) -> None:
@@ -273,7 +289,7 @@ class Module(Decorators, Surroundings):
 
     @property
     def _running(self) -> Life:
-        if self._life is None:
+        if self._life is None or self._life.is_over:
             name = self._settings.module if self._settings is not None else ""
             raise Unavailable("module_not_running", module=name)
         return self._life

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from kite.errors import KiteError, RequestError
+from kite.sdk.cancellation import is_meant
 from kite.sdk.connection import encode_event
 from kite.sdk.core.envelopes import Envelopes
 from kite.sdk.core.pending import Pending
@@ -19,6 +20,9 @@ from kite.sdk.refusal import refusal
 from kite.wire import frame
 
 ERROR_HEADER = "kite-error"
+
+_REMEMBERED = 1024
+"""Answers whose refusal by the Hub can still be told to whoever asked."""
 
 
 class Questions:
@@ -86,6 +90,7 @@ class Answers:
         self._envelopes = envelopes
         self._publisher = publisher
         self._log = log
+        self._given: dict[str, tuple[str, str]] = {}
 
     async def __call__(self, event: frame.Event) -> None:
         request = Request(event)
@@ -97,26 +102,58 @@ class Answers:
             result = self._function(request)
             if inspect.isawaitable(result):
                 result = await result
-            self._reply(request, result)
-        except asyncio.CancelledError:
-            self.decline(event)
-            raise
+            self._answer(request, result)
+        except asyncio.CancelledError as failure:
+            if is_meant():
+                self.decline(event)
+                raise
+            self._fail(request, failure)
         except KiteError as failure:
             self._log.debug("request.refused %r code=%s", request, failure.code)
             self._refuse(request, failure)
         except Exception as failure:  # noqa: BLE001  (the edge: a module survives its handlers)
-            self._log.exception("handler.failed %r", request)
-            self._refuse(request, self._failed(request, _said(failure)))
+            self._fail(request, failure)
+
+    def refused(self, error: frame.Error) -> bool:
+        """The Hub has refused an event; False when it was no answer that was given here lately.
+
+        Whoever asked is told why, in place of the answer.
+        """
+        event_id = error.event_id if isinstance(error.event_id, str) else ""
+        asked = self._given.pop(event_id, None)
+        if asked is None:
+            return False
+        subject, reply_to = asked
+        request = Request(frame.Event(event=subject, reply_to=reply_to))
+        self._refuse(request, refusal(error.code, error.message, error.params))
+        return True
 
     def decline(self, event: frame.Event) -> None:
         """Say that the module is stopping and will not answer."""
         self._refuse(Request(event), RequestError("module_stopping", module=self._envelopes.source))
 
-    def _reply(self, request: Request, data: Any, headers: Mapping[str, str] | None = None) -> None:
-        if request.reply_to is None:
+    def _answer(self, request: Request, data: Any) -> None:
+        event_id = self._reply(request, data)
+        if event_id is None or request.reply_to is None:
             return
+        self._given[event_id] = request.subject, request.reply_to
+        if len(self._given) > _REMEMBERED:
+            del self._given[next(iter(self._given))]
+
+    def _reply(
+        self, request: Request, data: Any, headers: Mapping[str, str] | None = None
+    ) -> str | None:
+        """Publish an answer; its id, or None where nobody wants one."""
+        if request.reply_to is None:
+            return None
         reply = self._envelopes.make(request.reply_to, data, time.time(), headers=headers)
         self._publisher.send(encode_event(reply))
+        assert isinstance(reply.event_id, str)
+        return reply.event_id
+
+    def _fail(self, request: Request, failure: BaseException) -> None:
+        self._log.error("handler.failed %r", request, exc_info=failure)
+        self._refuse(request, self._failed(request, _said(failure)))
 
     def _refuse(self, request: Request, failure: KiteError) -> None:
         try:
@@ -145,7 +182,7 @@ class Answers:
         return RequestError("handler_failed", subject=subject, module=module, detail=detail)
 
 
-def _said(failure: Exception) -> str:
+def _said(failure: BaseException) -> str:
     """The kind of a failure and its words, unless saying them fails too."""
     try:
         return f"{type(failure).__name__}: {failure}"[:1000]

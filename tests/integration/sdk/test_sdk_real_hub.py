@@ -239,3 +239,30 @@ async def test_replicas_share_requests_and_each_answers_its_own_shutdown(system:
     assert answers.count(0) + answers.count(1) == 60
     assert handled == [answers.count(0), answers.count(1)]
     assert min(handled) > 0
+
+
+def nested(levels: int) -> object:
+    data: object = "the bottom"
+    for _ in range(levels):
+        data = [data]
+    return data
+
+
+async def test_what_is_nested_too_deeply_is_refused_to_whom_it_belongs(system: System) -> None:
+    worker, asker = Module(), Module()
+
+    @worker.handle("nest")
+    def nest(request):
+        return nested(request.data)
+
+    await system.run(worker, "worker")
+    await system.run(asker, "asker")
+    assert await asker.request("nest", 63) == nested(63)
+    for attempt in (
+        asker.request("nest", nested(64)),
+        asker.publish_acked("news", nested(64)),
+        asker.request("nest", 64),  # the answer is too deep: its handler's mistake
+    ):
+        with pytest.raises(RequestError) as refused:
+            await attempt
+        assert refused.value.code == "too_deep"
