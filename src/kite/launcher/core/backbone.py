@@ -4,8 +4,9 @@
 
 A start spawns both; the Registry speaks (prints its port) and is told the tokens; only then does
 the Hub get its boot line; it speaks (prints its endpoint), the Launcher connects, the Hub says
-ready, then the Registry does. A crash of one restarts that one alone; where that is not enough,
-everything starts over with a new kite token.
+ready, then the Registry does. A crash of one restarts that one alone (of both: the Hub is spawned when
+the new Registry has taken the tokens, so that its time does not run while it waits for that); where
+that is not enough, everything starts over with a new kite token.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ class Core:
     life: int = 0
     is_lost: bool = False
     spawned_at: float = 0.0
+    counted_from: float = 0.0  # its seconds run from here: as a rule since it was spawned
     deadline: float | None = None
     booted: bool = False
     restart_asked: bool = False
@@ -134,9 +136,9 @@ class Backbone:
                 self._halt()
                 return self._refuse_all()
             case CoreRestartAsked():
-                return self._restart_asked(fact, now)
+                return self._restart_asked(fact)
             case TokensAcked():
-                return self._tokens(fact)
+                return self._tokens(fact, now)
             case TimePassed():
                 return self._pass_time(now)
             case CoreSpoke() | CoreReady() | CoreLost() | CoreExited():
@@ -179,11 +181,21 @@ class Backbone:
             actions += self._spawn(core, now)
         return actions
 
+    def _revive(self, core: Core, now: float) -> list[CoreAction]:
+        """Its next life, alone; that of a Hub begins when the Registry knows the others' tokens."""
+        registry = self.cores[REGISTRY]
+        knows = self._tokens_acked and not registry.is_leaving
+        if core.name == REGISTRY or knows or not self._doors_open:
+            return self._spawn(core, now)
+        if registry.stage is Stage.SPOKEN and not registry.is_leaving:
+            registry.deadline = now + SPEAKS_WITHIN
+        return []
+
     def _spawn(self, core: Core, now: float) -> list[CoreAction]:
         core.life += 1
         core.stage = Stage.SPAWNED
         core.is_lost = False
-        core.spawned_at = now
+        core.spawned_at = core.counted_from = now
         core.deadline = now + SPEAKS_WITHIN
         core.booted = False
         core.error = None
@@ -205,17 +217,32 @@ class Backbone:
         if core.is_leaving:
             return []
         if core.name == REGISTRY:
-            hub_is_ready = self.cores[HUB].stage is Stage.READY
-            core.deadline = now + REGISTRY_READY_WITHIN if hub_is_ready else None
+            core.deadline = self._registry_deadline(now)
             return [TellTokens(core.life)]
-        core.deadline = core.spawned_at + HUB_READY_WITHIN
+        core.deadline = core.counted_from + HUB_READY_WITHIN
         return [ConnectHub(core.life)]
 
-    def _tokens(self, fact: TokensAcked) -> list[CoreAction]:
+    def _registry_deadline(self, now: float) -> float | None:
+        """Until when a Registry that speaks now has to go on, which depends on where the Hub is."""
+        hub = self.cores[HUB]
+        match hub.stage:
+            case Stage.READY:
+                return now + REGISTRY_READY_WITHIN
+            case Stage.ABSENT:  # which comes when the tokens are taken
+                return now + SPEAKS_WITHIN
+            case Stage.SPAWNED if not hub.booted and hub.deadline is None:
+                # It was left alone before it knew its token: its time begins anew.
+                hub.counted_from, hub.deadline = now, now + SPEAKS_WITHIN
+        return None
+
+    def _tokens(self, fact: TokensAcked, now: float) -> list[CoreAction]:
         registry, hub = self.cores[REGISTRY], self.cores[HUB]
         if self._halted or fact.registry_life != registry.life:
             return []
         self._tokens_acked = True
+        if hub.stage is Stage.ABSENT:
+            registry.deadline = None
+            return self._spawn(hub, now)
         if fact.hub_life != hub.life or hub.stage is not Stage.SPAWNED or hub.booted:
             return self._consider_up()
         hub.booted = True
@@ -257,9 +284,11 @@ class Backbone:
         """Said at once, so that no module is blamed for leaving with it."""
         core.is_lost = True
         core.deadline = None
-        registry = self.cores[REGISTRY]
+        registry, hub = self.cores[REGISTRY], self.cores[HUB]
         if core.name == HUB and registry.stage is Stage.SPOKEN:
             registry.deadline = None  # it cannot be ready before the next Hub is
+        if core.name == REGISTRY and hub.stage is Stage.SPAWNED and not hub.booted:
+            hub.deadline = None if self._doors_open else hub.deadline  # nobody tells its token
         if not self._up:
             return []
         self._up = False
@@ -271,7 +300,7 @@ class Backbone:
         core.stage = Stage.ABSENT
         if core.restart_asked:
             core.restart_asked = False
-            return actions + self._spawn(core, now)
+            return actions + self._revive(core, now)
         actions.append(Note("core_crash", core.name, {"life": core.life, "reason": detail}))
         if early:
             return actions + self._missed(core, f"it ended before it spoke: {detail}", now)
@@ -280,7 +309,7 @@ class Backbone:
             return actions + self._start_over(f"{core.name} crashed", now)
         if len(core.deaths) >= DEATHS:
             return actions + self._start_over(f"{core.name} crashed {DEATHS} times", now)
-        return actions + self._spawn(core, now)
+        return actions + self._revive(core, now)
 
     def _missed(self, core: Core, detail: str, now: float) -> list[CoreAction]:
         """A start that did not come in time: fatal at first, else everything starts over."""
@@ -301,7 +330,7 @@ class Backbone:
         self._starts_over = True  # whoever waits for a restart has it when the next life is ready
         return [StartOver(reason)]
 
-    def _restart_asked(self, fact: CoreRestartAsked, now: float) -> list[CoreAction]:
+    def _restart_asked(self, fact: CoreRestartAsked) -> list[CoreAction]:
         core = self.cores[fact.name]
         actions: list[CoreAction] = []
         if core.op is not None:
@@ -312,9 +341,7 @@ class Backbone:
         if self._halted:
             core.op = None
             return [*actions, SettleCore(fact.op, "stopping")] if fact.op is not None else actions
-        if core.stage is Stage.ABSENT:
-            return actions + self._spawn(core, now)
-        if core.restart_asked:
+        if core.restart_asked or core.stage is Stage.ABSENT:  # its next life is about to come
             return actions
         core.restart_asked = True
         core.deadline = None
@@ -327,11 +354,14 @@ class Backbone:
             if self._halted or core.deadline is None or core.deadline > now:
                 continue
             core.deadline = None
-            if core.name == REGISTRY and core.stage is Stage.SPOKEN:
+            if core.stage is Stage.SPAWNED:
+                actions += self._missed(core, f"it did not speak within {SPEAKS_WITHIN:g} s", now)
+            elif core.name == REGISTRY and self.cores[HUB].stage is Stage.ABSENT:
+                within = f"it did not take the tokens within {SPEAKS_WITHIN:g} s"
+                actions += self._missed(core, within, now)
+            elif core.name == REGISTRY:
                 core.error = f"it was not ready within {REGISTRY_READY_WITHIN:g} s"
                 actions += self._open_doors()
-            elif core.stage is Stage.SPAWNED:
-                actions += self._missed(core, f"it did not speak within {SPEAKS_WITHIN:g} s", now)
             else:
                 within = f"it was not ready within {HUB_READY_WITHIN:g} s"
                 actions += self._missed(core, within, now)

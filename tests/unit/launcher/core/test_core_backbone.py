@@ -84,9 +84,8 @@ class Spine:
 
     def revive(self, name: str) -> list[CoreAction]:
         """The next life of one comes up; the actions of that."""
-        done = self.spoke(name)
-        if name == REGISTRY or self.stage(HUB) is Stage.SPAWNED:
-            done += self.acked()
+        done = self.spoke(name) if name == REGISTRY else []
+        done += self.acked()
         if name == HUB:
             done += self.spoke(HUB)
         return done + self.ready(name)
@@ -244,13 +243,69 @@ def test_a_hub_that_crashes_is_restarted_alone(spine: Spine) -> None:
 def test_both_down_registry_tokens_hub_connection_registry(spine: Spine) -> None:
     assert spine.tell(CoreLost(HUB, 1)) == [SayLost(HUB)]
     assert spine.tell(CoreLost(REGISTRY, 1)) == [], "it is said once"
-    assert spine.exited(HUB) == [SpawnCore(HUB, 2)], "nobody is there to be told tokens"
+    assert spine.exited(HUB) == [], "nobody is there to be told its token"
+    assert spine.tell(CoreRestartAsked(HUB, 1)) == [], "that comes anyway"
     assert spine.exited(REGISTRY) == [SpawnCore(REGISTRY, 2)]
     assert spine.spoke(REGISTRY) == [TellTokens(2)]
+    assert spine.acked() == [SpawnCore(HUB, 2), TellTokens(2)]
     assert spine.acked() == [BootHub(2)]
     assert spine.spoke(HUB) == [ConnectHub(2)]
-    assert spine.ready(HUB) == [SayRestored()]
+    assert spine.ready(HUB) == [SettleCore(1), SayRestored()]
     assert spine.ready(REGISTRY) == []
+
+
+def test_both_down_the_hubs_time_does_not_run_while_the_registry_takes_its_own(
+    spine: Spine,
+) -> None:
+    spine.tell(CoreLost(REGISTRY, 1))
+    spine.exited(HUB)
+    spine.exited(REGISTRY)
+    assert spine.wait(5.9) == []
+    spine.spoke(REGISTRY)
+    assert spine.wait(5.9) == []
+    spine.acked()
+    assert spine.wait(5.9) == []
+    assert spine.acked() == [BootHub(2)]
+
+
+def test_a_hub_that_loses_the_registry_before_it_knows_its_token_has_6_s_again(
+    spine: Spine,
+) -> None:
+    assert spine.exited(HUB) == [SayLost(HUB), SpawnCore(HUB, 2), TellTokens(1)]
+    spine.wait(5)
+    assert spine.exited(REGISTRY) == [SpawnCore(REGISTRY, 2)]
+    assert spine.wait(5.9) == []
+    spine.spoke(REGISTRY)
+    assert spine.wait(5.9) == []
+    assert spine.acked() == [BootHub(2)]
+    spine.spoke(HUB)
+    assert spine.wait(9) == [], "the 15 s begin anew as well"
+    assert isinstance(spine.wait(0.2)[0], StartOver)
+
+
+def test_a_registry_that_does_not_take_the_tokens_starts_everything_over(spine: Spine) -> None:
+    """Else nobody would ever spawn the Hub that waits for that."""
+    spine.exited(REGISTRY)
+    spine.spoke(REGISTRY)
+    spine.exited(HUB)
+    [over] = spine.wait(6)
+    assert isinstance(over, StartOver)
+    assert "tokens" in over.reason
+    spine.come_up()
+    spine.tell(CoreLost(REGISTRY, spine.life(REGISTRY)))
+    spine.exited(HUB)
+    spine.exited(REGISTRY)
+    spine.spoke(REGISTRY)
+    [over] = spine.wait(6)
+    assert isinstance(over, StartOver)
+
+
+def test_before_the_doors_open_both_are_spawned_side_by_side() -> None:
+    spine = Spine()
+    spine.spoken()
+    assert spine.exited(HUB) == [SpawnCore(HUB, 2), TellTokens(1)]
+    spine.exited(REGISTRY)
+    assert SpawnCore(HUB, 2) not in spine.acked()
 
 
 def test_it_is_restored_when_the_hub_is_ready_and_the_registry_knows_everybody(
