@@ -68,6 +68,7 @@ class HubLink:
         self._holding = True
         self._is_overdue = False
         self._awaited: set[str] = set()
+        self._back: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -111,8 +112,11 @@ class HubLink:
         return connection
 
     def release(self, connected_before: set[str]) -> None:
-        """The Hub has said that it is ready: kept events go out when these modules are back."""
-        self._awaited = set(connected_before)
+        """Hub and Registry are there: kept events go out when these modules are back.
+
+        Those that came back before, while the Registry was still away, are not waited for.
+        """
+        self._awaited = connected_before - self._back
         if not self._awaited:
             self._flush()
             return
@@ -120,6 +124,7 @@ class HubLink:
 
     def came_back(self, module: str) -> None:
         """A module has said `module.ready` again."""
+        self._back.add(module)
         self._awaited.discard(module)
         if self._holding and self._timer is not None and not self._awaited:
             self._flush()
@@ -220,6 +225,7 @@ class HubLink:
         self._connection = None
         self._holding = True
         self._is_overdue = False
+        self._back.clear()
         later = list(self._kept)
         self._kept.clear()
         self._keep([*self._unacknowledged.values(), *later])

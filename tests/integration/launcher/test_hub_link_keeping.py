@@ -131,6 +131,32 @@ async def test_kept_ones_wait_for_every_module_that_was_connected(pair: Pair) ->
     await pair.arrived("module.shutdown", "a", "b", "c")
 
 
+async def test_who_came_back_before_the_registry_did_is_not_waited_for(pair: Pair) -> None:
+    await pair.connect()
+    pair.link.release(set())
+    await pair.lose()
+    pair.publish("a")
+    await pair.connect()
+    pair.link.came_back("one")
+    pair.link.release({"one", "two"})
+    pair.link.came_back("two")
+    async with asyncio.timeout(hub_link.RETURN_WITHIN / 2):
+        await pair.arrived("a")
+
+
+async def test_who_came_back_to_an_earlier_hub_has_to_come_again(pair: Pair) -> None:
+    await pair.connect()
+    pair.link.came_back("one")
+    await pair.lose()
+    pair.publish("a")
+    await pair.connect()
+    pair.link.release({"one"})
+    pair.link.publish("module.shutdown", {}, at_once=True)
+    await pair.arrived("module.shutdown")
+    pair.link.came_back("one")
+    await pair.arrived("module.shutdown", "a")
+
+
 async def test_but_not_for_ever(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     assert hub_link.RETURN_WITHIN == 5.0
     monkeypatch.setattr(hub_link, "RETURN_WITHIN", 0.05)
