@@ -9,7 +9,10 @@ import pytest
 
 from kite import Module
 from kite.errors import RequestError, Unavailable
+from kite.settings import ModuleSettings
+from kite.testing.loopback import LoopbackHub, LoopbackRegistry
 from kite.testing.module import running
+from kite.wire.boot import BootLine
 
 
 @pytest.fixture
@@ -155,3 +158,41 @@ async def test_what_is_too_large_is_refused_to_whom_it_belongs(
             assert refused.value.code == "event_too_large"
             assert refused.value.params["limit"] == large
         assert len(bench._life.questions.pending) == 0
+
+
+async def test_what_is_published_before_there_is_a_hub_goes_out_in_order(
+    module: Module, tmp_path: Path
+) -> None:
+    settings = ModuleSettings(
+        module="early",
+        module_dir=tmp_path,
+        data_dir=tmp_path,
+        registry_port=0,
+        instance="test",
+        instance_dir=tmp_path,
+        project_dir=tmp_path,
+        workspace=tmp_path,
+        port=None,
+    )
+    hub = LoopbackHub()
+    hub.is_down = True
+    tried = asyncio.Event()
+
+    async def connect(*where, **options):
+        tried.set()
+        return await hub.connect(*where, **options)
+
+    boot = BootLine(token="0" * 64, life=1)
+    life = module.begin(settings, boot, registry=LoopbackRegistry(), connect=connect)
+    for number in range(3):
+        module.publish("early.word", number)
+    acked = asyncio.create_task(module.publish_acked("early.word", 3))
+    run = asyncio.create_task(life.run())
+    async with asyncio.timeout(10):
+        await tried.wait()
+        hub.is_down = False
+        assert (await acked).delivered == 0
+        await module.ready()
+        module.stop()
+        assert await run == 0
+    assert [one.data for one in hub.events if one.event == "early.word"] == [0, 1, 2, 3]
