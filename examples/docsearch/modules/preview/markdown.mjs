@@ -35,6 +35,7 @@ const RULE = /^ {0,3}([-*_])(?:\s*\1){2,}\s*$/;
 const ITEM = /^( *)([-*+]|\d{1,9}[.)])(\s+|$)(.*)$/;
 const QUOTE = /^ {0,3}> ?(.*)$/;
 const DIVIDER = /^ {0,3}\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/;
+const COMMENT = /^ {0,3}<!--/;
 const HTML_BLOCK = /^ {0,3}<(?:!--|\/?(?:div|p|a|img|br|hr|table|tr|td|th|details|summary|center|h[1-6]|picture|source|span|sub|sup|b|i|em|strong|kbd)\b)/i;
 
 function blocks(lines, definitions, depth) {
@@ -84,8 +85,13 @@ function blocks(lines, definitions, depth) {
       html += table;
     } else if (HTML_BLOCK.test(line)) {
       const start = at;
-      while (at < lines.length && lines[at].trim()) at += 1;
-      html += `<p>${inline(withoutTags(lines.slice(start, at).join("\n")), definitions)}</p>`;
+      if (COMMENT.test(line)) {
+        // A comment ends with the line that closes it, whatever stands in it or follows it.
+        while (at < lines.length && !lines[at].includes("-->")) at += 1;
+        at += 1;
+      } else while (at < lines.length && lines[at].trim()) at += 1;
+      const text = withoutTags(lines.slice(start, at).join("\n"));
+      if (text.trim()) html += `<p>${inline(text, definitions)}</p>`;
     } else {
       const start = at;
       at += 1;
