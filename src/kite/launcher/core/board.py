@@ -13,7 +13,8 @@ from kite.launcher.core.stopping import Ending
 CORE_NAMES = ("launcher", "registry", "event_hub")
 
 NOTICED_WITHIN = 0.25
-"""Seconds: a module may notice that Registry or Hub is gone, and leave, before the Launcher does."""
+"""Seconds: a module may notice that Registry or Hub is gone, and leave, before the Launcher does; and
+the Launcher may notice that it left when both are there again."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class Board:
         chance: gives numbers from 0 up to 1 that spread restarts.
         doors_open: Registry and Hub have been up, so modules may start.
         backbone_up: both are there now.
+        restored_at: when they were there again after an outage, the last time.
     """
 
     concurrency: int
@@ -34,6 +36,7 @@ class Board:
     states: dict[str, ModuleState] = field(default_factory=dict)
     doors_open: bool = False
     backbone_up: bool = True
+    restored_at: float | None = None
     ending: Ending | None = None
     gave_up: bool = False
 
@@ -181,8 +184,17 @@ class Board:
                 state.life.launch_left = max(0.0, state.deadline - now)
                 state.deadline = None
 
+    def counts_exit(self, life: Life, now: float) -> bool:
+        """Whether the exit of a life may be a failure: it cannot have left for an outage."""
+        restored, started = self.restored_at, life.started_at
+        if not self.backbone_up or restored is None or started is None or started >= restored:
+            return self.backbone_up
+        return now - restored > NOTICED_WITHIN
+
     def thaw_launch_clocks(self, now: float) -> None:
         """Both are back: the launch timeouts run on from where they stood."""
+        if not self.backbone_up:
+            self.restored_at = now
         self.backbone_up = True
         for state in self.states.values():
             if state.phase is Phase.STARTING and state.life.launch_left is not None:

@@ -114,7 +114,7 @@ def exited(board: Board, fact: Exited, now: float) -> list[Action]:
         *_retire(state),
     ]
     if state.phase in (Phase.STARTING, Phase.RUNNING):
-        life.counted = board.backbone_up
+        life.counted = board.counts_exit(life, now)
         actions += sweep(state)
     elif state.phase in (Phase.ASKED, Phase.CLEANING, Phase.ENDING):
         # Its children were asked with it and may take a moment to follow.

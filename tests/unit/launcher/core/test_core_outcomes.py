@@ -330,6 +330,41 @@ def test_who_noticed_the_outage_first_is_forgiven(before: float, counts: bool) -
     assert bool(desk.state("m").history.failures) is counts
 
 
+@pytest.mark.parametrize(("after", "counts"), [(0.0, False), (0.25, False), (0.3, True)])
+def test_who_left_in_the_outage_and_is_noticed_after_it_is_forgiven(
+    after: float, counts: bool
+) -> None:
+    desk = one(RestartRule(max=1))
+    desk.tell(facts.BackboneLost())
+    desk.wait(2)
+    desk.tell(facts.BackboneRestored())
+    desk.wait(after)
+    desk.crash("m")
+    assert (desk.phase("m") is Phase.FAILED) is counts
+
+
+def test_what_began_after_the_outage_cannot_have_left_for_it() -> None:
+    desk = one(RestartRule(max=1))
+    desk.tell(facts.BackboneLost())
+    desk.wait(2)
+    desk.tell(facts.BackboneRestored())
+    desk.restart("m")
+    desk.exited("m")
+    desk.gone("m")
+    desk.spawned("m")
+    desk.crash("m")
+    assert desk.phase("m") is Phase.FAILED
+
+
+def test_being_there_for_the_first_time_forgives_nothing() -> None:
+    desk = Desk(plan("m", restart=RestartRule(max=1)), doors=False)
+    desk.tell(facts.BackboneRestored())
+    desk.tell(facts.DoorsOpened())
+    desk.spawned("m")
+    desk.crash("m")
+    assert desk.phase("m") is Phase.FAILED
+
+
 def test_who_fell_before_the_outage_and_is_swept_in_it_is_not_counted() -> None:
     desk = one(RestartRule(max=1))
     desk.exited("m", 1)
