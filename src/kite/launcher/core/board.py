@@ -136,7 +136,7 @@ class Board:
         """Spawn every waiting module whose conditions are met, as far as there are places."""
         if not self.doors_open or self.ending is not None:
             return []
-        actions = self._fail_those_who_cannot()
+        actions: list[Action] = []
         places = self.concurrency - sum(s.phase is Phase.STARTING for s in self.states.values())
         for state in self.states.values():
             if places <= 0:
@@ -145,15 +145,6 @@ class Board:
                 actions += self._spawn(state, now)
                 places -= 1
         return actions
-
-    def _fail_those_who_cannot(self) -> list[Action]:
-        """What ran when its manifest broke is found out when it is to start again."""
-        return [
-            action
-            for state in self.states.values()
-            if state.phase is Phase.WAITING
-            for action in fail_as_written(state)
-        ]
 
     def _spawn(self, state: ModuleState, now: float) -> list[Action]:
         name, number = state.plan.name, state.life.number + 1

@@ -10,7 +10,7 @@ from kite.launcher.core.actions import (
     RetireLife,
     WelcomeLife,
 )
-from kite.launcher.core.board import Board, settle
+from kite.launcher.core.board import Board, fail_as_written, settle
 from kite.launcher.core.facts import BecameUnhealthy, Exited, Spawned, SpawnFailed, TreeGone
 from kite.launcher.core.lifecycle import After, ModuleState, Phase, Stop
 from kite.launcher.core.plan import ConfigState, Policy, Problem, ReadyBy
@@ -148,6 +148,8 @@ def tree_gone(board: Board, fact: TreeGone, now: float) -> list[Action]:
             return _judge(board, state, now)
         case After.START:
             actions = _stopped(state, state.stop.reason if state.stop else "restart")
+            if state.plan.problem is not None:
+                return [*actions, *fail_as_written(state)]
             state.move(Phase.WAITING)
             restarting = {"life": state.life.number + 1, "reason": "restart"}
             record = Record(event="restarting", module=state.plan.name, fields=restarting)
@@ -209,6 +211,8 @@ def _judge(board: Board, state: ModuleState, now: float) -> list[Action]:
     if not state.wanted:
         state.move(Phase.STOPPED)
         return actions + settle(state, "superseded")
+    if state.plan.problem is not None:  # its manifest broke while it ran: nothing is restarted
+        return actions + fail_as_written(state)
     history = state.history
     if not (life.counted and board.backbone_up):
         # It may have noticed before us that Registry or Hub was gone, and have left for that.

@@ -412,7 +412,8 @@ class World(RuleBasedStateMachine):
         """Everybody ignores everything but SIGKILL: all are gone when the time is over."""
         began_in_time = self.now <= self.stop_began + self.within
         for _ in range(200):
-            if self.everything_stopped:
+            sweeps = any(p.ending is not None for p in self.processes.values())
+            if self.everything_stopped and not sweeps:
                 break
             for name in list(self.processes):
                 self.answer_spawn(name, works=True, children=True)

@@ -508,6 +508,8 @@ def test_a_module_whose_manifest_broke_runs_on_and_is_not_spawned_again(status: 
     assert desk.phase("m") is Phase.RUNNING
     desk.crash("m", status)
     assert (desk.phase("m"), desk.spawns()) == (Phase.FAILED, [])
+    assert desk.records() == ["exited m", "failed m"], "nothing is restarted"
+    assert desk.state("m").history.restarts == 0
     assert desk.state("m").problem == broken
     desk.wait(100_000)
     assert desk.phase("m") is Phase.FAILED
@@ -522,3 +524,14 @@ def test_a_restart_that_finds_the_manifest_broken_ends_in_failed() -> None:
     desk.exited("m")
     desk.gone("m")
     assert (desk.phase("m"), desk.outcome(op)) == (Phase.FAILED, "failed")
+    assert desk.records() == ["stopped m", "failed m"]
+
+
+def test_a_broken_manifest_is_no_crash_of_those_that_end_the_system() -> None:
+    desk = Desk(plan("m", restart=RestartRule(max=1)), max_failed=1)
+    desk.up("m")
+    desk.scan(plan("m", problem=NOT_FOUND))
+    desk.crash("m")
+    assert desk.phase("m") is Phase.FAILED
+    assert not desk.state("m").failed_by_crash
+    assert desk.pick(act.GiveUpSystem) == []
