@@ -14,6 +14,7 @@ import kite
 import kite.locale
 from kite.errors import ERRORS_FILE
 from kite.locale import LANGUAGES, language, translate
+from kite.model import phrases
 
 SOURCE = Path(kite.__file__).parent
 FOLDER = Path(kite.locale.__file__).parent / "zh_CN" / "LC_MESSAGES"
@@ -47,6 +48,18 @@ def error_texts() -> dict[str, str]:
         for text in (entry["message"], entry.get("hint", ""))
         if text
     }
+
+
+CLICKS_WORDS = {
+    "Commands", "Options", "Show this message and exit.", "Usage:", "default: {default}", "required",
+}  # fmt: skip
+"""What click itself looks up for its help pages."""
+
+
+def used() -> set[str]:
+    """Every text that somebody looks up."""
+    expected = {value for name, value in vars(phrases).items() if name.isupper()}
+    return {*literals(), *error_texts(), *expected, *CLICKS_WORDS}
 
 
 def parse_po(path: Path) -> dict[str, str]:
@@ -87,6 +100,16 @@ def test_every_literal_is_translated(chinese: dict[str, str]) -> None:
 def test_every_error_is_translated(chinese: dict[str, str]) -> None:
     missing = {code: text for text, code in error_texts().items() if not chinese.get(text)}
     assert not missing
+
+
+def test_every_translation_is_used(chinese: dict[str, str]) -> None:
+    assert set(chinese) - used() == set()
+
+
+def test_every_phrase_is_translated(chinese: dict[str, str]) -> None:
+    phrased = {value for name, value in vars(phrases).items() if name.isupper()}
+    assert len(phrased) > 20
+    assert phrased <= set(chinese)
 
 
 def test_a_translation_fills_the_same_placeholders(chinese: dict[str, str]) -> None:
