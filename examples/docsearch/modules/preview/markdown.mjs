@@ -53,10 +53,9 @@ function blocks(lines, definitions, depth) {
       at += 1;
     } else if ((match = FENCE.exec(line))) {
       const [, indent, fence, language] = match;
-      const end = lines.findIndex(
-        (other, index) => index > at && other.trim().startsWith(fence) && !other.trim().slice(fence.length).replaceAll(fence[0], ""),
-      );
-      const last = end < 0 ? lines.length : end;
+      const closes = (other) => other.startsWith(fence) && !other.slice(fence.length).replaceAll(fence[0], "");
+      let last = at + 1;
+      while (last < lines.length && !closes(lines[last].trim())) last += 1;
       const code = lines.slice(at + 1, last).map((one) => one.replace(new RegExp(`^ {0,${indent.length}}`), ""));
       html += `<pre><code>${language ? highlight(code.join("\n"), language) : escape(code.join("\n"))}</code></pre>`;
       at = last + 1;
