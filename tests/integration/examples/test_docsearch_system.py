@@ -339,7 +339,7 @@ def test_five_thousand_files(system: System) -> None:
     wait_until_indexed(hub, 5000, timeout=60)
     assert time.monotonic() - begun < 45
     progress = [
-        event["data"]["done"]
+        event["data"]["documents"]
         for event in hub.events
         if event.get("event") == "docs.indexed" and event["data"]["state"] == "indexing"
     ]
