@@ -22,6 +22,7 @@ from kite.launcher.core import backbone_words as spine
 from kite.launcher.core import facts
 from kite.launcher.core.backbone import HUB, REGISTRY, Backbone
 from kite.launcher.core.plan import ConfigState, Desired
+from kite.launcher.core.settling import settlement
 from kite.launcher.core.supervisor import Supervisor
 from kite.launcher.core_runner import CoreRunner
 from kite.launcher.desired import DesiredStates, Wish
@@ -362,8 +363,6 @@ class Launcher:
             self._on_phase(phase)
 
     async def _until_settled(self) -> None:
-        from kite.launcher.core.settling import settlement  # noqa: PLC0415
-
         async with self.changed:
             await self.changed.wait_for(
                 lambda: self.phase != "modules" or settlement(self.supervisor).settled
