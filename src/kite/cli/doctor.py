@@ -80,6 +80,7 @@ def examine(session: Session) -> Iterator[Finding]:
         machine.python,
         machine.packages,
         machine.fast_loop,
+        machine.hot_path,
         machine.node,
         machine.kernel,
         machine.setpriv,

@@ -34,6 +34,7 @@ class Client:
     def opened(self, connection: Connection) -> None:
         """The handshake is done."""
         self.session = self._switch.open(self.identity, connection, self._time())
+        connection.listener.lane = self.session.lane
         self._hub.opened(self)
 
     def message(self, payload: bytes, *, is_text: bool) -> None:  # noqa: ARG002

@@ -1,6 +1,7 @@
 """One WebSocket: frames in, reassembled and checked; bytes out; and an end that reaches the peer.
 
-picows parses frames. It is handed this connection's `_Way` in place of the real transport, so that
+picows parses frames, and hands them to a listener: the pure one below, or the compiled one, which
+lets plain events pass by. It is handed this connection's `_Way` in place of the real transport, so that
 what it wants to send or close by itself (for broken framing) goes the same way as everything else.
 """
 
@@ -75,7 +76,31 @@ class Conversation(Protocol):
         ...
 
 
-class Connection(WSListener):
+class Listener(WSListener):
+    """What picows calls."""
+
+    lane: Any = None
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def on_ws_connected(self, transport: WSTransport) -> None:  # noqa: ARG002
+        self._connection.opened()
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:  # noqa: ARG002
+        self._connection.received(frame)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
+        self._connection.lost()
+
+    def pause_writing(self) -> None:
+        """Known already: `Connection.write` has told."""
+
+    def resume_writing(self) -> None:
+        self._connection.resume_writing()
+
+
+class Connection:
     """The shell around one socket.
 
     Args:
@@ -84,6 +109,10 @@ class Connection(WSListener):
         max_bytes: of a message, reassembled.
         farewell: seconds for the peer to read that it is to go.
         allow_binary: whether binary messages are handed over; else they close with 1003.
+        listener: makes what picows calls.
+
+    Attributes:
+        listener: for picows.
     """
 
     def __init__(
@@ -94,7 +123,9 @@ class Connection(WSListener):
         max_bytes: int,
         farewell: float,
         allow_binary: bool = False,
+        listener: Callable[[Connection], Any] = Listener,
     ) -> None:
+        self.listener = listener(self)
         self._tcp = tcp
         self._conversation = conversation
         self._max_bytes = max_bytes
@@ -114,12 +145,18 @@ class Connection(WSListener):
         # everything else waits in the outbox, where it is counted.
         tcp.set_write_buffer_limits(high=0)
 
-    # ── picows ──────────────────────────────────────────────────────────────────────────────
+    # ── the listener ────────────────────────────────────────────────────────────────────────
 
-    def on_ws_connected(self, transport: WSTransport) -> None:  # noqa: ARG002
+    def opened(self) -> None:
+        """The handshake is done."""
         self._conversation.opened(self)
 
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:  # noqa: ARG002
+    def batch_ended(self) -> None:
+        """The last frame of those that had arrived together has passed on the lane."""
+        self._conversation.batch_ended()
+
+    def received(self, frame: WSFrame) -> None:
+        """A frame that did not pass on a lane."""
         if self._is_closing:
             if frame.msg_type == _CLOSE:
                 self._end()
@@ -145,13 +182,8 @@ class Connection(WSListener):
             _log.exception("connection.failed")
             self.fail(INTERNAL_ERROR, "internal error")
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
-        self.lost()
-
-    def pause_writing(self) -> None:
-        """Known already: `write` has told."""
-
     def resume_writing(self) -> None:
+        """The socket has taken everything that was written."""
         if not self._is_gone:
             self._conversation.writable()
             self._end_if_flushed()
@@ -249,14 +281,13 @@ class Connection(WSListener):
     def fail(self, code: int, reason: str) -> None:
         """The peer broke the protocol: close, and throw away what it still sends."""
         if not self._is_closing:
-            self._conversation.batch_ended()
-            self._conversation.leaving()
             self.sent_by_parser(close(code, reason))
 
     def sent_by_parser(self, frame: bytes) -> None:
         """A close frame for broken framing: from here on the input means nothing."""
         if self._is_closing:
             return
+        self._conversation.batch_ended()  # what was heard before the end counts
         self._conversation.leaving()
         self._begin_closing(frame)
         # Closing a socket that has unread input resets the connection, and the peer would never

@@ -261,7 +261,7 @@ class Door(asyncio.BufferedProtocol):
             None,
             None,
             False,  # not the client's side
-            lambda _: WSUpgradeResponseWithListener(response, connection),
+            lambda _: WSUpgradeResponseWithListener(response, connection.listener),
             _quiet,
             True,  # an exception ends the connection
             None,  # no handshake timeout: the handshake is here already

@@ -5,11 +5,14 @@ Everything that a client can make the Hub keep is bounded by a number of this ta
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 
 from kite.wire.limits import MAX_FRAME_BYTES
+
+HotPath = Literal["auto", "pure"]
+"""Which form of the hot path is asked for."""
 
 _T = TypeVar("_T", bound=msgspec.Struct)
 
@@ -77,11 +80,13 @@ class HubConfig(msgspec.Struct, frozen=True, kw_only=True):
         limits: see `Limits`.
         origins: further origins whose pages may connect.
         deduplication: see `Deduplication`.
+        hot_path: `auto` takes the compiled form where it is there.
     """
 
     limits: Limits = Limits()
     origins: list[str] = []
     deduplication: Deduplication = Deduplication()
+    hot_path: HotPath = "auto"
 
 
 def read_config(section: dict[str, Any]) -> tuple[HubConfig, list[str]]:
@@ -97,9 +102,14 @@ def read_config(section: dict[str, Any]) -> tuple[HubConfig, list[str]]:
     if not isinstance(origins, list) or not all(isinstance(each, str) for each in origins):
         problems.append("'origins' is not a list of texts")
         origins = []
+    hot_path = section.get("hot_path", "auto")
+    if hot_path not in get_args(HotPath):
+        problems.append(f"'hot_path' is none of {', '.join(get_args(HotPath))}")
+        hot_path = "auto"
     known = set(HubConfig.__struct_fields__)
     problems += [f"'{key}' is not known" for key in section if _unknown(key, known)]
-    return HubConfig(limits=limits, origins=origins, deduplication=window), problems
+    config = HubConfig(limits=limits, origins=origins, deduplication=window, hot_path=hot_path)
+    return config, problems
 
 
 def _read(kind: type[_T], values: Any, at: str, problems: list[str]) -> _T:

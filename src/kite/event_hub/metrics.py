@@ -7,9 +7,16 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
+
+from kite.version import __version__
 
 if TYPE_CHECKING:
     from kite.event_hub.service import Hub
@@ -73,6 +80,9 @@ class HubCollector(Collector):
     def _whole(self) -> Iterable[Metric]:
         switch = self._hub.switch
         tally = switch.tally
+        info = InfoMetricFamily("kite_hub", "what runs")
+        info.add_metric([], {"version": __version__, "hot_path": self._hub.parts.name})
+        yield info
         yield GaugeMetricFamily(
             "kite_hub_connections", "open connections", value=len(switch.sessions)
         )

@@ -18,7 +18,8 @@ from kite.clock import now_rfc3339
 from kite.errors import KiteError, PeerError, RequestError, Unavailable
 from kite.event_hub.authority import Authority
 from kite.event_hub.client import Client
-from kite.event_hub.connection import Connection
+from kite.event_hub.compiled import choose
+from kite.event_hub.connection import Connection, Listener
 from kite.event_hub.core.admission import Request
 from kite.event_hub.core.rights import Identity
 from kite.event_hub.core.session import Session
@@ -77,12 +78,16 @@ class Hub:
         self._life = life
         self._loop = asyncio.get_running_loop()
         ids = itertools.count(1)
+        self.parts, self._listener, why = choose(config.hot_path)
+        if why:
+            _log.warning("hub.not_compiled why=%s", why)
         self.switch = Switch(
             config,
             self,
             epoch=self.epoch,
             new_id=lambda: f"{self.epoch}-{next(ids)}",
             instant=now_rfc3339,
+            parts=self.parts,
         )
         self._launcher: Identity | None = None
         self._has_launcher = asyncio.Event()
@@ -264,6 +269,7 @@ class Hub:
                 client,
                 max_bytes=limits.frame_bytes,
                 farewell=limits.farewell_seconds,
+                listener=self._listener or Listener,
             )
             client.connection = connection
             return connection
@@ -319,7 +325,7 @@ class Hub:
             return
         session.outbox.flush()
         self.is_ready = True
-        _log.info("hub.ready port=%d", self.port)
+        _log.info("hub.ready port=%d hot_path=%s", self.port, self.parts.name)
         self.switch.announce("module.ready", {"module_id": NAME, "life": self._life})
 
     def _table_changed(self) -> None:

@@ -24,6 +24,13 @@ from kite.model.workspace import PROJECT_FILE
 STARTS_PER_CORE = 4
 
 
+class HotPath(StrEnum):
+    """Which form of its hot path the Event Hub takes; see `kite.event_hub.compiled`."""
+
+    AUTO = "auto"
+    PURE = "pure"
+
+
 class OnCoreCrash(StrEnum):
     """What mends a dead Registry or Event Hub: restarting it alone, or everything."""
 
@@ -271,6 +278,9 @@ def _hub(fields: Fields | None) -> dict[str, Any]:
         inner = fields.section(name)
         if inner is not None:
             found[name] = _said(inner, keys)
+    hot_path = fields.read("hot_path", kinds.one_of(HotPath), None)
+    if hot_path is not None:
+        found["hot_path"] = hot_path.value
     streams = fields.section("streams")
     if streams is not None:
         found["streams"] = {name: _stream(streams, name) for name in streams.node.value}

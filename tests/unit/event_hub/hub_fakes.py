@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
+from kite.event_hub.compiled import NotCompiled, load
+from kite.event_hub.core.lane import PURE
 from kite.event_hub.core.rights import Identity
 from kite.event_hub.core.session import Session
 from kite.event_hub.core.switch import Switch
 from kite.event_hub.limits import Deduplication, HubConfig, Limits
+
+FORMS = {"pure": PURE}
+with contextlib.suppress(NotCompiled):
+    FORMS["compiled"] = load()[0]
 
 
 class FakeWire:
@@ -98,19 +105,26 @@ class FakeShell:
 
 
 class Bench:
-    """A switch with its shell, and clients that are dictionaries of frames."""
+    """A switch with its shell, and clients that are dictionaries of frames.
+
+    The hot path has the form of `Bench.parts`, which `conftest.py` sets to each in turn.
+    """
+
+    parts = PURE
 
     def __init__(self, **limits: Any) -> None:
         self.shell = FakeShell()
         self.now = 1000.0
         self._ids = 0
         window = limits.pop("deduplication", Deduplication())
+        parts = limits.pop("parts", self.parts)
         self.switch = Switch(
             HubConfig(limits=Limits(**limits), deduplication=window),
             self.shell,
             epoch="e1",
             new_id=self._new_id,
             instant=lambda: "2026-01-01T00:00:00.000Z",
+            parts=parts,
         )
 
     def _new_id(self) -> str:
@@ -134,7 +148,8 @@ class Client:
         switch.begin(self.session, self.bench.now)
         for frame in frames:
             text = frame if isinstance(frame, bytes) else json.dumps(frame).encode()
-            switch.receive(self.session, text)
+            if not self.session.lane.take(text):
+                switch.receive(self.session, text)
         switch.end(self.session)
         switch.flush()
         return self.got()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from hub_fakes import Bench, Client
+import pytest
+from hub_fakes import FORMS, Bench, Client
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from kite.event_hub.core.lane import PURE
 from kite.wire.subject import matches
 
 SUBJECTS = ["a", "a.b", "a.c", "b.c"]
@@ -23,9 +25,11 @@ class HubMachine(RuleBasedStateMachine):
     prefix of that, and delivered + dropped + waiting is its length.
     """
 
+    parts = PURE
+
     @initialize()
     def begin(self) -> None:
-        self.bench = Bench(outbox_bytes=3000)
+        self.bench = Bench(outbox_bytes=3000, parts=self.parts)
         self.clients: list[Client | None] = [None] * CLIENTS
         self.patterns: list[dict[str, bool]] = [{} for _ in range(CLIENTS)]
         self.due: list[list[int]] = [[] for _ in range(CLIENTS)]
@@ -136,5 +140,14 @@ class HubMachine(RuleBasedStateMachine):
                 assert session.stall.counted(self.bench.now) < 2.0 + 2.6 or session.is_leaving
 
 
+class CompiledHubMachine(HubMachine):
+    parts = FORMS.get("compiled", PURE)
+
+
 HubMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
 TestHub = HubMachine.TestCase
+
+
+@pytest.mark.skipif("compiled" not in FORMS, reason="the hot path is not compiled here")
+class TestCompiledHub(CompiledHubMachine.TestCase):
+    settings = HubMachine.TestCase.settings

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+from hub_fakes import FORMS
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from kite.event_hub.core.dedup import Recent
+from kite.event_hub.core.lane import PURE
 
 SECONDS, IDS, GRAIN = 10.0, 6, 0.25
 
@@ -14,9 +16,11 @@ SECONDS, IDS, GRAIN = 10.0, 6, 0.25
 class RecentMachine(RuleBasedStateMachine):
     """What was said within the window is known; what is too old, or too many ids ago, is not."""
 
+    parts = PURE
+
     @initialize()
     def begin(self) -> None:
-        self.recent = Recent(SECONDS, IDS)
+        self.recent = self.parts.recent(SECONDS, IDS)
         self.now = 0.0
         self.said: list[tuple[float, str]] = []  # accepted, oldest first
 
@@ -60,12 +64,21 @@ class RecentMachine(RuleBasedStateMachine):
             assert len(self.recent) <= IDS
 
 
+class CompiledRecentMachine(RecentMachine):
+    parts = FORMS.get("compiled", PURE)
+
+
 RecentMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
 TestRecent = RecentMachine.TestCase
 
 
-def test_an_id_is_known_until_as_many_newer_ones_have_come() -> None:
-    recent = Recent(120, 100_000)
+@pytest.mark.skipif("compiled" not in FORMS, reason="the hot path is not compiled here")
+class TestCompiledRecent(CompiledRecentMachine.TestCase):
+    settings = RecentMachine.TestCase.settings
+
+
+def test_an_id_is_known_until_as_many_newer_ones_have_come(hot_path: str) -> None:
+    recent = FORMS[hot_path].recent(120, 100_000)
     recent.mark(0)
     assert recent.add("first")
     for n in range(99_999):
@@ -75,8 +88,8 @@ def test_an_id_is_known_until_as_many_newer_ones_have_come() -> None:
     assert recent.add("first")
 
 
-def test_an_id_is_known_for_as_long_as_promised_and_not_much_longer() -> None:
-    recent = Recent(120, 100)
+def test_an_id_is_known_for_as_long_as_promised_and_not_much_longer(hot_path: str) -> None:
+    recent = FORMS[hot_path].recent(120, 100)
     recent.mark(0)
     recent.add("x")
     recent.mark(119.9)

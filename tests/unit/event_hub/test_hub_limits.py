@@ -38,6 +38,7 @@ def test_overrides() -> None:
         ({"limits": {"frame_bytes": 2 << 20}}, "limits.frame_bytes"),
         ({"limits": []}, "limits"),
         ({"origins": "https://a"}, "origins"),
+        ({"hot_path": "fast"}, "hot_path"),
         ({"deduplication": {"seconds": -1}}, "deduplication.seconds"),
     ],
 )

@@ -140,6 +140,8 @@ PROJECTS = [
     "hub: {deduplication: {seconds: 60, ids: 10}}",
     "hub: {deduplication: {window: 60}}",
     "hub: {streams: {docs: {subjects: ['docs.>'], max_age: 1d, max_size: 1GiB, max_events: 5}}}",
+    "hub: {hot_path: pure}",
+    "hub: {hot_path: fast}",
     "hub: {streams: {docs: {}}}",
     "registry: {ttl: 20, max_ttl: 1h}",
     "registry: {ttl: 0}",

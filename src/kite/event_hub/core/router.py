@@ -145,12 +145,14 @@ class Router(Generic[M]):
 
     Attributes:
         routes: the remembered ones, for the hot path to look into. It is emptied, never replaced.
+        version: how often routes were forgotten; what was derived from one is void with it.
         tokens: of all patterns together; the measure of the memory that subscriptions take.
     """
 
     def __init__(self, max_routes: int = 8192) -> None:
         self.routes: dict[str, Route[M]] = {}
         self.tokens = 0
+        self.version = 0
         self._max_routes = max_routes
         self._exact: dict[str, dict[_Key[M], Interest]] = {}
         self._root: _Node[M] = _Node()
@@ -198,6 +200,7 @@ class Router(Generic[M]):
 
     def forget(self) -> None:
         """Forget the remembered routes: something changed."""
+        self.version += 1
         self.routes.clear()
         self._own.clear()
         self._fanouts.clear()

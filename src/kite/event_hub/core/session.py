@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from kite.event_hub.core.dedup import Recent
+from kite.event_hub.core.lane import Lane
 from kite.event_hub.core.outbox import Outbox, Port
 from kite.event_hub.core.rights import Identity
 from kite.event_hub.core.stall import Stall
@@ -32,6 +33,7 @@ class Session:
     Attributes:
         number: counted from 1, never used again.
         identity: who it speaks for.
+        lane: where its plain events may pass the full path by.
         recent: the ids its source has used lately, shared by all connections of the module.
         holds: publishers that are not read because of this one's outbox.
         held_by: subscribers because of which this one is not read.
@@ -50,6 +52,7 @@ class Session:
         "identity",
         "is_leaving",
         "knows_start",
+        "lane",
         "last_timestamp",
         "number",
         "outbox",
@@ -70,6 +73,7 @@ class Session:
         wire: Wire,
         outbox: Outbox,
         recent: Recent,
+        lane: Lane,
         stall: Stall,
         connected_at: float,
     ) -> None:
@@ -78,6 +82,7 @@ class Session:
         self.wire = wire
         self.outbox = outbox
         self.recent = recent
+        self.lane = lane
         self.stall = stall
         self.connected_at = connected_at
         self.holds: set[Session] = set()

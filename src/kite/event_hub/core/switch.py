@@ -36,6 +36,7 @@ from kite.event_hub.core.envelope import (
     inspect,
     read_other,
 )
+from kite.event_hub.core.lane import PURE, Parts
 from kite.event_hub.core.outbox import Outbox
 from kite.event_hub.core.rights import Identity
 from kite.event_hub.core.router import Interest, Route, Router
@@ -43,7 +44,7 @@ from kite.event_hub.core.session import Session, Wire
 from kite.event_hub.core.shape import is_too_deep
 from kite.event_hub.core.stall import Stall
 from kite.event_hub.core.tally import Tally
-from kite.event_hub.core.websocket import text, text_header
+from kite.event_hub.core.websocket import text
 from kite.event_hub.limits import HubConfig
 from kite.wire.frame import Ack, Error, Event, Subscribe, Unsubscribe, encode
 from kite.wire.limits import MAX_DEPTH, MAX_FRAME_BYTES
@@ -63,6 +64,7 @@ class Switch:
         epoch: names this life of the Hub.
         new_id: makes an event id that was never used.
         instant: the present time as RFC 3339 text.
+        parts: the hot path, pure or compiled.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Switch:
         epoch: str,
         new_id: Callable[[], str],
         instant: Callable[[], str],
+        parts: Parts = PURE,
     ) -> None:
         self.config = config
         self.epoch = epoch
@@ -85,10 +88,8 @@ class Switch:
         self._instant = instant
         self._next_number = 1
         self._recent: dict[str, Recent] = {}
-        # The run of events that is being gathered: headers and payloads in turn, their publisher
-        # and their common route's fanout.
-        self._gathered: list[bytes] = []
-        self._fanout: Any = None
+        self._parts = parts
+        self._run = parts.run()
         self._acks: list[bytes] = []
         self._speaker: Session | None = None
 
@@ -100,13 +101,14 @@ class Switch:
         recent = self._recent.get(identity.module)
         if recent is None:
             window = self.config.deduplication
-            recent = self._recent[identity.module] = Recent(window.seconds, window.ids)
+            recent = self._recent[identity.module] = self._parts.recent(window.seconds, window.ids)
         session = Session(
             self._next_number,
             identity,
             wire=wire,
             outbox=Outbox(wire, limits.outbox_bytes, self._delivery.wake),
             recent=recent,
+            lane=self._parts.lane(self._run, identity.module, recent),
             stall=Stall(
                 rate=limits.slow_rate, seconds=limits.slow_seconds, window=limits.slow_window
             ),
@@ -155,13 +157,14 @@ class Switch:
         if self._speaker is not None and self._speaker is not session:
             self.end(self._speaker)
         self._speaker = session
+        session.lane.is_open = False
         self._delivery.now = now
         recent = session.recent
         if recent.mark(now) and (deadline := recent.next_deadline()) is not None:
             self._effects.alarm(deadline)
 
     def receive(self, session: Session, payload: bytes) -> None:
-        """One whole text message, which is valid UTF-8."""
+        """One whole text message, which is valid UTF-8, and which the lane did not take."""
         if session.is_leaving:
             return
         session.received += 1
@@ -177,9 +180,17 @@ class Switch:
             self._refuse(session, refused)
         else:
             self._publish(session, frame, payload)
+        self._open_lane(session)
 
     def end(self, session: Session) -> None:
         """The batch is over."""
+        lane = session.lane
+        lane.is_open = False
+        if lane.received:
+            session.received += lane.received
+            session.published += lane.published
+            session.duplicates += lane.duplicates
+            lane.received = lane.published = lane.duplicates = 0
         self._push_gathered(session)
         self._push_acks(session)
         self._speaker = None
@@ -264,11 +275,12 @@ class Switch:
         if route.groups:
             delivered = self._publish_to_groups(session, route, payload)
         else:
-            if route.fanout is not self._fanout:
+            run = self._run
+            if route.fanout is not run.fanout:
                 self._push_gathered(session)
-                self._fanout = route.fanout
-            self._gathered.append(text_header(len(payload)))
-            self._gathered.append(payload)
+                run.fanout = route.fanout
+            run.add(payload)
+            self._admit_to_lane(session, route)
         if frame.ack:
             self._acks.append(text(encode(Ack(event_id=event_id, delivered=delivered))))
 
@@ -290,6 +302,28 @@ class Switch:
         if frame.reply_to is not UNSET:
             check_request(session, frame.reply_to, route, frame)
         return route
+
+    def _admit_to_lane(self, session: Session, route: Route[Session]) -> None:
+        """Further events of the session on this subject need no second thought, if none is due.
+
+        A right that depends on the event's content is not remembered in `granted`, replies have
+        routes that are not kept, and `quiet` makes the route the publisher's own.
+        """
+        lane = session.lane
+        if lane.version != self.router.version:
+            lane.forget()
+            lane.version = self.router.version
+        if (
+            self.router.routes.get(route.subject) is route
+            and session.identity in route.granted
+            and session not in route.quiet
+        ):
+            lane.admit(route.subject, route.fanout)
+
+    def _open_lane(self, session: Session) -> None:
+        """What the full path has done may have changed everything: the lane learns of it here."""
+        lane = session.lane
+        lane.is_open = lane.version == self.router.version and not session.is_leaving
 
     def _publish_to_groups(self, session: Session, route: Route[Session], payload: bytes) -> int:
         """Each group chooses a member for this very event; a connection gets one copy."""
@@ -359,14 +393,12 @@ class Switch:
     # ── output ──────────────────────────────────────────────────────────────────────────────
 
     def _push_gathered(self, session: Session) -> None:
-        gathered = self._gathered
-        if not gathered:
+        run = self._run
+        events = run.events
+        if not events:
             return
-        chunk = b"".join(gathered)
-        events = len(gathered) >> 1
-        gathered.clear()
-        members = self._fanout.members
-        self._fanout = None
+        members = run.fanout.members
+        chunk = run.take()
         for member in members:
             if member.outbox.push(chunk, events):
                 self._delivery.hold(member, session)
