@@ -184,6 +184,7 @@ def test_the_limits_are_those_of_the_hub():
 
     told = shapes.limits()["hub"]
     hub, window = Limits(), Deduplication()
+    assert told["settings_at_least"] == limits.HUB_LEAST
     assert told["slow_consumer_bytes_per_second"] == hub.slow_rate
     assert told["slow_consumer_after"] == hub.slow_seconds
     assert told["slow_consumer_window"] == hub.slow_window

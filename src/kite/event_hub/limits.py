@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 
-from kite.wire.limits import MAX_FRAME_BYTES
+from kite.wire.limits import HUB_LEAST, MAX_FRAME_BYTES
 
 HotPath = Literal["auto", "pure"]
 """Which form of the hot path is asked for."""
@@ -128,6 +128,9 @@ def _read(kind: type[_T], values: Any, at: str, problems: list[str]) -> _T:
             msgspec.convert({key: value}, kind)
         except msgspec.ValidationError as wrong:
             problems.append(f"'{at}.{key}': {wrong}")
+            continue
+        if kind is Limits and value < (least := HUB_LEAST.get(key, 0)):
+            problems.append(f"'{at}.{key}' is {value}, expected is at least {least}")
         else:
             good[key] = value
     return msgspec.convert(good, kind)

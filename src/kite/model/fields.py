@@ -38,6 +38,14 @@ class NotOneOf(Exception):  # noqa: N818  (likewise)
         super().__init__(*self.choices)
 
 
+class TooLittle(Exception):  # noqa: N818  (likewise)
+    """A node holds less than is needed."""
+
+    def __init__(self, least: float) -> None:
+        self.least = least
+        super().__init__(least)
+
+
 class Fields:
     """The keys of one mapping.
 
@@ -77,6 +85,9 @@ class Fields:
             self.wrong(name, node, wrong.expected)
         except NotOneOf as wrong:
             self.not_one_of(name, node, wrong.choices)
+        except TooLittle as wrong:
+            place, key = node.location, self.path + name
+            self.mistakes.add("too_little", place, key=key, found=node.shown, least=wrong.least)
         except KiteError as error:
             self.mistakes.take(error, node.location)
         return default

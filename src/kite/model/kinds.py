@@ -9,11 +9,12 @@ from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from kite.model import duration, phrases
-from kite.model.fields import NotOneOf, Wrong
+from kite.model.fields import NotOneOf, TooLittle, Wrong
 from kite.model.node import Node
 from kite.wire.subject import check_pattern
 
 E = TypeVar("E", bound=StrEnum)
+N = TypeVar("N", int, float)
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
@@ -120,6 +121,18 @@ def size(node: Node) -> int:
     if not found:
         raise Wrong(phrases.SIZE)
     return found
+
+
+def at_least(least: float, convert: Callable[[Node], N]) -> Callable[[Node], N]:
+    """What another kind reads, unless that is less."""
+
+    def bounded(node: Node) -> N:
+        value = convert(node)
+        if value < least:
+            raise TooLittle(least)
+        return value
+
+    return bounded
 
 
 def one_of(enum: type[E]) -> Callable[[Node], E]:

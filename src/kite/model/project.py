@@ -20,6 +20,7 @@ from kite.model.mistakes import ConfigErrors, Mistakes
 from kite.model.node import Node
 from kite.model.scan import DEFAULT_DEPTH, MAX_DEPTH, Source
 from kite.model.workspace import PROJECT_FILE
+from kite.wire.limits import HUB_LEAST
 
 STARTS_PER_CORE = 4
 
@@ -248,7 +249,7 @@ def _registry(fields: Fields | None) -> dict[str, Any]:
     return said
 
 
-_HUB_LIMITS: dict[str, Callable[[Node], Any]] = {
+_HUB_KINDS: dict[str, Callable[[Node], Any]] = {
     **dict.fromkeys(("frame_bytes", "outbox_bytes", "outbox_most_bytes"), kinds.size),
     **dict.fromkeys(("slow_rate", "head_bytes"), kinds.size),
     **dict.fromkeys(
@@ -261,6 +262,11 @@ _HUB_LIMITS: dict[str, Callable[[Node], Any]] = {
     ),
 }
 """What `kite.event_hub.limits` knows, by the kind of value."""
+
+_HUB_LIMITS = {
+    key: kinds.at_least(HUB_LEAST[key], kind) if key in HUB_LEAST else kind
+    for key, kind in _HUB_KINDS.items()
+}
 
 
 def _hub(fields: Fields | None) -> dict[str, Any]:

@@ -232,11 +232,12 @@ async def test_half_open_handshakes_are_few_and_short(hub: HubProcess) -> None:
 
 
 @pytest.mark.parametrize(
-    "hub", [{"limits": {"connections": 3, "connections_per_module": 2}}], indirect=True
+    "hub", [{"limits": {"connections": 4, "connections_per_module": 2}}], indirect=True
 )
 async def test_connections_are_bounded(hub: HubProcess, registry: FakeRegistry) -> None:
     alpha, beta = await registry.add("alpha"), await registry.add("beta")
     async with (
+        await HubSocket.connect(hub.port, await registry.add("gamma")),
         await HubSocket.connect(hub.port, alpha),
         await HubSocket.connect(hub.port, alpha) as second,
     ):

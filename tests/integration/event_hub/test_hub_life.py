@@ -153,13 +153,13 @@ async def test_a_start_that_cannot_be_says_why(first: bytes, env: dict[str, str]
 
 
 @pytest.mark.parametrize(
-    "hub", [{"limits": {"outbox": 1, "frame_bytes": 2000}, "colour": "red"}], indirect=True
+    "hub", [{"limits": {"outbox": 1, "frame_bytes": 5000}, "colour": "red"}], indirect=True
 )
 async def test_config_that_is_not_known_is_said_and_the_rest_holds(
     hub: HubProcess, connect: Connect
 ) -> None:
     client = await connect("alpha")
-    client.send("x" * 2001)
+    client.send("x" * 5001)
     assert (await client.closed()).code == 1009
     said = "\n".join(hub.errors)
     assert "'limits.outbox'" in said

@@ -20,6 +20,7 @@ from kite.model.project import (
     survey_project,
 )
 from kite.registry.config import RegistryConfig
+from kite.wire.limits import HUB_LEAST
 
 HERE = Path("/here")
 
@@ -100,7 +101,7 @@ hub:
   limits:
     {frame_bytes: 64KiB, outbox_bytes: 1MiB, outbox_most_bytes: 8MiB, slow_rate: 1MiB, slow_seconds: 1, slow_window: 10,
      connections: 9, connections_per_module: 8, handshakes: 7, handshake_seconds: 3, head_bytes: 8KiB,
-     subscriptions: 6, pattern_tokens: 100, routes: 50, farewell_seconds: 5}
+     subscriptions: 16, pattern_tokens: 300, routes: 50, farewell_seconds: 5}
   deduplication: {seconds: 60, ids: 10}
 registry: {ttl: 5, max_ttl: 10}
 """,
@@ -127,6 +128,11 @@ registry: {ttl: 5, max_ttl: 10}
             "hub: {origins: ['https://example.org/path', example.org, 5]}\n",
             [(1, "wrong_value")] * 3,
         ),
+        (
+            "hub:\n  limits: {frame_bytes: 5,\n    connections: 1}\n",
+            [(2, "too_little"), (3, "too_little")],
+        ),
+        ("hub: {limits: {handshake_seconds: 50ms, head_bytes: 1KiB}}\n", [(1, "too_little")] * 2),
         ("hub: {streams: {docs: {}}}\n", [(1, "missing_key")]),
         ("hub: {streams: {docs: {subject: [a]}}}\n", [(1, "unknown_key_near")]),
         ("discovery:\n  a: {pth: /x}\n", [(2, "unknown_key_near")]),
@@ -144,6 +150,17 @@ registry: {ttl: 5, max_ttl: 10}
 )
 def test_mistakes(text: str, expected: list[tuple[int, str]]) -> None:
     assert wrong(text) == expected
+
+
+@pytest.mark.parametrize(("key", "least"), HUB_LEAST.items())
+def test_a_limit_of_the_hub_leaves_kite_what_it_needs(key: str, least: float) -> None:
+    assert parse_project(f"hub: {{limits: {{{key}: {least}}}}}", HERE).hub["limits"] == {key: least}
+    less = least / 2 if least < 1 else least - 1
+    with pytest.raises(ConfigErrors) as raised:
+        parse_project(f"hub: {{limits: {{{key}: {less}}}}}", HERE)
+    assert raised.value.errors[0].english == (
+        f"'hub.limits.{key}' is {less}; expected is at least {least}"
+    )
 
 
 def test_files(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ BEYOND_A_SCHEMA = {
     "bad_dollar",
     "core_never_completes",
     "ttl_too_long",
+    "too_little",  # of a size with a unit
 }
 BEYOND_A_SCHEMA_BY_KEY = {"ready.log", "stop.signal", "schedule.timezone", "schedule", "ready.tcp"}
 
