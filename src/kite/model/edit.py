@@ -118,9 +118,7 @@ def set_in_file(file: Path, path: Sequence[str], word: str, *, front_matter: boo
         atomic_file.replace(file, after.encode(), is_durable=True)
     except OSError as error:
         detail = error.strerror or str(error)
-        raise ConfigError(
-            "file_not_writable", location=Location(file=str(file)), detail=detail
-        ) from None
+        raise ConfigError("file_not_writable", path=str(file), detail=detail) from None
 
 
 def _newline(text: str) -> str:

@@ -294,6 +294,7 @@ def test_a_full_disk_is_said_and_leaves_the_file(
         set_in_file(file, ("state",), "enabled")
     assert raised.value.code == "file_not_writable"
     assert "No space left" in raised.value.message
+    assert str(file) in raised.value.message
     assert file.read_text() == "state: manual\n"
     assert list(tmp_path.iterdir()) == [file]
 
