@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kite import atomic_file
 from kite.clock import rfc3339
-from kite.errors import ConfigError
+from kite.model.workspace import unusable
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -81,7 +81,7 @@ def prepare_directories(instance_dir: Path) -> None:
     """Make what must be there, for the owner alone.
 
     Raises:
-        ConfigError: `instance_dir_unusable`.
+        ConfigError: `instance_dir_unusable`, `disk_full`.
     """
     for path in (instance_dir, instance_dir / "launcher", instance_dir / "logs"):
         try:
@@ -89,8 +89,7 @@ def prepare_directories(instance_dir: Path) -> None:
             if stat.S_IMODE(path.stat().st_mode) & 0o077:
                 path.chmod(0o700)
         except OSError as failure:
-            detail = failure.strerror or str(failure)
-            raise ConfigError("instance_dir_unusable", path=str(path), detail=detail) from failure
+            raise unusable(path, failure) from failure
 
 
 class ApiFile:

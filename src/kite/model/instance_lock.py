@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from kite.errors import ConfigError, RequestError
+from kite.errors import RequestError
+from kite.model.workspace import unusable
 
 LOCK_NAME = ".launcher.lock"
 
@@ -37,24 +38,25 @@ class InstanceLock:
 
         Raises:
             RequestError: `already_running` with the `pid` of the holder (0: not known yet).
-            ConfigError: `instance_dir_unusable`.
+            ConfigError: `instance_dir_unusable`, `disk_full`.
         """
         path = instance_dir / LOCK_NAME
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            detail = error.strerror or str(error)
-            raise ConfigError(
-                "instance_dir_unusable", path=str(instance_dir), detail=detail
-            ) from None
+            raise unusable(instance_dir, error) from None
         try:
             _lock(descriptor)
         except OSError:
             pid = _pid_in(descriptor)
             os.close(descriptor)
             raise RequestError("already_running", pid=pid) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        except OSError as error:
+            os.close(descriptor)
+            raise unusable(instance_dir, error) from None
         return cls(descriptor, path)
 
     def release(self) -> None:

@@ -7,6 +7,7 @@ like it; `.cwd` inside names the project, so that two projects of one name never
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -20,6 +21,7 @@ from kite.errors import ConfigError
 PROJECT_FILE = "kite.yaml"
 OWNER_FILE = ".cwd"
 LOCK_FILE = ".claims.lock"
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def project_dir(
@@ -113,7 +115,7 @@ def claim_instance_dir(project: Path, environ: Mapping[str, str] | None = None) 
         project: resolved, as `project_dir` gives it.
 
     Raises:
-        ConfigError: `instance_dir_unusable`.
+        ConfigError: `instance_dir_unusable`, `disk_full`.
     """
     named = named_instance_dir(project, environ)
     workspace = workspace_dir(environ)
@@ -124,9 +126,13 @@ def claim_instance_dir(project: Path, environ: Mapping[str, str] | None = None) 
         with _claims(workspace):
             return _owned(workspace, project) or _take(_free(workspace, project), project)
     except OSError as error:
-        path = error.filename or named or workspace
-        detail = error.strerror or str(error)
-        raise ConfigError("instance_dir_unusable", path=str(path), detail=detail) from None
+        raise unusable(Path(error.filename or named or workspace), error) from None
+
+
+def unusable(path: Path, error: OSError) -> ConfigError:
+    """What to raise where an instance directory, or a file of it, cannot be used."""
+    code = "disk_full" if error.errno in _FULL else "instance_dir_unusable"
+    return ConfigError(code, path=str(path), detail=error.strerror or str(error))
 
 
 @contextmanager
