@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -26,7 +27,7 @@ def error(problem: KiteError, *, wants_json: bool = False) -> None:
         if problem.location:
             document["file"] = problem.location.file
             document["line"] = problem.location.line
-        print(json.dumps(document, ensure_ascii=False, default=str), file=sys.stderr)
+        say(json.dumps(document, ensure_ascii=False, default=str))
         return
     color = terminal.wants_color(sys.stderr, os.environ)
     text = f"{problem.location}: {problem.message}" if problem.location else problem.message
@@ -36,9 +37,10 @@ def error(problem: KiteError, *, wants_json: bool = False) -> None:
 
 
 def say(text: str) -> None:
-    """A message for the person, on standard error."""
-    sys.stderr.write(f"{text}\n")  # in one piece, as others may write there too
-    sys.stderr.flush()
+    """A message for the person, on standard error. Where nobody can read it the work goes on."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{text}\n")  # in one piece, as others may write there too
+        sys.stderr.flush()
 
 
 def document(value: Any) -> None:
@@ -60,7 +62,7 @@ def bug(problem: Exception) -> int:
     """Something nobody foresaw: the traceback, and a plea to report it."""
     import traceback
 
-    traceback.print_exc()
+    say(traceback.format_exc().rstrip())
     error(InternalError("internal_error", detail=f"{type(problem).__name__}: {problem}"))
     return UNKNOWN
 

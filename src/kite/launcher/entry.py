@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+
+from kite import standard_streams
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a Launcher; the exit status (CONTRACT, section 8)."""
+    standard_streams.open_missing()
+    _end_on_ctrl_c()
     from kite.launcher.guard import protect  # noqa: PLC0415  (before anything heavy)
 
     protect()
     return _launch(sys.argv[1:] if arguments is None else arguments)
+
+
+def _end_on_ctrl_c() -> None:
+    """Until the loop hears it, Ctrl-C ends this process at once: nothing has been started. `kite
+    up` holds it back until here, while the interpreter would answer with a traceback."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _launch(arguments: list[str]) -> int:
@@ -58,11 +71,19 @@ def _launch(arguments: list[str]) -> int:
         if console is not None:
             console.close()
             console = None
-        print(f"kite: {error}", file=sys.stderr)  # noqa: T201  (the person's terminal, or the log)
+        _say(f"kite: {error}")
         return error.kind.exit
     finally:
         if console is not None:
             console.close()
+
+
+def _say(text: str) -> None:
+    """To the person's terminal, or to the log."""
+    import contextlib  # noqa: PLC0415
+
+    with contextlib.suppress(OSError):  # a full disk, a reader that is gone
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _log_to(path: object | None) -> None:
@@ -70,6 +91,7 @@ def _log_to(path: object | None) -> None:
     import logging  # noqa: PLC0415
     import time  # noqa: PLC0415
 
+    logging.raiseExceptions = False  # a disk that is full is no reason for tracebacks
     if path is None:
         handler: logging.Handler = logging.StreamHandler()
     else:
