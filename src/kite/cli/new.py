@@ -90,8 +90,16 @@ def write(folder: Path, runtime: str, name: str) -> list[Path]:
     """Write the files of a new module, all or nothing, and return them.
 
     Raises:
-        ConfigError: `name_taken` when the folder has come into being meanwhile.
+        ConfigError: `name_taken` when the folder has come into being meanwhile, `file_not_writable`.
     """
+    try:
+        return _write(folder, runtime, name)
+    except OSError as error:
+        detail = error.strerror or str(error)
+        raise ConfigError("file_not_writable", path=str(folder), detail=detail) from None
+
+
+def _write(folder: Path, runtime: str, name: str) -> list[Path]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     making = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
     try:
@@ -129,6 +137,10 @@ def write_project_file(project: Path) -> Path | None:
             out.write((TEMPLATES / PROJECT_FILE).read_text(encoding="utf-8"))
     except FileExistsError:
         return None
+    except OSError as error:
+        file.unlink(missing_ok=True)  # half of it is worse than none
+        detail = error.strerror or str(error)
+        raise ConfigError("file_not_writable", path=str(file), detail=detail) from None
     return file
 
 

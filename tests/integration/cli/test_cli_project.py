@@ -277,3 +277,11 @@ def test_logs_where_kite_never_ran(instance_dir: Path, kite: Kite) -> None:
     outcome = kite("logs")
     assert outcome.status == 3
     assert "never run" in outcome.err
+
+
+def test_new_names_what_it_cannot_write(instance_dir: Path, kite: Kite) -> None:
+    Path("modules").touch()
+    refused = kite("new", "rose")
+    assert refused.status == 1
+    assert "Traceback" not in refused.err
+    assert f"'{Path.cwd()}/modules/rose' cannot be written: " in refused.err
