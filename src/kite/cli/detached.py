@@ -7,12 +7,16 @@ import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from kite.cli import report
-from kite.cli.control import ApiFile, Control, is_alive
+from kite.cli.control import ApiFile, Control
 from kite.cli.inotify import Inotify
-from kite.errors import KiteError, RequestError, Unavailable
+from kite.cli.occupied import refuse_second
+from kite.errors import KiteError, Unavailable, error_kinds
+from kite.launcher import platform_linux
 from kite.launcher.instance import prepare_directories
+from kite.model.workspace import unusable
 
 START_SECONDS = 30.0
 """The API answers within the Registry's 6 s; the rest is for a machine that is busy."""
@@ -32,8 +36,7 @@ class Detached:
     """A Launcher in a session of its own, writing to `<instance dir>/logs/launcher.log`.
 
     Raises:
-        RequestError: `already_running` when there is one in this instance directory (status 5).
-        ConfigError: `instance_dir_unusable`.
+        ConfigError: `instance_dir_unusable`, `disk_full`.
     """
 
     def __init__(
@@ -44,9 +47,8 @@ class Detached:
         self._api = instance / "launcher" / "api.json"
         self.log = instance / "logs" / "launcher.log"
         prepare_directories(instance)
-        self._before = self._running()
         self._watch = Inotify([self._api.parent])
-        with self.log.open("ab") as log:
+        with _opened(self.log) as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(  # it outlives this command
                 command,
@@ -90,30 +92,29 @@ class Detached:
             within: seconds to wait for its end.
 
         Raises:
+            RequestError: `already_running`, `already_stopping`: another one was quicker.
             LauncherEnded: with its exit status.
         """
         try:
             status = self._process.wait(within)
         except subprocess.TimeoutExpired:
             return
+        if status == error_kinds()["already_running"].exit:
+            refuse_second(self._instance)
         for line in self._written():
             report.say(line)
         raise LauncherEnded(status=status if status > 0 else 128 - status, log=self.log)
 
-    def _running(self) -> ApiFile | None:
-        api = ApiFile.read(self._api)
-        if api is not None and is_alive(api.pid):
-            from kite.model.instance_lock import holder
-
-            if holder(self._instance) is not None:
-                raise RequestError("already_running", pid=api.pid, project=self._project)
-        return api
-
     def _found(self) -> Control | None:
         api = ApiFile.read(self._api)
-        if api is None or api == self._before:
+        if api is None or not self._is_ours(api.pid):
             return None
         return Control(api=api, instance_dir=self._instance, project=self._project)
+
+    def _is_ours(self, pid: int) -> bool:
+        """Whether it is the Launcher that was started here, below its guard, and not a quicker one."""
+        found = platform_linux.stat(pid)
+        return found is not None and self._process.pid in (pid, found.parent)
 
     def _written(self) -> list[str]:
         """The last lines of what this Launcher wrote."""
@@ -122,3 +123,18 @@ class Detached:
             log.seek(max(self._log_start, size - LOG_TAIL_BYTES))
             text = log.read().decode("utf-8", "replace")
         return text.splitlines()[-LOG_TAIL_LINES:]
+
+
+def _opened(log: Path) -> BinaryIO:
+    """The log, at its end, for its owner alone; on a full disk it would swallow why nothing starts."""
+    try:
+        room = log.with_name(".room")
+        try:
+            room.write_bytes(b"?")
+        finally:
+            room.unlink(missing_ok=True)
+        descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.fchmod(descriptor, 0o600)
+    except OSError as error:
+        raise unusable(log, error) from None
+    return os.fdopen(descriptor, "ab")

@@ -57,13 +57,15 @@ class Session:
             Unavailable: it is not running, with the reason.
         """
         from kite.cli.control import Control
+        from kite.model.workspace import owner
 
         instance = self.instance_dir()
         project = self.project_dir()
         try:
             if instance is None:
                 raise Unavailable("not_running", project=str(project))
-            return Control.find(instance, project=str(project))
+            # KITE_INSTANCE_DIR may lead to the Kite of another project: messages name that one.
+            return Control.find(instance, project=str(owner(instance) or project))
         except Unavailable as away:
             above = self._running_above(project) if away.code == "not_running" else None
             if above is None:

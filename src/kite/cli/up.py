@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import click
@@ -41,9 +42,12 @@ from kite.locale import _
 def up(  # one parameter per option
     session: Session, *, detach: bool, wait: bool, timeout: float | None, quiet: bool, verbose: bool
 ) -> int:
+    from kite.cli.occupied import refuse_second
     from kite.model.workspace import claim_instance_dir, workspace_dir
 
     project = session.project_dir()
+    if known := session.instance_dir():  # it may be another project's, which it is to stay
+        refuse_second(known)
     instance = claim_instance_dir(project)
     command = [
         *(sys.executable, "-P", "-m", "kite.launcher.entry"),
@@ -57,6 +61,8 @@ def up(  # one parameter per option
     command += ["--quiet"] * quiet + ["--verbose"] * verbose
     if not (detach or wait):
         sys.stdout.flush()
+        # A Ctrl-C from here on is for the Launcher, which hears it as soon as its interpreter is up.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         os.execve(sys.executable, command, environ)  # noqa: S606  (this process becomes the Launcher)
     from kite.cli.detached import Detached
 
