@@ -125,9 +125,9 @@ class View:
         return round(max(0.0, self._clock.monotonic() - state.life.started_at), 3)
 
     def _next_try(self, state: ModuleState) -> str | None:
-        at = state.next_run if state.phase is Phase.STOPPED and state.desired.running else None
-        if state.phase in (Phase.BACKING_OFF, Phase.FAILED):
-            at = state.deadline
+        at = state.deadline if state.phase in (Phase.BACKING_OFF, Phase.FAILED) else None
+        if state.awaits_schedule and state.desired.running:
+            at = state.next_run
         if at is None:
             return None
         return rfc3339(self._clock.wall() + at - self._clock.monotonic())

@@ -21,7 +21,7 @@ from kite.launcher.core.backbone_words import (
     CoreSpoke,
     TokensAcked,
 )
-from kite.launcher.core.plan import Problem
+from kite.launcher.core.plan import Plan, Policy, Problem, ReadyBy, RestartRule
 from kite.launcher.core.supervisor import Supervisor
 from kite.launcher.core_runner import CoreRunner
 from kite.launcher.instance import Instance
@@ -154,6 +154,24 @@ def test_the_next_try_is_an_instant(window: Window) -> None:
     window.clock.advance(0.25)
     window.clock.jump(3600)
     assert window["b"]["next_try"] == "2023-11-14T23:13:20.500Z", "the wall clock was set"
+
+
+@pytest.mark.parametrize(
+    ("policy", "at"), [(Policy.NEVER, "22:13:30"), (Policy.ON_FAILURE, "22:14:20")]
+)
+def test_the_next_try_of_a_job_by_the_clock(window: Window, policy: Policy, at: str) -> None:
+    """That of the clock, or where a run was given up that of the restart rule."""
+    rule = RestartRule(policy=policy, max=1)
+    job = Plan(name="job", is_scheduled=True, ready_by=ReadyBy.PROCESS, restart=rule)
+    planned = facts.RunPlanned(module="job", at=window.clock.monotonic() + 10)
+    window.tell(facts.Scanned(plans=(job,)), planned)
+    assert window["job"]["next_try"] == "2023-11-14T22:13:30.000Z"
+    window.tell(facts.RunDue(module="job"), facts.Spawned(module="job", life=1, pid=9), planned)
+    assert window["job"]["next_try"] is None
+    window.tell(facts.Exited(module="job", life=1, exit_code=3))
+    window.tell(facts.TreeGone(module="job", life=1))
+    assert window["job"]["actual_state"] == "failed"
+    assert window["job"]["next_try"] == f"2023-11-14T{at}.000Z"
 
 
 def test_an_error_is_told_with_what_fills_its_sentence(window: Window) -> None:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from kite.errors import InternalError
 from kite.launcher.core.facts import Exited
-from kite.launcher.core.plan import Desired, Plan, Problem
+from kite.launcher.core.plan import Desired, Plan, Policy, Problem
 
 
 class Phase(StrEnum):
@@ -176,6 +176,18 @@ class ModuleState:
     def is_stopping_for_good(self) -> bool:
         """Whether it is being ended and nothing follows."""
         return self.phase in STOPPING and self.stop is not None and self.stop.after is After.STOP
+
+    @property
+    def awaits_schedule(self) -> bool:
+        """Whether the clock starts its next run.
+
+        A run that is still tried again (backing off, or given up with a `next_try`) has not ended,
+        and what was given up for good waits for a request. `restart: never` gives up single runs.
+        """
+        if not self.plan.is_scheduled:
+            return False
+        only_this_run = self.given_up and self.in_force.restart.policy is Policy.NEVER
+        return self.phase is Phase.STOPPED or (self.phase is Phase.FAILED and only_this_run)
 
     @property
     def failed_by_crash(self) -> bool:

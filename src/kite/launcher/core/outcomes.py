@@ -203,6 +203,7 @@ def _judge(board: Board, state: ModuleState, now: float) -> list[Action]:
     rule, life = state.in_force.restart, state.life
     if rule.policy is not Policy.ALWAYS and life.exit_code == 0 and life.blame is None:
         state.completed = True
+        state.history.give_ups = 0  # a job cannot be more stable than that
         state.move(Phase.STOPPED)
         done = _stopped(state, "completed")
         return [*done, *settle(state), *board.start_those_who_may(now)]
@@ -254,6 +255,8 @@ def _give_up(board: Board, state: ModuleState, retry_in: float | None, now: floa
     message = state.problem.message
     state.move(Phase.FAILED, deadline=None if retry_in is None else now + retry_in)
     state.given_up = True
+    if retry_in is None and state.awaits_schedule and state.next_run is not None:
+        retry_in = round(max(0.0, state.next_run - now), 3)
     fields = {"life": state.life.number, "reason": reason, **how(state), "retry_in": retry_in}
     actions: list[Action] = [
         Record(event="failed", module=name, fields={**fields, "error": message}),

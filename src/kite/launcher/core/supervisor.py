@@ -209,11 +209,12 @@ class Supervisor:
         return []
 
     def _run_due(self, fact: RunDue, now: float) -> list[Action]:
+        """One more run, which forgets no failure: only a request does."""
         state = self._board.states[fact.module]
-        if state.phase in LIVE or not state.desired.running or self._board.ending is not None:
+        is_idle = state.awaits_schedule and state.desired.running
+        if not is_idle or self._board.ending is not None:
             return []
         state.completed = False
-        state.history.clear()
         self._board.want(state)
         return self._board.start_those_who_may(now)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from supervised import Desk, plan
@@ -377,8 +379,8 @@ def test_the_others_start_beside_a_broken_one() -> None:
 # -- schedules --------------------------------------------------------------------------------
 
 
-def scheduled() -> Desk:
-    rule = RestartRule(policy=Policy.ON_FAILURE, max=1)
+def scheduled(**rule_: Any) -> Desk:
+    rule = RestartRule(**{"policy": Policy.ON_FAILURE, "max": 1, **rule_})
     return Desk(
         plan("j", ready_by=ReadyBy.PROCESS, launch_timeout=None, is_scheduled=True, restart=rule)
     )
@@ -397,13 +399,77 @@ def test_a_scheduled_module_runs_when_its_time_comes() -> None:
         assert desk.phase("j") is Phase.STOPPED
 
 
-def test_a_failed_run_does_not_end_the_schedule() -> None:
-    desk = scheduled()
+def fail_a_run(desk: Desk) -> None:
     desk.tell(facts.RunDue(module="j"))
+    assert desk.spawns() == ["j"]
+    desk.spawned("j")
+    desk.crash("j", 1)
+
+
+def test_a_schedule_forgets_no_failure() -> None:
+    """Only a start request does: the third of a window gives up, whatever the clock says."""
+    desk = scheduled(max=3, initial=5.0)
+    fail_a_run(desk)
+    desk.spawned("j")
+    desk.crash("j", 1)
+    assert desk.phase("j") is Phase.BACKING_OFF
+    assert desk.tell(facts.RunDue(module="j")) == [], "that run is not over"
+    desk.wait(5)
     desk.spawned("j")
     desk.crash("j", 1)
     assert desk.phase("j") is Phase.FAILED
+    assert desk.tell(facts.RunDue(module="j")) == [], "it is tried again later"
+
+
+def test_a_run_that_was_given_up_is_tried_at_growing_intervals_until_one_is_good() -> None:
+    desk = scheduled()
+    fail_a_run(desk)
+    for wait in (60.0, 120.0):
+        assert desk.supervisor.next_deadline() == desk.now + wait
+        assert desk.tell(facts.RunDue(module="j")) == []
+        desk.wait(wait)
+        assert desk.spawns() == ["j"]
+        desk.spawned("j")
+        desk.crash("j", 1)
+    desk.wait(240.0)
+    desk.spawned("j")
+    desk.crash("j", 0)
+    assert desk.phase("j") is Phase.STOPPED
+    desk.wait(100)
+    fail_a_run(desk)
+    assert desk.supervisor.next_deadline() == desk.now + 60.0, "a good run ends the probation"
+
+
+def test_without_retry_giving_up_ends_the_schedule_until_somebody_starts_it() -> None:
+    desk = scheduled(retry=False)
+    fail_a_run(desk)
+    desk.tell(facts.RunPlanned(module="j", at=desk.now + 10))
+    assert desk.tell(facts.RunDue(module="j")) == []
+    assert desk.supervisor.next_deadline() is None
+    desk.start("j")
+    desk.spawned("j")
+    desk.crash("j", 0)
+    fail_a_run(desk)
+
+
+def test_a_run_that_is_never_tried_again_does_not_end_the_schedule() -> None:
+    desk = scheduled(policy=Policy.NEVER)
     desk.tell(facts.RunDue(module="j"))
+    desk.spawned("j")
+    desk.tell(facts.RunPlanned(module="j", at=desk.now + 10))
+    desk.crash("j", 1)
+    assert desk.phase("j") is Phase.FAILED
+    [told] = desk.published("module.failed")
+    assert told["retry_in"] == 10.0
+    fail_a_run(desk)
+
+
+def test_what_cannot_be_spawned_waits_for_a_rescan_and_not_for_the_clock() -> None:
+    desk = scheduled()
+    desk.tell(facts.RunDue(module="j"))
+    desk.tell(facts.SpawnFailed(module="j", life=1, problem=WRONG))
+    assert desk.tell(facts.RunDue(module="j")) == []
+    desk.scan(desk.state("j").plan)
     assert desk.spawns() == ["j"]
 
 
