@@ -50,17 +50,13 @@ def stop(board: Board, fact: StopRequested, now: float) -> list[Action]:
             return actions + settle(state)
         case Phase.FAILED if state.life.survivors:
             return actions + _sweep_again(state, After.STOP, fact.reason)
+        case Phase.FAILED if state.plan.problem is not None and not _is_disabled(state):
+            return actions + settle(state)  # it cannot run as it is written, and stays `failed`
         case Phase.WAITING | Phase.BACKING_OFF | Phase.FAILED:
             state.move(Phase.STOPPED)
             if state.plan.problem is None:
                 state.problem = None
-            told = {"module_id": state.plan.name, "life": state.life.number, "reason": fact.reason}
-            return [
-                *actions,
-                Record(event="stopped", module=fact.module, fields={"reason": fact.reason}),
-                Publish(subject="module.stopped", data=told),
-                *settle(state),
-            ]
+            return [*actions, *_say_stopped(state, fact.reason), *settle(state)]
         case Phase.STARTING | Phase.RUNNING:
             timeout = state.in_force.stop_timeout
             plan = Stop(reason=fact.reason, timeout=timeout, after=After.STOP)
@@ -74,7 +70,7 @@ def restart(board: Board, fact: RestartRequested, now: float) -> list[Action]:
     """Restart a module by name; its dependents run on."""
     state = board.states[fact.module]
     stopped = state.phase is Phase.STOPPED or state.is_stopping_for_good
-    if stopped and not fact.revive and state.plan.config_state is not ConfigState.DISABLED:
+    if stopped and not fact.revive and not _is_disabled(state):
         return _refuse(fact.op, state, "stopped", {})
     if stopped or state.phase not in (Phase.STARTING, Phase.RUNNING):
         return start(board, StartRequested(module=fact.module, op=fact.op), now)
@@ -87,13 +83,28 @@ def restart(board: Board, fact: RestartRequested, now: float) -> list[Action]:
     return actions + begin_stop(state, plan, now)
 
 
+def _is_disabled(state: ModuleState) -> bool:
+    return state.plan.config_state is ConfigState.DISABLED
+
+
+def _say_stopped(state: ModuleState, reason: str) -> list[Action]:
+    """There is nothing to say of one that never ran."""
+    name, life = state.plan.name, state.life.number
+    if life == 0:
+        return []
+    return [
+        Record(event="stopped", module=name, fields={"reason": reason}),
+        Publish(subject="module.stopped", data={"module_id": name, "life": life, "reason": reason}),
+    ]
+
+
 def _refuse_start(
     board: Board, state: ModuleState, *, is_there: bool = False
 ) -> tuple[str, dict[str, object]] | None:
     """Why a module may not be started; one that is there already needs nothing but to be let be."""
     if state.removed:
         return "unknown_module", {}
-    if state.plan.config_state is ConfigState.DISABLED:
+    if _is_disabled(state):
         return "module_disabled", {}
     if board.ending is not None and not board.ending.is_restart:
         return "stopping", {}

@@ -555,3 +555,49 @@ def test_what_is_gone_is_not_started_while_it_is_being_ended() -> None:
     desk.exited("m")
     desk.gone("m")
     assert "m" not in desk.supervisor.states
+
+
+# -- what cannot run, or never did ------------------------------------------------------------
+
+
+def told_of_stops(desk: Desk) -> list[str]:
+    return [
+        *(r for r in desk.records() if r.startswith("stopped")),
+        *map(str, desk.published("module.stopped")),
+    ]
+
+
+def test_a_module_that_cannot_run_as_it_is_written_stays_failed_when_it_is_stopped() -> None:
+    """CONTRACT, section 7: a module with an error of section 2 is `failed`."""
+    desk = Desk(plan("m", problem=BROKEN))
+    op = desk.stop("m")
+    assert (desk.outcome(op), desk.phase("m"), told_of_stops(desk)) == ("done", Phase.FAILED, [])
+    assert desk.state("m").problem == BROKEN
+    assert not desk.state("m").desired.running
+    desk.scan(plan("m", desired=desk.state("m").desired))
+    assert (desk.phase("m"), desk.state("m").problem) == (Phase.STOPPED, None)
+
+
+def test_a_module_that_broke_while_it_ran_stays_failed_too() -> None:
+    desk = running()
+    desk.scan(plan("m", problem=BROKEN))
+    desk.crash("m")
+    op = desk.stop("m")
+    assert (desk.outcome(op), desk.phase("m"), told_of_stops(desk)) == ("done", Phase.FAILED, [])
+
+
+def test_a_module_that_cannot_run_is_silenced_by_disabling_it() -> None:
+    desk = Desk(plan("m", problem=BROKEN))
+    desk.scan(plan("m", problem=BROKEN, config_state=ConfigState.DISABLED))
+    assert (desk.phase("m"), told_of_stops(desk)) == (Phase.STOPPED, [])
+
+
+def test_nothing_is_told_of_a_module_that_never_ran() -> None:
+    """Lives count from 1."""
+    desk = waiting()
+    op = desk.stop("m")
+    assert (desk.outcome(op), desk.phase("m"), told_of_stops(desk)) == ("done", Phase.STOPPED, [])
+    desk = Desk(plan("m", restart=RestartRule(max=1)))
+    desk.crash("m")
+    desk.stop("m")
+    assert [told["life"] for told in desk.published("module.stopped")] == [1]
