@@ -12,7 +12,7 @@ from kite.cli.command import Verb
 from kite.cli.control import Control, Exchange, module_path
 from kite.cli.names import complete
 from kite.cli.session import Session
-from kite.errors import KiteError
+from kite.errors import ConfigError, KiteError
 from kite.launcher.progress import state_word
 from kite.locale import _
 
@@ -55,6 +55,9 @@ def operate(
     session: Session, verb: str, names: tuple[str, ...], *, wait: bool, reason: str | None = None
 ) -> int:
     """Ask for the operation on every module at once, then wait for each; the first failure's status."""
+    for name in names:
+        if not name.strip(".") or "/" in name:  # it would be another path of the API
+            raise ConfigError("no_module_name", name=name)
     control = session.control()
     body = {"reason": reason} if reason else None
     path = f"/{verb}?wait=1" if wait else f"/{verb}"

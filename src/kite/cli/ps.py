@@ -49,6 +49,8 @@ def ps(session: Session) -> None:
     for line in lines(answer.json()["modules"], time.time(), color=color, columns=columns):
         print(line)
     sys.stdout.flush()
+    if (of := Path(control.project)) != session.project_dir():  # KITE_INSTANCE_DIR leads elsewhere
+        report.say(_("these are the modules of {project}").format(project=of))
     for line in mistakes.unlisted(control.get("/launcher").json()):
         report.say(line)
 

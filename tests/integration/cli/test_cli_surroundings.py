@@ -227,3 +227,28 @@ def test_a_start_while_kite_stops_says_so(environ: dict[str, str]) -> None:
         assert "Kite is stopping here" in again.stderr
     finally:
         assert down.wait(DEADLINE) == 0
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart"])
+@pytest.mark.parametrize("name", ["", "..", "../x"])
+def test_what_is_no_name_is_not_asked_for(verb: str, name: str, environ: dict[str, str]) -> None:
+    done = call([*KITE, verb, name], environ)
+    assert done.returncode == 2
+    assert f"error: '{name}' is no name for a module\n" in done.stderr
+
+
+def test_an_instance_directory_of_another_project_is_named(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    shared = {**environ, "KITE_INSTANCE_DIR": str(tmp_path / "shared")}
+    assert in_shell("kite up -d --wait", shared).returncode == 0
+    try:
+        assert in_shell(f"kite -C {other} up -d", shared).returncode == 5
+        shown = in_shell(f"kite -C {other} ps", shared)
+        assert shown.stderr == f"these are the modules of {Path.cwd()}\n"
+        assert in_shell("kite ps", shared).stderr == ""
+    finally:
+        down = in_shell(f"kite -C {other} down", shared)
+    assert down.stderr == f"Kite has stopped in {Path.cwd()}\n"
