@@ -34,8 +34,9 @@ class Speaker:
             raise self.denied(what)
 
     def must_be_launcher_or_hub(self, what: str) -> None:
-        """Raise `permission_denied` unless it is the Launcher or the Event Hub."""
-        if self.kind is not Kind.KITE and self.name != "event_hub":
+        """Raise `permission_denied` unless it is the Launcher (with the kite token, or with one that
+        `POST /tokens` names `launcher`) or the Event Hub."""
+        if self.name not in ("launcher", "event_hub"):
             raise self.denied(what)
 
     def module(self, what: str) -> Grant:

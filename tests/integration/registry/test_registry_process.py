@@ -138,6 +138,16 @@ async def test_the_operator_reads_everything_and_writes_nothing(registry):
         assert told(answer) == (403, "permission_denied")
 
 
+async def test_a_token_that_is_named_launcher_asks_as_the_launcher_does(registry):
+    token = secrets.token_hex(32)
+    await registry.ask("POST", "/tokens", registry.kite_token, json={"launcher": token})
+    found = await registry.ask("POST", "/verify", token, json={"token": token})
+    assert found["module_id"] == "launcher"
+    assert (await registry.call("GET", "/tokens/digests", token)).status == 200
+    answer = await registry.call("POST", "/tokens", token, json={"alpha": None})
+    assert told(answer) == (403, "permission_denied")
+
+
 async def test_the_kite_token_is_nobodys(registry):
     answer = await registry.call(
         "POST", "/verify", "event_hub", json={"token": registry.kite_token}

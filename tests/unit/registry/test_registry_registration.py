@@ -58,6 +58,7 @@ def test_good(fields):
         ({"api_endpoint": "http://h:1", "health_endpoint": ""}, "$.health_endpoint"),
         ({"api_endpoint": "http://h:1", "health_endpoint": "/a b"}, "$.health_endpoint"),
         ({"health_endpoint": "http://h:x"}, "$.health_endpoint"),
+        ({"health_endpoint": "ftp://x"}, "$.health_endpoint"),
     ],
 )
 def test_mistakes_are_named_by_their_place(fields, place):

@@ -55,7 +55,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         if self.health_endpoint is None:
             return
         if "://" in self.health_endpoint:
-            if wrong := _url_problem(self.health_endpoint):
+            if wrong := _url_problem(self.health_endpoint, schemes=("http", "https")):
                 raise _wrong("health_endpoint", wrong)
         elif not self.health_endpoint or _BAD_IN_URL.search(self.health_endpoint):
             raise _wrong("health_endpoint", "expected a URL, or a path below `api_endpoint`")
@@ -106,11 +106,12 @@ class ModulesRequest(Registration, frozen=True, kw_only=True, omit_defaults=True
         return Registration(**{name: getattr(self, name) for name in names})
 
 
-def _url_problem(url: str) -> str | None:
-    """Why this is no URL with a host, or None when it is one."""
+def _url_problem(url: str, *, schemes: tuple[str, ...] = ()) -> str | None:
+    """Why this is no URL with a host (of one of these schemes), or None when it is one."""
     try:
         parts = urlsplit(url)
         good = bool(parts.scheme and parts.hostname) and (parts.port is None or parts.port > 0)
+        good = good and (not schemes or parts.scheme in schemes)
     except ValueError:
         good = False
     if good and not _BAD_IN_URL.search(url):
