@@ -59,7 +59,7 @@ def parse_document(text: str, file: str, *, first_line: int = 1) -> Node:
         The root node; an empty document's value is None.
 
     Raises:
-        ConfigError: `yaml_syntax`, `yaml_tab`, `yaml_colon`, `yaml_character`, `duplicate_key`,
+        ConfigError: `yaml_syntax`, `yaml_tab`, `yaml_colon`, `yaml_character`, `repeated_key`,
             `key_not_text`, `yaml_tag`, `yaml_alias`, `yaml_too_large`, `several_documents`.
     """
     return _Builder(text, file, first_line).document()
@@ -174,7 +174,7 @@ class _Builder:
             if not isinstance(name, str):
                 raise self.error("key_not_text", event, found=key.shown)
             if name in values:
-                raise self.error("duplicate_key", event, key=name, first=keys[name].line)
+                raise self.error("repeated_key", event, key=name, first=keys[name].line)
             keys[name] = key
             values[name] = self.node(self.next(), depth + 1)
         node.end = self.end_of(event)

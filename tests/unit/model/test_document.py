@@ -94,9 +94,9 @@ def test_offsets_point_into_the_text_that_was_given() -> None:
 @pytest.mark.parametrize(
     ("text", "code", "line"),
     [
-        ("a: 1\nb: 2\na: 3\n", "duplicate_key", 3),
-        ("a:\n  b: 1\n  b: 2\n", "duplicate_key", 3),
-        ("{a: 1, a: 2}", "duplicate_key", 1),
+        ("a: 1\nb: 2\na: 3\n", "repeated_key", 3),
+        ("a:\n  b: 1\n  b: 2\n", "repeated_key", 3),
+        ("{a: 1, a: 2}", "repeated_key", 1),
         ("a: 1\n\tb: 2\n", "yaml_tab", 2),
         ("a: b: c\n", "yaml_colon", 1),
         ("a: 1\nb: 'open\n", "yaml_open", 2),

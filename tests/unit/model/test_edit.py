@@ -221,7 +221,7 @@ def test_a_file_that_broke_meanwhile_is_left_alone(folder: Path) -> None:
     file.write_text("---\nname: a\nname: b\n---\n")
     with pytest.raises(ConfigError) as raised:
         set_state(found(folder), ConfigState.MANUAL, project_dir=folder.parent.parent)
-    assert raised.value.code == "duplicate_key"
+    assert raised.value.code == "repeated_key"
     assert file.read_text() == "---\nname: a\nname: b\n---\n"
 
 
