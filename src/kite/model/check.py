@@ -38,7 +38,7 @@ def mistakes(
 
     Returns:
         Broken manifests, names found twice, wrong dependencies, overrides of modules that are not
-        there, programs and entry files that are missing.
+        there, what this version cannot do, programs and entry files that are missing.
     """
     env = os.environ if environ is None else environ
     found: list[ConfigError] = list(scan.problems)
@@ -48,6 +48,7 @@ def mistakes(
         found.extend(errors)
     found.extend(_unused_overrides(scan, project))
     for module in scan.modules.values():
+        found.extend(_unsupported(module))
         found.extend(_program(module, project_dir, env, interpreter))
     return tuple(sorted(found, key=by_place))
 
@@ -59,6 +60,14 @@ def _unused_overrides(scan: Scan, project: Project) -> Iterator[ConfigError]:
             near = nearest(name, names)
             code = "override_unused_near" if near else "override_unused"
             yield ConfigError(code, location=node.location, name=name, nearest=near)
+
+
+def _unsupported(module: Found) -> Iterator[ConfigError]:
+    """What a start would refuse, though the manifest is right."""
+    replicas = module.manifest.replicas
+    if replicas != 1:
+        place = module.places.get("replicas") or Location(file=str(module.file))
+        yield ConfigError("replicas_unsupported", location=place, found=replicas)
 
 
 def _program(

@@ -125,7 +125,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Places = dict[str, Location]
-"""Where keys stand: `name`, `entry`, `command`, `state` and `depends_on.<name>`."""
+"""Where keys stand: `name`, `entry`, `command`, `state`, `replicas` and `depends_on.<name>`."""
 
 
 def read_manifest(path: Path, *, core: bool = False, override: Node | None = None) -> Manifest:
@@ -356,7 +356,7 @@ def _check_whole(fields: Fields, manifest: Manifest, core: bool) -> None:
 def _places(root: Node) -> Places:
     places = {
         key: root.value[key].location
-        for key in ("name", "entry", "command", "runtime", "state")
+        for key in ("name", "entry", "command", "runtime", "state", "replicas")
         if key in root.value
     }
     depends_on = root.value.get("depends_on")
