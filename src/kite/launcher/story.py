@@ -93,6 +93,8 @@ def _words(event: str, step: Mapping[str, Any], at: float) -> tuple[str, ...]:
             words = (_("stopped: {reason}").format(reason=reason), "dim")
         case "restarting":
             words = (_restarting(step), "yellow")
+        case "failed" if "life" not in step and step.get("error"):  # its manifest is wrong
+            words = (_("could not start: {reason}").format(reason=step["error"]), "red")
         case "failed":
             words = (_gave_up(step, reason, at), "red", "bold")
         case "state_changed":

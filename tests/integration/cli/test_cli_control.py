@@ -232,8 +232,8 @@ def test_operations_as_json(launcher: FakeLauncher, kite: Kite) -> None:
 
 
 def test_a_strange_name_stays_one_part_of_the_path(launcher: FakeLauncher, kite: Kite) -> None:
-    kite("start", "../shutdown?x=1")
-    assert launcher.requests == ["POST /launcher/modules/..%2Fshutdown%3Fx%3D1/start?wait=1"]
+    kite("start", "shutdown?x=1#y")
+    assert launcher.requests == ["POST /launcher/modules/shutdown%3Fx%3D1%23y/start?wait=1"]
 
 
 def test_enable_and_disable_say_what_was_and_where_it_stands(

@@ -132,6 +132,13 @@ def test_a_crash_is_told_with_what_follows() -> None:
     ]
 
 
+def test_a_broken_manifest_is_told_as_text_and_nothing_gave_up() -> None:
+    stream = io.StringIO()
+    text = "module.md:3: the key 'commnd' is unknown"
+    Scene(stream).step("failed", "web", reason="unknown_key_near", error=text)
+    assert stream.getvalue() == f"web       = could not start: {text}\n"
+
+
 def test_an_end_that_was_asked_for_is_no_crash() -> None:
     stream = io.StringIO()
     scene = Scene(stream)
