@@ -19,12 +19,13 @@ from kite.http.listen import listening_socket, port_of
 from kite.launcher.authority import Authority
 from kite.launcher.catalog import Catalog
 from kite.launcher.console import Console
-from kite.launcher.core.backbone import HUB, REGISTRY, Backbone
+from kite.launcher.core.backbone import Backbone
+from kite.launcher.core.pair import HUB, REGISTRY
 from kite.launcher.core.supervisor import Supervisor
 from kite.launcher.core_runner import CoreRunner
 from kite.launcher.desired import DesiredStates
 from kite.launcher.hub_link import HubLink
-from kite.launcher.instance import ApiFile, Instance
+from kite.launcher.instance import PACKAGE, ApiFile, Instance
 from kite.launcher.journal import Journal
 from kite.launcher.leftovers import end_leftovers
 from kite.launcher.log_writer import LogWriter
@@ -34,9 +35,11 @@ from kite.launcher.process import prepare_launcher
 from kite.launcher.records import Records
 from kite.launcher.registry_link import RegistryLink
 from kite.launcher.service import Launcher, reap_orphans
+from kite.model.manifest import CORE_NAMES
 from kite.model.project import OnCoreCrash, Project
 
 API_GRACE = 0.5
+_LIFE = frozenset({"scanned", "starting", "started", "stopping", "stopped"})
 _log = logging.getLogger("kite.launcher")
 
 
@@ -144,6 +147,9 @@ class Assembly:
 
     async def run(self) -> int:
         """From the leftovers of earlier runs to the last process of this one; the exit status."""
+        for name in CORE_NAMES:
+            self._record("scanned", name, state="enabled", module_dir=str(PACKAGE / name))
+        self._record("starting", "launcher", life=1)
         prepare_launcher()
         stop_reaping = reap_orphans()
         asyncio.get_running_loop().set_exception_handler(self._unexpected)
@@ -269,7 +275,9 @@ class Assembly:
 
     def _record(self, event: str, module: str, **fields: Any) -> None:
         step = self._journal.write(event, module, **fields)
-        if self._console is not None:
+        # Whoever watches sees the Launcher's own life as phases.
+        is_own = module == "launcher" and event in _LIFE
+        if self._console is not None and not is_own:
             self._console.step(step)
 
     def _show(self, module: str, is_error: bool, lines: list[str]) -> None:

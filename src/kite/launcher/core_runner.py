@@ -11,7 +11,6 @@ from typing import Any
 
 from kite.errors import ModuleError
 from kite.launcher.authority import new_token
-from kite.launcher.core.backbone import HUB, REGISTRY
 from kite.launcher.core.backbone_words import (
     BootHub,
     ConnectHub,
@@ -24,6 +23,7 @@ from kite.launcher.core.backbone_words import (
     SpawnCore,
     TokensAcked,
 )
+from kite.launcher.core.pair import HUB, REGISTRY
 from kite.launcher.hub_link import HubLink
 from kite.launcher.instance import PACKAGE, inherited_environment
 from kite.launcher.life import RunningLife
@@ -208,7 +208,7 @@ class CoreRunner:
         life = self._lives.get(name)
         if life is None or life.number != number:
             return
-        self._feed(CoreLost(name, number))
+        self._feed(CoreLost(name, number, how.exit_code, how.signal))
         self._around.start_task(self._sweep_and_tell(life, how), name=f"sweep {name}")
 
     async def _sweep_and_tell(self, life: RunningLife, how: Exit) -> None:

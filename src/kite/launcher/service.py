@@ -20,7 +20,8 @@ from kite.launcher.catalog import Catalog, Changes
 from kite.launcher.core import actions as act
 from kite.launcher.core import backbone_words as spine
 from kite.launcher.core import facts
-from kite.launcher.core.backbone import HUB, REGISTRY, Backbone
+from kite.launcher.core.backbone import Backbone
+from kite.launcher.core.pair import HUB, REGISTRY
 from kite.launcher.core.plan import ConfigState, Desired
 from kite.launcher.core.settling import settlement
 from kite.launcher.core.supervisor import Supervisor
@@ -234,6 +235,7 @@ class Launcher:
             case spine.ConnectHub():
                 self.cores.connect_hub(action)
             case spine.OpenDoors():
+                self._record("started", "launcher", life=1, pid=os.getpid())
                 self._say_phase("modules")
                 self.feed(facts.DoorsOpened())
                 self.start_task(self._until_settled(), name="until settled")
@@ -377,6 +379,7 @@ class Launcher:
         if self.phase == "stopping":
             return
         self._say_phase("stopping")
+        self._record("stopping", "launcher", life=1, reason="system_shutdown")
         self.stopping.set()
         self.scheduler.close()
         asyncio.get_running_loop().call_later(GONE_WITHIN, self._leave_whatever_hangs)
@@ -416,7 +419,12 @@ class Launcher:
         # A Hub that hangs does not answer the goodbye; it is ended all the same.
         closing = self.start_task(self.hub.close(), name="close hub link")
         left = deadline - asyncio.get_running_loop().time()
-        survivors += await self.cores.end_all(max(0.0, left))
+        reason = "system_shutdown" if self._starting_over is None else "restart"
+        self.feed_core(spine.CoresEnding(reason))
+        left_over = await self.cores.end_all(max(0.0, left))
+        if not left_over:
+            self.feed_core(spine.CoresEnded(reason))
+        survivors += left_over
         await asyncio.wait({closing}, timeout=HUB_CLOSES_WITHIN)
         if self._starting_over is not None:
             if not survivors:
@@ -428,7 +436,12 @@ class Launcher:
             pids = ", ".join(map(str, survivors))
             self.failure = self.failure or InternalError("survivors_left", pids=pids)
             self.status = self.status or 1
+        self._say_stopped()
         self._ended.set()
+
+    def _say_stopped(self) -> None:
+        end = {"reason": "system_shutdown", "exit_code": self.status}
+        self._record("stopped", "launcher", life=1, **end)
 
     def _begin_again(self) -> None:
         self._starting_over = None
@@ -443,8 +456,10 @@ class Launcher:
         pids = [pid for pid in (*self.modules.pids(), *cores) if pid]
         _log.error("launcher.left_survivors pids=%s", pids)
         self._record("survivors", "launcher", pids=pids)
+        self.status = self.status or 1
+        self._say_stopped()
         ApiFile(self.around.instance).remove()
-        os._exit(self.status or 1)
+        os._exit(self.status)
 
     def start_task(self, work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
         """A task that belongs to the Launcher."""

@@ -8,8 +8,9 @@ from kite.clock import Clock, rfc3339
 from kite.errors import ModuleError
 from kite.http.problem import problem
 from kite.launcher.catalog import Catalog
-from kite.launcher.core.backbone import CORES, Backbone, Core, Stage
+from kite.launcher.core.backbone import Backbone
 from kite.launcher.core.lifecycle import ModuleState, Phase
+from kite.launcher.core.pair import CORES, Core, Stage
 from kite.launcher.core.supervisor import Supervisor
 from kite.launcher.core_runner import CoreRunner
 from kite.launcher.instance import PACKAGE, Instance

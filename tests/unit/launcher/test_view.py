@@ -11,7 +11,7 @@ import pytest
 
 from kite.launcher.catalog import Catalog
 from kite.launcher.core import facts
-from kite.launcher.core.backbone import HUB, REGISTRY, Backbone
+from kite.launcher.core.backbone import Backbone
 from kite.launcher.core.backbone_words import (
     Begin,
     CoreExited,
@@ -21,6 +21,7 @@ from kite.launcher.core.backbone_words import (
     CoreSpoke,
     TokensAcked,
 )
+from kite.launcher.core.pair import HUB, REGISTRY
 from kite.launcher.core.plan import Plan, Policy, Problem, ReadyBy, RestartRule
 from kite.launcher.core.supervisor import Supervisor
 from kite.launcher.core_runner import CoreRunner

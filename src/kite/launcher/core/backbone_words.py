@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -39,6 +40,8 @@ class CoreLost(msgspec.Struct, frozen=True):
 
     name: str
     life: int
+    exit_code: int | None = None
+    signal: int | None = None
 
 
 class CoreExited(msgspec.Struct, frozen=True):
@@ -60,6 +63,18 @@ class Halted(msgspec.Struct, frozen=True):
     """Everything is being ended: exits are no crashes any more."""
 
 
+class CoresEnding(msgspec.Struct, frozen=True):
+    """The modules are gone, and the processes of both are being ended."""
+
+    reason: str
+
+
+class CoresEnded(msgspec.Struct, frozen=True):
+    """Nothing of the two is left."""
+
+    reason: str
+
+
 class TimePassed(msgspec.Struct, frozen=True):
     """A deadline may have come."""
 
@@ -73,6 +88,8 @@ CoreFact = (
     | CoreExited
     | CoreRestartAsked
     | Halted
+    | CoresEnding
+    | CoresEnded
     | TimePassed
 )
 
@@ -130,7 +147,7 @@ class Note(msgspec.Struct, frozen=True):
 
     event: str
     name: str
-    fields: dict[str, object] = {}
+    fields: Mapping[str, object] = {}
 
 
 class SettleCore(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kite.launcher.core.backbone import HUB, REGISTRY, Backbone, Stage
+from kite.launcher.core.backbone import Backbone
 from kite.launcher.core.backbone_words import (
     Begin,
     BootHub,
@@ -14,6 +14,8 @@ from kite.launcher.core.backbone_words import (
     CoreLost,
     CoreReady,
     CoreRestartAsked,
+    CoresEnded,
+    CoresEnding,
     CoreSpoke,
     EndCore,
     Fatal,
@@ -29,6 +31,7 @@ from kite.launcher.core.backbone_words import (
     TimePassed,
     TokensAcked,
 )
+from kite.launcher.core.pair import HUB, REGISTRY, Stage
 
 
 class Spine:
@@ -581,6 +584,54 @@ def test_a_restart_while_everything_ends_is_refused(spine: Spine) -> None:
     spine.tell(Halted())
     assert spine.tell(CoreRestartAsked(HUB, 9)) == [SettleCore(9, "stopping")]
     assert spine.tell(CoreRestartAsked(HUB)) == []
+
+
+# -- what lifecycle.jsonl is told -------------------------------------------------------------
+
+
+def test_the_steps_of_a_restart_that_is_asked_for(spine: Spine) -> None:
+    spine.notes.clear()
+    spine.tell(CoreRestartAsked(HUB))
+    spine.tell(CoreLost(HUB, 1, exit_code=0))
+    spine.exited(HUB)
+    spine.revive(HUB)
+    steps = ("stopping", "exited", "stopped", "starting", "started")
+    assert spine.notes == [f"{step} {HUB}" for step in steps]
+
+
+def test_the_steps_of_a_crash(spine: Spine) -> None:
+    spine.notes.clear()
+    actions = spine.backbone.handle(CoreLost(REGISTRY, 1, signal=9), spine.now)
+    assert Note("exited", REGISTRY, {"life": 1, "exit_code": None, "signal": 9}) in actions
+    spine.exited(REGISTRY)
+    spine.revive(REGISTRY)
+    steps = ("core_crash", "starting", "started")
+    assert spine.notes == [f"{step} {REGISTRY}" for step in steps]
+
+
+def test_the_steps_of_an_end_of_both(spine: Spine) -> None:
+    spine.tell(Halted())
+    spine.notes.clear()
+    spine.tell(CoresEnding("why"))
+    for name in (REGISTRY, HUB):
+        spine.tell(CoreLost(name, 1, exit_code=0))
+    spine.tell(CoresEnded("why"))
+    steps = ("stopping", "exited", "stopped")
+    assert spine.notes == [f"{step} {name}" for step in steps for name in (REGISTRY, HUB)]
+    assert spine.tell(CoresEnded("why")) == []
+    assert len(spine.notes) == 6, "they have ended"
+
+
+def test_one_that_fell_before_its_turn_is_not_said_to_be_stopping(spine: Spine) -> None:
+    spine.tell(Halted())
+    spine.notes.clear()
+    spine.tell(CoreLost(HUB, 1, signal=9))
+    spine.exited(HUB)
+    spine.tell(CoresEnding("why"))
+    spine.tell(CoresEnded("why"))
+    assert spine.notes == [
+        *("exited event_hub", "stopping registry", "stopped registry", "stopped event_hub"),
+    ]
 
 
 # -- the end ----------------------------------------------------------------------------------

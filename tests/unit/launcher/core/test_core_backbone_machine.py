@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from kite.launcher.core import backbone_words as spine
-from kite.launcher.core.backbone import HUB, REGISTRY, Backbone, Stage
+from kite.launcher.core.backbone import Backbone
+from kite.launcher.core.pair import HUB, REGISTRY, Stage
 
 WHO = st.sampled_from([REGISTRY, HUB])
 
@@ -57,7 +58,7 @@ class Bones(RuleBasedStateMachine):
         for action in actions:
             self.perform(action)
         if was_ended and not isinstance(fact, spine.Begin):
-            assert all(isinstance(a, spine.SettleCore) for a in actions), actions
+            assert all(isinstance(a, spine.SettleCore | spine.Note) for a in actions), actions
 
     def perform(self, action: spine.CoreAction) -> None:
         match action:
