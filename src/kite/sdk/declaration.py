@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -89,10 +90,11 @@ class Declaration(msgspec.Struct):
         """Add a handler.
 
         Raises:
-            ModuleError: `module_already_running`.
+            ModuleError: `module_already_running`, `handler_is_generator`.
             ValueError: a concurrency below 1.
         """
         self.check_open(f"a handler for '{listener.pattern}'")
+        check_runs(listener.function, listener.pattern)
         if listener.concurrency < 1:
             raise ValueError(f"concurrency must be at least 1, not {listener.concurrency}")
         self.listeners.append(listener)
@@ -114,3 +116,17 @@ class Declaration(msgspec.Struct):
 
     def _patterns(self) -> Sequence[str]:
         return list(dict.fromkeys(listener.pattern for listener in self.listeners))
+
+
+def check_runs(function: Callable[..., Any], purpose: str) -> None:
+    """Whether calling a function runs it: a generator's call only makes something to iterate over.
+
+    Args:
+        purpose: what it is declared for: a pattern, `on_start`, `on_stop`.
+
+    Raises:
+        ModuleError: `handler_is_generator`.
+    """
+    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+        name = getattr(function, "__qualname__", repr(function))
+        raise ModuleError("handler_is_generator", function=name, pattern=purpose)

@@ -13,6 +13,7 @@ from kite.sdk.declaration import (
     Listener,
     RequestHandler,
     StopHandler,
+    check_runs,
 )
 from kite.wire.subject import check_pattern
 
@@ -33,7 +34,8 @@ class Decorators:
         """Call the decorated function with each event that matches.
 
         What the function raises is logged with its traceback; the module goes on. Awaiting
-        something that is cancelled counts as raising.
+        something that is cancelled counts as raising. `sys.exit(status)` in a handler is
+        `stop(status)`: the module leaves in good order.
 
         Args:
             pattern: a subject, with `*` for one token or a last `>` for one or more.
@@ -45,7 +47,7 @@ class Decorators:
 
         Raises:
             RequestError: `invalid_pattern`.
-            ModuleError: `module_already_running`.
+            ModuleError: `module_already_running`; `handler_is_generator` for a function with `yield`.
             ValueError: a concurrency below 1.
         """
         check_pattern(pattern)
@@ -72,7 +74,9 @@ class Decorators:
 
         Raising `RequestError("code", detail="…")` answers with that code and message; anything else
         it raises is logged with its traceback and answered with `handler_failed`. A request whose
-        deadline has passed is skipped: nobody waits for it.
+        deadline has passed is skipped: nobody waits for it. `sys.exit` leaves as `stop` does, and is
+        answered with `module_stopping`. Requests that wait take up to 64 MiB; who asks beyond that
+        is answered with `busy` at once.
 
         Args:
             subject: of the requests; a pattern is allowed.
@@ -82,7 +86,7 @@ class Decorators:
 
         Raises:
             RequestError: `invalid_pattern`.
-            ModuleError: `module_already_running`.
+            ModuleError: `module_already_running`; `handler_is_generator` for a function with `yield`.
             ValueError: a concurrency below 1.
         """
         check_pattern(subject)
@@ -109,6 +113,7 @@ class Decorators:
         with status 1.
         """
         self._declaration.check_open("a start handler")
+        check_runs(function, "on_start")
         self._declaration.start_handlers.append(function)
         return function
 
@@ -131,6 +136,7 @@ class Decorators:
         self._declaration.check_open("a stop handler")
 
         def declare(stop: LifeHandler) -> LifeHandler:
+            check_runs(stop, "on_stop")
             handler = StopHandler(function=stop, estimated_cleanup=estimated_cleanup)
             self._declaration.stop_handlers.append(handler)
             return stop

@@ -39,6 +39,8 @@ class Handler:
         handle: called with one event; may be a coroutine function. What it raises is logged.
         concurrency: how many events are handled at the same time; 1 keeps their order.
         log: where failures are told.
+        leave: called with an exit status when `handle` calls `sys.exit`.
+        refuse: called with each event that is dropped.
         max_backlog: bytes that may wait.
 
     Attributes:
@@ -52,6 +54,8 @@ class Handler:
         *,
         concurrency: int,
         log: logging.Logger,
+        leave: Callable[[int], None],
+        refuse: Callable[[frame.Event], None] | None = None,
         max_backlog: int = MAX_BACKLOG,
     ) -> None:
         self.subscription = subscription
@@ -59,6 +63,8 @@ class Handler:
         self._handle = handle
         self._concurrency = concurrency
         self._log = log
+        self._leave = leave
+        self._refuse = refuse
         self._max_backlog = max_backlog
         self._waiting: deque[tuple[frame.Event, int]] = deque()
         self._bytes = 0
@@ -92,6 +98,8 @@ class Handler:
         if self._bytes + size > self._max_backlog and self._waiting:
             self.dropped += 1
             self._complain()
+            if self._refuse is not None:
+                self._refuse(event)
             return
         self._waiting.append((event, size))
         self._bytes += size
@@ -156,8 +164,18 @@ class Handler:
             if is_meant():
                 raise
             self._log.exception("handler.failed %r", Event(event))
+        except SystemExit as wish:
+            # Raised on, it would end the loop at once: no stop handlers, and no answers to others.
+            self._leave(self._status(wish))
         except Exception:  # noqa: BLE001  (the edge: a module survives its handlers)
             self._log.exception("handler.failed %r", Event(event))
+
+    def _status(self, wish: SystemExit) -> int:
+        """What the interpreter makes of the argument of `sys.exit`."""
+        if wish.code is None or isinstance(wish.code, int):
+            return (wish.code or 0) & 0xFF
+        self._log.error("%s", wish.code)
+        return 1
 
     def _complain(self) -> None:
         now = time.monotonic()

@@ -342,6 +342,8 @@ class Life:
                 answers or listener.receive,
                 concurrency=listener.concurrency,
                 log=self.log,
+                leave=lambda status: self.stop(Cause.OWN, status),
+                refuse=answers.drop if answers is not None else None,
             )
             if answers is not None:
                 self.answers[handler] = answers

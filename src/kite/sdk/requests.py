@@ -7,6 +7,7 @@ import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from kite.errors import KiteError, RequestError
@@ -108,6 +109,9 @@ class Answers:
                 self.decline(event)
                 raise
             self._fail(request, failure)
+        except SystemExit:
+            self.decline(event)
+            raise
         except KiteError as failure:
             self._log.debug("request.refused %r code=%s", request, failure.code)
             self._refuse(request, failure)
@@ -131,6 +135,14 @@ class Answers:
     def decline(self, event: frame.Event) -> None:
         """Say that the module is stopping and will not answer."""
         self._refuse(Request(event), RequestError("module_stopping", module=self._envelopes.source))
+
+    def drop(self, event: frame.Event) -> None:
+        """Say that too many requests wait already for one more to be kept."""
+        request = Request(event)
+        busy = RequestError("busy", module=self._envelopes.source, subject=request.subject)
+        # In a flood that fills the outbox too, whoever asked has their time-out.
+        with suppress(KiteError):
+            self._send_refusal(request, busy)
 
     def _answer(self, request: Request, data: Any) -> None:
         event_id = self._reply(request, data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -525,6 +526,78 @@ async def test_backlog_beyond_its_limit_is_dropped_counted_and_told(
         go.set()
     assert len(seen) == 5
     assert "handler.overflowed pattern=big" in caplog.text
+
+
+async def test_requests_beyond_the_backlog_are_refused_at_once(
+    module: Module, tmp_path: Path
+) -> None:
+    go = asyncio.Event()
+
+    @module.handle("slow", concurrency=1)
+    async def slow(request):
+        await go.wait()
+        return len(request.data)
+
+    async with running(module, data_dir=tmp_path, name="printer") as bench:
+        module._running.handlers[0]._max_backlog = 25_000
+        # One is being handled and two wait; the others are refused before anything moves.
+        asked = [asyncio.create_task(bench.request("slow", "x" * 10_000)) for _ in range(5)]
+        for refused in asked[3:]:
+            with pytest.raises(RequestError) as busy:
+                await refused
+            assert busy.value.code == "busy"
+            assert "module printer has too many requests of 'slow'" in busy.value.message
+        go.set()
+        assert await asyncio.gather(*asked[:3]) == [10_000] * 3
+
+
+@pytest.mark.parametrize("declare", ["on", "handle", "on_start", "on_stop"])
+def test_generators_are_refused_where_they_are_declared(module: Module, declare: str) -> None:
+    async def several(event):
+        yield 1
+
+    def others(event):
+        yield 1
+
+    decorate = getattr(module, declare)
+    for function in (several, others):
+        with pytest.raises(ModuleError) as refused:
+            decorate("news.*")(function) if declare in ("on", "handle") else decorate(function)
+        assert refused.value.code == "handler_is_generator"
+        assert function.__name__ in refused.value.message
+
+
+@pytest.mark.parametrize(("argument", "status"), [(None, 0), (3, 3), ("no paper", 1)])
+@pytest.mark.parametrize("is_request", [True, False])
+async def test_sys_exit_in_a_handler_leaves_in_good_order(
+    module: Module,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    argument: object,
+    status: int,
+    is_request: bool,
+) -> None:
+    said = []
+
+    @module.handle("leave")
+    @module.on("leave.now")
+    def leave(event):
+        sys.exit(argument)
+
+    @module.on_stop
+    def end():
+        said.append("tidied")
+
+    async with running(module, data_dir=tmp_path) as bench:
+        if is_request:
+            with pytest.raises(RequestError) as refused:
+                await bench.request("leave")
+            assert refused.value.code == "module_stopping"
+        else:
+            module.publish("leave.now")
+        assert await bench.exit_status() == status
+    assert said == ["tidied"]
+    assert ("no paper" in caplog.text) is (argument == "no paper")
 
 
 def test_nothing_works_before_it_runs(module: Module, monkeypatch: pytest.MonkeyPatch) -> None:
