@@ -28,6 +28,9 @@ PROJECT = Path(__file__).resolve().parents[3] / "examples" / "docsearch"
 for _module in ("indexer", "watcher"):
     sys.path.append(str(PROJECT / "modules" / _module))
 
+PATIENCE = 60.0
+"""Seconds until a test that waits has failed; how long things take is measured by the benchmarks."""
+
 KITE = [sys.executable, "-m", "kite.cli.entry", "-C", str(PROJECT)]
 
 
@@ -46,9 +49,9 @@ class Hub:
     def subscribe(self, patterns: Sequence[str]) -> None:
         number = next(self._numbers)
         self._send({"type": "subscribe", "events": list(patterns), "id": number})
-        self._take(lambda message: message.get("id") == number, 10)
+        self._take(lambda message: message.get("id") == number, PATIENCE)
 
-    def ask(self, subject: str, data: Any = None, *, timeout: float = 10) -> dict[str, Any]:
+    def ask(self, subject: str, data: Any = None, *, timeout: float = PATIENCE) -> dict[str, Any]:
         """The whole reply, or the Hub's error."""
         number = next(self._numbers)
         reply_to = f"_reply.operator.test.{number}"
@@ -70,7 +73,7 @@ class Hub:
             timeout,
         )
 
-    def request(self, subject: str, data: Any = None, *, timeout: float = 10) -> Any:
+    def request(self, subject: str, data: Any = None, *, timeout: float = PATIENCE) -> Any:
         reply = self.ask(subject, data, timeout=timeout)
         assert reply["type"] == "event", reply
         assert "kite-error" not in reply.get("headers", {}), reply
@@ -84,7 +87,7 @@ class Hub:
         return [result["path"] for result in self.search(query)["results"]]
 
     def wait(
-        self, subject: str, holds: Callable[[Any], bool], *, timeout: float = 20
+        self, subject: str, holds: Callable[[Any], bool], *, timeout: float = PATIENCE
     ) -> dict[str, Any]:
         """The first event of the subject whose data the test is waiting for, from now on."""
         return self._take(
@@ -135,7 +138,9 @@ class System:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
 
-    def kite(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def kite(
+        self, *arguments: str, timeout: float = 2 * PATIENCE
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*KITE, *arguments],
             env=self.environment,
@@ -175,7 +180,7 @@ class System:
     def kill(self, name: str) -> None:
         os.kill(self.module(name)["pid"], signal.SIGKILL)
 
-    def wait_for_life(self, name: str, life: int, *, timeout: float = 20) -> None:
+    def wait_for_life(self, name: str, life: int, *, timeout: float = PATIENCE) -> None:
         """Wait until this life of a core module is ready; its own events may go down with it."""
         deadline = time.monotonic() + timeout
         while (found := self.module(name))["life"] < life or found["actual_state"] != "running":

@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import signal
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,20 @@ FILES = {
 }
 
 
-def is_idle(data: dict[str, Any]) -> bool:
-    return bool(data["state"] == "idle" and data["documents"])
+def wait_until_some_is_indexed(hub: Hub) -> None:
+    """The indexer has done something in its present life."""
+    hub.subscribe(["docs.indexed"])
+    if not hub.request("docs.stats")["done"]:
+        hub.wait("docs.indexed", lambda data: data["done"] > 0)
 
 
-def wait_until_indexed(hub: Hub, count: int, *, timeout: float = 30) -> None:
+def wait_until_found(hub: Hub, query: str, paths: list[str]) -> None:
+    """A search gives these paths."""
+    while hub.paths(query) != paths:
+        hub.wait("docs.indexed", lambda data: bool(data["changes"]))
+
+
+def wait_until_indexed(hub: Hub, count: int) -> None:
     """The index holds so many documents and has nothing more to do."""
     hub.subscribe(["docs.indexed"])
     stats = hub.request("docs.stats")
@@ -37,7 +45,6 @@ def wait_until_indexed(hub: Hub, count: int, *, timeout: float = 30) -> None:
         hub.wait(
             "docs.indexed",
             lambda data: data["documents"] == count and data["state"] == "idle",
-            timeout=timeout,
         )
 
 
@@ -55,11 +62,7 @@ def ask_page(
 
 def test_everything_works_together(system: System) -> None:
     system.write(FILES)
-    begun = time.monotonic()
     system.start()
-    took = time.monotonic() - begun
-    # 2.5 s is what the bench holds it to; here other tests may run beside.
-    assert took < 10
 
     hub = system.hub()
     wait_until_indexed(hub, len(FILES))
@@ -97,56 +100,62 @@ def test_everything_works_together(system: System) -> None:
     assert not (system.instance_dir / "launcher" / "api.json").exists()
 
 
-def test_changes_are_found_within_a_second(system: System) -> None:
+def test_changes_are_found(system: System) -> None:
+    """How soon is a figure of `./dev bench docsearch`."""
     system.write(FILES)
     system.start()
     hub = system.hub()
     wait_until_indexed(hub, len(FILES))
 
-    def seconds_until(query: str, paths: list[str]) -> float:
-        begun = time.monotonic()
-        while hub.paths(query) != paths:
-            hub.wait("docs.indexed", lambda data: bool(data["changes"]), timeout=10)
-        return time.monotonic() - begun
-
-    took = {}
     system.write({"deep/new/cormorant.md": "# Cormorant\nA zanzibar bird.\n"})
-    took["new"] = seconds_until("zanzibar ", ["deep/new/cormorant.md"])
+    wait_until_found(hub, "zanzibar ", ["deep/new/cormorant.md"])
     system.write({"guide.md": "# A guide\nNow about puffins.\n"})
-    took["changed"] = seconds_until("puffins ", ["guide.md"])
+    wait_until_found(hub, "puffins ", ["guide.md"])
     assert hub.paths("albatross ") == []
     (system.folder / "deep").rename(system.folder / "moved")
-    took["moved"] = seconds_until("zanzibar ", ["moved/new/cormorant.md"])
+    wait_until_found(hub, "zanzibar ", ["moved/new/cormorant.md"])
     (system.folder / "moved" / "new" / "cormorant.md").unlink()
-    took["removed"] = seconds_until("zanzibar ", [])
-    assert max(took.values()) < 1, took
+    wait_until_found(hub, "zanzibar ", [])
 
 
 def test_a_killed_indexer_loses_nothing(system: System) -> None:
+    """Killed twice with work before it. A third time would make Kite give up.
+
+    The work comes while everything runs, and its rest only when the indexer is dead: however fast
+    or slow the machine is, it dies in the middle.
+    """
+
+    def told(data: dict[str, Any]) -> tuple[str, int]:
+        return data["module_id"], data["life"]
+
     count = 4000
-    system.write(
-        {
-            f"{n % 50}/{n}.md": f"# Number {n}\n" + f"common word{n} filler text " * 60
-            for n in range(count)
-        }
-    )
+    files = {
+        f"{n % 50}/{n}.md": f"# Number {n}\n" + f"common word{n} filler text " * 60
+        for n in range(count)
+    }
+    paths = list(files)
+    thirds = [
+        {path: files[path] for path in paths[begin : begin + count // 3 + 1]}
+        for begin in range(0, count, count // 3 + 1)
+    ]
     system.start()
     hub = system.hub()
     hub.subscribe(["docs.indexed", "module.started"])
-    # Its process is known before the wait, so that the kill comes in the middle of the work.
-    pid = system.module("indexer")["pid"]
-    hub.wait("docs.indexed", lambda data: 0 < data["done"] < data["total"])
-    os.kill(pid, signal.SIGKILL)
-    # A second time, and with changes of every sort while it is away. A third would make Kite give up.
-    # Each life begins with a word that nothing is to be done yet; whether Kite says sooner that it
-    # has started, or it itself how far it is, depends on what else the machine does.
-    hub.wait("docs.indexed", lambda data: data["total"] == 0)
-    hub.wait("docs.indexed", lambda data: data["done"] > 0)
-    os.kill(system.module("indexer")["pid"], signal.SIGKILL)
-    system.write({"late.md": "# Late\nlatecomer\n", "7/7.md": "# Seven\nrewritten\n"})
-    (system.folder / "8" / "8.md").unlink()
-    hub.wait("module.started", lambda data: (data["module_id"], data["life"]) == ("indexer", 3))
-    wait_until_indexed(hub, count, timeout=60)
+
+    system.write(thirds[0])
+    for life, third in enumerate(thirds[1:], 1):
+        pid = system.module("indexer")["pid"]
+        wait_until_some_is_indexed(hub)
+        os.kill(pid, signal.SIGKILL)
+        system.write(third)
+        if life == 2:
+            # Changes of every sort while it is away.
+            system.write({"late.md": "# Late\nlatecomer\n", "7/7.md": "# Seven\nrewritten\n"})
+            (system.folder / "8" / "8.md").unlink()
+        hub.wait(
+            "module.started", lambda data, next_life=life + 1: told(data) == ("indexer", next_life)
+        )
+    wait_until_indexed(hub, count)
 
     assert hub.search("common ")["total"] == count - 2
     assert hub.paths("latecomer ") == ["late.md"]
@@ -168,7 +177,7 @@ def test_the_watcher_and_the_hub_may_die_too(system: System) -> None:
     system.write({"while_away.md": "kookaburra"})
     hub.wait("module.started", lambda data: data["module_id"] == "watcher")
     while hub.paths("kookaburra ") != ["while_away.md"] or hub.paths("pelicans "):
-        hub.wait("docs.indexed", lambda _: True, timeout=10)
+        hub.wait("docs.indexed", lambda _: True)
 
     hub.close()
     before = system.module("event_hub")["life"]
@@ -181,7 +190,8 @@ def test_the_watcher_and_the_hub_may_die_too(system: System) -> None:
         # The modules come back to the new Hub one by one; the index tells when it has something.
         with suppress(TimeoutError):
             hub.wait("docs.indexed", lambda data: bool(data["changes"]), timeout=1)
-    for name in ("indexer", "watcher", "web", "preview"):
+    # Not the page: another docsearch may take its port between Kite's look and its start.
+    for name in ("indexer", "watcher", "preview"):
         assert system.module(name)["restarts"] == (1 if name == "watcher" else 0), name
 
 
@@ -223,10 +233,10 @@ def test_a_folder_that_is_not_there_comes_and_goes(system: System) -> None:
     system.folder.mkdir()
     system.write(FILES)
     while hub.request("docs.stats")["documents"] != len(FILES):
-        hub.wait("docs.indexed", lambda _: True, timeout=15)
+        hub.wait("docs.indexed", lambda _: True)
     # An unmounted disk must not empty the index.
     system.folder.rename(system.folder.with_name("away"))
-    hub.wait("docs.scan", lambda data: data["state"] == "missing", timeout=15)
+    hub.wait("docs.scan", lambda data: data["state"] == "missing")
     assert hub.paths("albatross ") == ["guide.md"]
 
 
@@ -325,7 +335,7 @@ def test_no_token_is_ever_in_a_log(system: System, page: str) -> None:
 
 @pytest.mark.slow
 def test_five_thousand_files(system: System) -> None:
-    """Indexed in well under a minute with visible progress; then a query takes milliseconds."""
+    """Indexed with visible progress; how fast is a figure of `./dev bench docsearch`."""
     sentence = "The quick event loop forwards frames to whoever subscribed before noon. "
     system.write(
         {
@@ -333,11 +343,9 @@ def test_five_thousand_files(system: System) -> None:
             for n in range(5000)
         }
     )
-    begun = time.monotonic()
     system.start()
     hub = system.hub()
-    wait_until_indexed(hub, 5000, timeout=60)
-    assert time.monotonic() - begun < 45
+    wait_until_indexed(hub, 5000)
     progress = [
         event["data"]["documents"]
         for event in hub.events
@@ -345,13 +353,6 @@ def test_five_thousand_files(system: System) -> None:
     ]
     assert len(progress) > 5
     assert progress == sorted(progress)
-    seconds = sorted(
-        hub.search(query)["seconds"]
-        for query in ["event loop ", "item42", '"before noon"', "frames -noon", "quick subscribed"]
-        for _ in range(5)
-    )
-    # A bound for a machine on which other tests run, too; docsearch's README has what was measured.
-    assert seconds[len(seconds) // 2] < 0.5
 
 
 def test_the_project_folder_stays_as_it_is(system: System) -> None:
