@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from kite import atomic_file
+from kite.errors import InternalError, KiteError
 
 _VERSION = 1
 
@@ -51,13 +52,14 @@ class DesiredStates:
 
     Attributes:
         problem: None, or what was wrong with the file when it was read (in English, for the log).
+        unkept: None, or why the disk does not have what counts.
     """
 
     def __init__(self, path: Path, *, on_problem: Callable[[OSError], None] | None = None) -> None:
         self._path = path
         self._last = path.with_name(f"{path.name}.last")
         self._on_problem = on_problem
-        self._is_down = False
+        self.unkept: KiteError | None = None
         self.problem: str | None = None
         self._wishes = self._load()
 
@@ -83,7 +85,7 @@ class DesiredStates:
         When it has not (it is full), they count all the same and go with the next write.
         """
         changed = {name: wish for name, wish in changes.items() if self._wishes.get(name) != wish}
-        if not changed and not self._is_down:
+        if not changed and self.unkept is None:
             return True
         for name, wish in changed.items():
             if wish is None:
@@ -91,6 +93,10 @@ class DesiredStates:
             else:
                 self._wishes[name] = wish
         return self._save()
+
+    def retry(self) -> bool:
+        """Write once more what the disk did not take, if there is any; True when nothing is left."""
+        return self.update({})
 
     def _save(self) -> bool:
         content = _File(version=_VERSION, modules=dict(sorted(self._wishes.items())))
@@ -100,11 +106,12 @@ class DesiredStates:
             self._keep_last()
             atomic_file.replace(self._path, data, mode=0o600, is_durable=True)
         except OSError as error:
-            if not self._is_down and self._on_problem is not None:
+            if self.unkept is None and self._on_problem is not None:
                 self._on_problem(error)
-            self._is_down = True
+            detail = error.strerror or str(error)
+            self.unkept = InternalError("desired_not_kept", path=self._path, detail=detail)
             return False
-        self._is_down = False
+        self.unkept = None
         return True
 
     def _keep_last(self) -> None:

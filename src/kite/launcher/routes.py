@@ -78,7 +78,7 @@ class Routes:
                 "registry_port": instance.registry_port,
                 "ws_endpoint": self._ws_endpoint,
                 "errors": [str(error) for error in self._launcher.catalog.errors()],
-                "problems": [_told(error) for error in self._launcher.catalog.unlisted_errors()],
+                "problems": [_told(error) for error in self._launcher.problems()],
             }
         )
 

@@ -113,6 +113,7 @@ class Launcher:
 
     def rescan(self) -> Changes:
         """Search the folders and act on what is different."""
+        self._wishes.retry()
         changes = self.catalog.look()
         for name in (*changes.added, *changes.changed):
             found, kept = self.catalog.manifest(name), self._kept(name)
@@ -123,6 +124,11 @@ class Launcher:
         self.scheduler.follow(self.catalog.schedules())
         self.watcher.follow(self.catalog.watched())
         return changes
+
+    def problems(self) -> list[KiteError]:
+        """What is wrong and stands in no module's record."""
+        unkept = self._wishes.unkept
+        return [*self.catalog.unlisted_errors(), *([unkept] if unkept is not None else [])]
 
     def _kept(self, name: str) -> Desired | None:
         wish = self._wishes.get(name)
@@ -436,6 +442,7 @@ class Launcher:
             pids = ", ".join(map(str, survivors))
             self.failure = self.failure or InternalError("survivors_left", pids=pids)
             self.status = self.status or 1
+        self._wishes.retry()
         self._say_stopped()
         self._ended.set()
 

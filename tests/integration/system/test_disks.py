@@ -54,6 +54,42 @@ def fill(folder: Path) -> Path:
     return filler
 
 
+def problems(system: System) -> list[str]:
+    """The codes of what is wrong with no module in particular."""
+    return [problem["code"] for problem in system.call("GET", "/launcher").body["problems"]]
+
+
+def test_it_is_told_that_what_was_asked_cannot_be_kept(system: System) -> None:
+    """Until the disk takes it: at the next request, a rescan, or the end."""
+    system.module("idle")
+    system.up("--wait")
+    kept = system.launcher_dir / "desired.json"
+
+    def refuse() -> None:
+        kept.unlink()
+        (kept / "in the way").mkdir(parents=True)
+
+    def permit() -> None:
+        (kept / "in the way").rmdir()
+        kept.rmdir()
+
+    refuse()
+    system.act("stop", "idle")
+    assert problems(system) == ["desired_not_kept"]
+    assert "what was asked of modules cannot be kept" in system.kite("ps").err
+    assert system.log("launcher").count("disk.refused") == 1
+    permit()
+    system.kite("rescan")
+    assert problems(system) == []
+    system.act("start", "idle")
+    refuse()
+    system.act("stop", "idle")
+    permit()
+    system.down()
+    system.up("--wait")
+    assert system.record("idle")["actual_state"] == "stopped"
+
+
 def test_disk_runs_full(small_disk: Path, tmp_path: Path) -> None:
     """Modules go on, one warning, the desired states keep their last good copy, a clean end."""
     with System(tmp_path, extensions=False) as system:

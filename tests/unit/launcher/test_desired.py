@@ -88,10 +88,14 @@ def test_a_full_disk_keeps_the_wish_in_memory_and_the_file_whole(
         patch.setattr(atomic_file, "replace", full)
         assert not states.set("m", STOPPED)
         assert not states.set("n", STOPPED)
+        assert not states.retry()
     assert len(problems) == 1
+    assert states.unkept is not None
+    assert (states.unkept.code, states.unkept.params["path"]) == ("desired_not_kept", path)
     assert states.get("m") == STOPPED
     assert DesiredStates(path).all() == {"m": RUNNING}
-    assert states.set("n", STOPPED)  # nothing new, but what is owed is written
+    assert states.retry()  # nothing new, but what is owed is written
+    assert states.unkept is None
     assert DesiredStates(path).all() == {"m": STOPPED, "n": STOPPED}
 
 
