@@ -21,6 +21,10 @@ from kite.locale import _
 
 DAY = 86400.0
 CORE = ("launcher", "registry", "event_hub")
+USUAL = frozenset(
+    {"stop_requested", "restart", "system_shutdown", "unhealthy", "disabled", "removed"}
+)
+"""Reasons of a stop that are nobody's own words (CONTRACT, section 7)."""
 EXTENSIONS = str(Path(kite.__file__).parent / "extensions")
 
 
@@ -112,6 +116,8 @@ def note(record: Mapping[str, Any], now: float) -> str:
         parts.append(_("manual"))
     if why := reason_of(record):
         parts.append(why)
+    elif state == "stopped" and (said := record.get("reason")) and said not in USUAL:
+        parts.append(_("stopped: {reason}").format(reason=said))
     elif is_over and has_ended:
         parts.append(exit_text(record.get("exit_code"), record.get("signal")))
     if following := record.get("next_try"):

@@ -118,6 +118,7 @@ class View:
             "error_code": state.error.code if state.error else None,
             "error_params": _params(state),
             "completed": state.completed,
+            "reason": state.reason,
         }
 
     def _uptime(self, state: ModuleState) -> float | None:
@@ -165,4 +166,5 @@ def _blank(name: str) -> dict[str, Any]:
         "error_code": None,
         "error_params": None,
         "completed": False,
+        "reason": None,
     }

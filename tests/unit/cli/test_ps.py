@@ -94,6 +94,17 @@ def test_how_an_earlier_process_ended_is_no_news(state: str) -> None:
     assert note(record("web", state, signal=9), NOW) == ""
 
 
+@pytest.mark.parametrize(
+    ("reason", "said"), [("lunch", "stopped: lunch"), ("stop_requested", ""), (None, "")]
+)
+def test_why_somebody_stopped_it_in_his_own_words(
+    monkeypatch: pytest.MonkeyPatch, reason: str | None, said: str
+) -> None:
+    monkeypatch.setenv("KITE_LANG", "en")
+    stopped = record("web", "stopped", desired_state="stopped", signal=15, reason=reason)
+    assert note(stopped, NOW) == said
+
+
 def test_a_module_of_a_schedule_runs_again_and_tries_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

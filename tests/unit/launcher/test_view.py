@@ -145,6 +145,23 @@ def test_how_the_last_process_ended_is_told_until_the_next_one_does(window: Wind
     assert ended() == (3, None)
 
 
+def test_why_it_was_stopped(window: Window) -> None:
+    def stop(name: str) -> None:
+        window.tell(facts.StopRequested(module=name, reason="lunch"))
+
+    stop("a")  # which waits and has no process
+    assert (window["a"]["actual_state"], window["a"]["reason"]) == ("stopped", "lunch")
+    assert window["b"]["reason"] is None
+    stop("b")
+    assert (window["b"]["actual_state"], window["b"]["reason"]) == ("stopping", "lunch")
+    window.tell(facts.Exited(module="b", life=1, signal=15), facts.TreeGone(module="b", life=1))
+    assert (window["b"]["actual_state"], window["b"]["reason"]) == ("stopped", "lunch")
+    window.tell(facts.StartRequested(module="b"))
+    assert window["b"]["reason"] is None
+    window.tell(facts.Exited(module="b", life=2, signal=9))
+    assert (window["b"]["actual_state"], window["b"]["reason"]) == ("backing_off", None)
+
+
 def test_the_next_try_is_an_instant(window: Window) -> None:
     assert window["b"]["next_try"] is None
     for life in (1, 2):

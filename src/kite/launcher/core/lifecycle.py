@@ -173,6 +173,13 @@ class ModuleState:
                 return phase.value
 
     @property
+    def reason(self) -> str | None:
+        """Why it was stopped, or is being stopped; None while it is there, and where it ended by itself."""
+        is_over = self.phase is Phase.STOPPED or self.phase in STOPPING
+        asked = self.stop if self.stop is not None and self.stop.after is not After.JUDGE else None
+        return asked.reason if is_over and asked is not None else None
+
+    @property
     def is_stopping_for_good(self) -> bool:
         """Whether it is being ended and nothing follows."""
         return self.phase in STOPPING and self.stop is not None and self.stop.after is After.STOP

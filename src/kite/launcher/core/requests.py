@@ -54,6 +54,7 @@ def stop(board: Board, fact: StopRequested, now: float) -> list[Action]:
             return actions + settle(state)  # it cannot run as it is written, and stays `failed`
         case Phase.WAITING | Phase.BACKING_OFF | Phase.FAILED:
             state.move(Phase.STOPPED)
+            state.stop = Stop(reason=fact.reason, timeout=0.0, after=After.STOP)
             if state.plan.problem is None:
                 state.problem = None
             return [*actions, *_say_stopped(state, fact.reason), *settle(state)]
