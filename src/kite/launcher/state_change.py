@@ -24,8 +24,7 @@ def change_state(scan: Scan, name: str, word: str, *, project_dir: Path) -> dict
         stands nowhere).
 
     Raises:
-        RequestError: `bad_config_state`, `core_module`, `unknown_module`, `failed` for a module
-            whose manifest is wrong.
+        RequestError: `bad_config_state`, `core_module`, `unknown_module`, `broken_manifest`.
         ConfigError: see `kite.model.edit.set_state`.
     """
     if word not in set(ConfigState):
@@ -37,7 +36,7 @@ def change_state(scan: Scan, name: str, word: str, *, project_dir: Path) -> dict
         return {"name": name, "old": "enabled", "new": "enabled", "file": None}
     broken = scan.broken.get(name)
     if broken is not None:
-        raise RequestError("failed", module=name, detail=str(broken.errors[0]))
+        raise RequestError("broken_manifest", module=name, detail=str(broken.errors[0]))
     found = scan.modules.get(name)
     if found is None:
         raise RequestError("unknown_module", module=name)

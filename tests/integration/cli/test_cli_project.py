@@ -76,7 +76,9 @@ def test_the_rules_are_the_same_while_kite_is_down(instance_dir: Path, kite: Kit
     broken = Path("modules/broken/module.md")
     broken.parent.mkdir(parents=True)
     broken.write_text("---\nname: broken\n---\n")
-    assert kite("enable", "broken").status == 1
+    refused = kite("enable", "broken")
+    assert refused.status == 2
+    assert "kite check" in refused.err
     assert broken.read_text() == "---\nname: broken\n---\n"
     Path("kite.yaml").write_text("nonsense: 1\n")
     assert kite("disable", "watchdog").status == 2
