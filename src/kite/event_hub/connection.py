@@ -36,6 +36,11 @@ INTERNAL_ERROR = 1011
 _log = logging.getLogger("kite.event_hub")
 
 
+def is_close_code(code: int) -> bool:
+    """Whether a peer may close with it (RFC 6455, 7.4; 1004 to 1006 and 1015 are never sent)."""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
+
+
 class Conversation(Protocol):
     """Who listens to a connection: the Hub, or an echo in the tests of the protocol."""
 
@@ -136,6 +141,7 @@ class Connection:
         self._fragments_are_text = True
         self._is_assembling = False
         self._is_closing = False  # our close frame is queued
+        self._is_drained = False  # the input means nothing any more
         self._ends_when_flushed = False
         self._is_gone = False
         self._is_held = False
@@ -242,6 +248,9 @@ class Connection:
             if frame.payload_size < 2
             else int.from_bytes(frame.get_payload_as_bytes()[:2], "big")
         )
+        if code is not None and not is_close_code(code):
+            self.fail(PROTOCOL_ERROR, f"{code} is no code to close with")
+            return
         self._conversation.batch_ended()
         self._conversation.leaving()
         self._begin_closing(close(code))
@@ -281,20 +290,17 @@ class Connection:
     def fail(self, code: int, reason: str) -> None:
         """The peer broke the protocol: close, and throw away what it still sends."""
         if not self._is_closing:
-            self.sent_by_parser(close(code, reason))
+            self._drain()
+            self._break_off(close(code, reason))
 
     def sent_by_parser(self, frame: bytes) -> None:
-        """A close frame for broken framing: from here on the input means nothing."""
-        if self._is_closing:
-            return
-        self._conversation.batch_ended()  # what was heard before the end counts
-        self._conversation.leaving()
-        self._begin_closing(frame)
-        # Closing a socket that has unread input resets the connection, and the peer would never
-        # see why: so what it still sends is read and thrown away until it goes, or time is up.
-        self._tcp.set_protocol(
-            Drain(asyncio.get_running_loop(), self._tcp, self.lost, self.resume_writing)
-        )
+        """A close frame for broken framing: what comes from here on means nothing.
+
+        The parser looks one frame ahead: only after this does it hand over the last whole frame.
+        """
+        if not self._is_closing and not self._is_drained:
+            self._drain()
+            asyncio.get_running_loop().call_soon(self._break_off, frame)
 
     def abort(self) -> None:
         """End without ceremony."""
@@ -308,6 +314,21 @@ class Connection:
                 self._timer.cancel()
             self._forget_fragments()
             self._conversation.closed()
+
+    def _drain(self) -> None:
+        # Closing a socket that has unread input resets the connection, and the peer would never
+        # see why: so what it still sends is read and thrown away until it goes, or time is up.
+        if not self._is_drained:
+            self._is_drained = True
+            self._tcp.set_protocol(
+                Drain(asyncio.get_running_loop(), self._tcp, self.lost, self.resume_writing)
+            )
+
+    def _break_off(self, frame: bytes) -> None:
+        if not self._is_closing:
+            self._conversation.batch_ended()  # what was heard before the end counts
+            self._conversation.leaving()
+            self._begin_closing(frame)
 
     def _begin_closing(self, frame: bytes) -> None:
         if self._is_closing:
@@ -334,6 +355,8 @@ class Connection:
             self._is_waiting_for_close = True
             self._timer.cancel()
             self._timer = asyncio.get_running_loop().call_later(_ANSWER, self._tcp.close)
+            if self._is_drained and not self._tcp.is_closing():
+                self._tcp.write_eof()  # its close frame would not be seen: it need not wait either
 
 
 class Way:
