@@ -103,9 +103,10 @@ class Handler:
             return
         self._waiting.append((event, size))
         self._bytes += size
-        self._idle.clear()
-        if self._started and self._running < self._concurrency:
-            self._work()
+        if self._running < self._concurrency:
+            self._idle.clear()
+            if self._started:
+                self._work()
 
     def start(self) -> None:
         """Begin to handle what has come and what comes."""
@@ -146,7 +147,9 @@ class Handler:
             while self._waiting:
                 event, size = self._waiting.popleft()
                 self._bytes -= size
-                await self._call(event)
+                # Most handlers are functions that just return: no coroutine is made for these.
+                if (outcome := self._call(event)) is not None:
+                    await self._finish(event, outcome)
                 handled += 1
                 if handled % _RUN_AT_ONCE == 0:
                     await asyncio.sleep(0)
@@ -155,20 +158,33 @@ class Handler:
             if not self._running and not self._waiting:
                 self._idle.set()
 
-    async def _call(self, event: frame.Event) -> None:
+    def _call(self, event: frame.Event) -> Awaitable[Any] | None:
+        """Call the handler; what it returned, where that is to be awaited."""
         try:
             outcome = self._handle(event)
-            if inspect.isawaitable(outcome):
-                await outcome
-        except asyncio.CancelledError:
-            if is_meant():
-                raise
-            self._log.exception("handler.failed %r", Event(event))
-        except SystemExit as wish:
-            # Raised on, it would end the loop at once: no stop handlers, and no answers to others.
-            self._leave(self._status(wish))
-        except Exception:  # noqa: BLE001  (the edge: a module survives its handlers)
-            self._log.exception("handler.failed %r", Event(event))
+        except BaseException as failure:  # noqa: BLE001  (the edge: a module survives its handlers)
+            self._failed(event, failure)
+            return None
+        return outcome if outcome is not None and inspect.isawaitable(outcome) else None
+
+    async def _finish(self, event: frame.Event, outcome: Awaitable[Any]) -> None:
+        try:
+            await outcome
+        except BaseException as failure:  # noqa: BLE001  (the edge: a module survives its handlers)
+            self._failed(event, failure)
+
+    def _failed(self, event: frame.Event, failure: BaseException) -> None:
+        """A handler has raised. What is not its own fault is raised on."""
+        match failure:
+            case SystemExit():
+                # Raised on, it would end the loop at once: no stop handlers, no answers to others.
+                self._leave(self._status(failure))
+            case asyncio.CancelledError() if not is_meant():
+                self._log.error("handler.failed %r", Event(event), exc_info=failure)
+            case Exception():
+                self._log.error("handler.failed %r", Event(event), exc_info=failure)
+            case _:
+                raise failure
 
     def _status(self, wish: SystemExit) -> int:
         """What the interpreter makes of the argument of `sys.exit`."""

@@ -127,15 +127,14 @@ class Link:
 
     def _deliver(self, number: int, event: Event) -> None:
         subject = event.event
-        if subject == SHUTDOWN and number == 0:
-            self._on_shutdown(event)
-        request = self._envelopes.request_of(subject)
-        if request is not None:
-            self._on_answer(event, request)
-            return
-        routes = self._routes[number]
-        wanting = routes.get(subject)
+        wanting = self._routes[number].get(subject)
         if wanting is None:
+            if subject == SHUTDOWN and number == 0:
+                self._on_shutdown(event)
+            request = self._envelopes.request_of(subject)
+            if request is not None:
+                self._on_answer(event, request)
+                return
             wanting = self._find(number, subject)
         for handler in wanting:
             if handler.subscription.echo or not self._envelopes.is_own(event):
@@ -150,7 +149,8 @@ class Link:
         )
         if len(routes) >= _REMEMBERED_SUBJECTS:
             routes.clear()
-        routes[subject] = found
+        if subject != SHUTDOWN:  # an order to go is looked at each time
+            routes[subject] = found
         return found
 
     def _ended(self, lost: Lost) -> None:
