@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kite.clock import now_rfc3339
@@ -68,7 +68,6 @@ class HubLink:
         self._holding = True
         self._is_overdue = False
         self._awaited: set[str] = set()
-        self._back: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -111,20 +110,24 @@ class HubLink:
             raise
         return connection
 
-    def release(self, connected_before: set[str]) -> None:
-        """Hub and Registry are there: kept events go out when these modules are back.
+    @property
+    def awaited(self) -> frozenset[str]:
+        """Modules that kept events wait for, or will when Hub and Registry are there."""
+        return frozenset(self._awaited)
 
-        Those that came back before, while the Registry was still away, are not waited for.
-        """
-        self._awaited = connected_before - self._back
+    def missed(self, modules: Iterable[str]) -> None:
+        """The Hub has died, and these were connected to it."""
+        self._awaited.update(modules)
+
+    def release(self) -> None:
+        """Hub and Registry are there: kept events go out when those who are missed are back."""
         if not self._awaited:
             self._flush()
             return
         self._timer = asyncio.get_running_loop().call_later(RETURN_WITHIN, self._flush)
 
-    def came_back(self, module: str) -> None:
-        """A module has said `module.ready` again."""
-        self._back.add(module)
+    def wait_no_more(self, module: str) -> None:
+        """A module has said `module.ready` again, or will not."""
         self._awaited.discard(module)
         if self._holding and self._timer is not None and not self._awaited:
             self._flush()
@@ -155,6 +158,7 @@ class HubLink:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._awaited.clear()
         # The Hub's word that it is ready may come in one piece with the acknowledgement for which
         # `connect` is waiting: then the connection is there a moment later.
         self._is_overdue = not self.is_connected
@@ -225,7 +229,6 @@ class HubLink:
         self._connection = None
         self._holding = True
         self._is_overdue = False
-        self._back.clear()
         later = list(self._kept)
         self._kept.clear()
         self._keep([*self._unacknowledged.values(), *later])

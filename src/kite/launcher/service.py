@@ -88,7 +88,6 @@ class Launcher:
         self._is_taking = False
         self._timer: asyncio.TimerHandle | None = None
         self._starting_over: str | None = None
-        self._connected: set[str] = set()
         self.stopping = asyncio.Event()
         self._ended = asyncio.Event()
         self.hub: HubLink
@@ -168,8 +167,16 @@ class Launcher:
                         self._perform(action)
         finally:
             self._is_taking = False
+        self._wait_for_nobody_else()
         self._set_timer(loop)
         self.around.start_task(self._notify(), name="notify")
+
+    def _wait_for_nobody_else(self) -> None:
+        """Events that are kept wait for nobody who has been stopped, removed or given up since."""
+        for name in self.hub.awaited:
+            state = self.supervisor.states.get(name)
+            if state is None or not state.comes_back:
+                self.hub.wait_no_more(name)
 
     async def _notify(self) -> None:
         async with self.changed:
@@ -248,7 +255,7 @@ class Launcher:
             case spine.SayLost():
                 self.feed(facts.BackboneLost())
             case spine.SayRestored():
-                self.hub.release(self._connected)
+                self.hub.release()
                 self.feed(facts.BackboneRestored())
             case spine.Note():
                 self._record(
@@ -269,8 +276,7 @@ class Launcher:
     def hub_gone(self) -> None:
         """No module has a connection any more."""
         connected = [n for n, s in self.supervisor.states.items() if s.life.connections > 0]
-        if connected:
-            self._connected = set(connected)
+        self.hub.missed(connected)
         for name in connected:
             self.feed(facts.ConnectionsChanged(module=name, life=None, connections=0))
 
@@ -283,7 +289,7 @@ class Launcher:
     def _hub_found(self) -> None:
         """It had not died."""
         if self.backbone.is_up:
-            self.hub.release(set())
+            self.hub.release()
             self.feed(facts.BackboneRestored())
 
     def _keep(self, name: str, desired: Desired) -> None:
@@ -323,7 +329,7 @@ class Launcher:
             if source == HUB:
                 self._say_phase("registry_ready", only_after="event_hub")
             return
-        self.hub.came_back(source)
+        self.hub.wait_no_more(source)
         state = self.supervisor.states.get(source)
         if state is None or not self.modules.is_booted(source):
             return

@@ -55,13 +55,13 @@ def test_a_connection_that_breaks_is_told_and_can_be_made_again() -> None:
     hub = OtherHub()
 
     async def work(link: HubLink, lost: asyncio.Event, url: str) -> None:
-        link.release(set())
+        link.release()
         await hub.connections[0].close()
         await lost.wait()
         assert not link.is_connected
         link.publish("module.started", {"module_id": "x"})
         await link.connect(url, TOKEN)
-        link.release(set())
+        link.release()
         await link.drained()
         assert hub.events == ["module.started"]
 

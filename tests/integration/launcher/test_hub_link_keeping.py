@@ -97,14 +97,14 @@ async def test_everything_waits_for_the_hubs_ready_and_keeps_its_order(pair: Pai
     assert pair.hub.frames[0]["events"] == list(HEARD), "one frame opens the Hub to all"
     pair.publish("c")
     assert pair.hub.events == []
-    pair.link.release(set())
+    pair.link.release()
     pair.publish("d")
     await pair.arrived("a", "b", "c", "d")
 
 
 async def test_events_are_the_launchers_and_have_ids_of_their_own(pair: Pair) -> None:
     await pair.connect()
-    pair.link.release(set())
+    pair.link.release()
     for _ in range(3):
         pair.link.publish("module.started", {"module_id": "m"})
     await pair.arrived("module.started", "module.started", "module.started")
@@ -117,43 +117,46 @@ async def test_events_are_the_launchers_and_have_ids_of_their_own(pair: Pair) ->
 
 async def test_kept_ones_wait_for_every_module_that_was_connected(pair: Pair) -> None:
     await pair.connect()
-    pair.link.release(set())
+    pair.link.release()
     await pair.lose()
     pair.publish("a", "b")
     await pair.connect()
-    pair.link.release({"one", "two"})
-    pair.link.came_back("one")
-    pair.link.came_back("stranger")
+    pair.link.missed({"one", "two"})
+    pair.link.release()
+    pair.link.wait_no_more("one")
+    pair.link.wait_no_more("stranger")
     pair.link.publish("module.shutdown", {}, at_once=True)
     await pair.arrived("module.shutdown")
-    pair.link.came_back("two")
+    pair.link.wait_no_more("two")
     pair.publish("c")
     await pair.arrived("module.shutdown", "a", "b", "c")
 
 
 async def test_who_came_back_before_the_registry_did_is_not_waited_for(pair: Pair) -> None:
     await pair.connect()
-    pair.link.release(set())
+    pair.link.release()
     await pair.lose()
     pair.publish("a")
     await pair.connect()
-    pair.link.came_back("one")
-    pair.link.release({"one", "two"})
-    pair.link.came_back("two")
+    pair.link.missed({"one", "two"})
+    pair.link.wait_no_more("one")
+    pair.link.release()
+    pair.link.wait_no_more("two")
     async with asyncio.timeout(hub_link.RETURN_WITHIN / 2):
         await pair.arrived("a")
 
 
 async def test_who_came_back_to_an_earlier_hub_has_to_come_again(pair: Pair) -> None:
     await pair.connect()
-    pair.link.came_back("one")
+    pair.link.wait_no_more("one")
     await pair.lose()
     pair.publish("a")
     await pair.connect()
-    pair.link.release({"one"})
+    pair.link.missed({"one"})
+    pair.link.release()
     pair.link.publish("module.shutdown", {}, at_once=True)
     await pair.arrived("module.shutdown")
-    pair.link.came_back("one")
+    pair.link.wait_no_more("one")
     await pair.arrived("module.shutdown", "a")
 
 
@@ -162,20 +165,27 @@ async def test_but_not_for_ever(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(hub_link, "RETURN_WITHIN", 0.05)
     await pair.connect()
     pair.publish("a")
-    pair.link.release({"never"})
+    pair.link.missed({"never"})
+    pair.link.release()
     await pair.arrived("a")
+    assert pair.link.awaited == set(), "the next time it is not waited for"
 
 
 async def test_a_hub_that_is_lost_while_modules_return_starts_the_waiting_anew(pair: Pair) -> None:
     await pair.connect()
     pair.publish("a")
-    pair.link.release({"one"})
+    pair.link.missed({"one", "two"})
+    pair.link.release()
+    pair.link.wait_no_more("two")
     await pair.lose()
+    pair.link.missed({"two"})
+    assert pair.link.awaited == {"one", "two"}
     await pair.connect()
-    pair.link.came_back("one")  # to the new Hub, which has not said ready yet
+    pair.link.wait_no_more("one")  # to the new Hub, which has not said ready yet
+    pair.link.wait_no_more("two")
     assert pair.hub.events == []
     pair.publish("b")
-    pair.link.release(set())
+    pair.link.release()
     await pair.arrived("a", "b")
 
 
@@ -183,7 +193,7 @@ async def test_what_was_asked_of_a_module_is_not_asked_later(pair: Pair) -> None
     pair.link.publish("module.shutdown", {}, at_once=True)
     await pair.connect()
     pair.publish("a")
-    pair.link.release(set())
+    pair.link.release()
     await pair.arrived("a")
 
 
@@ -191,14 +201,14 @@ async def test_the_oldest_beyond_a_thousand_are_counted(pair: Pair) -> None:
     for number in range(KEPT_EVENTS + 7):
         pair.publish(f"e.{number}")
     await pair.connect()
-    pair.link.release(set())
+    pair.link.release()
     await pair.arrived("launcher.resync", *(f"e.{number}" for number in range(7, KEPT_EVENTS + 7)))
     [resync] = [frame for frame in pair.hub.frames if frame.get("event") == "launcher.resync"]
     assert resync["data"] == {"lost": 7}
     await pair.lose()
     await pair.connect()
     pair.publish("later")
-    pair.link.release(set())
+    pair.link.release()
     await pair.hub.until(lambda: pair.hub.events[-1] == "later")
     assert pair.hub.events.count("launcher.resync") == 1, "it is said once"
 
@@ -210,7 +220,7 @@ async def test_it_hears_what_modules_say_and_nothing_else(pair: Pair) -> None:
     for subject in ("module.ready", "docs.changed", "module.shutdown.ack"):
         event = {"type": "event", "event": subject, "source": "m", "event_id": subject, "data": {}}
         await pair.hub.connections[-1].send(json.dumps(event))
-    pair.link.release(set())
+    pair.link.release()
     pair.publish("a")
     await pair.arrived("a")  # its ack comes after the events
     await pair.link.drained()

@@ -180,6 +180,11 @@ class ModuleState:
         return asked.reason if is_over and asked is not None else None
 
     @property
+    def comes_back(self) -> bool:
+        """Whether it is there to stay, or its next life follows by itself and soon."""
+        return self.wanted and self.phase not in (Phase.STOPPED, Phase.FAILED)
+
+    @property
     def is_stopping_for_good(self) -> bool:
         """Whether it is being ended and nothing follows."""
         return self.phase in STOPPING and self.stop is not None and self.stop.after is After.STOP

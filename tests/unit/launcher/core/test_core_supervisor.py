@@ -734,3 +734,28 @@ def test_deadlines_are_the_nearest() -> None:
     desk.spawned("b")
     desk.ready("b")
     assert desk.supervisor.next_deadline() == desk.now + 5.0
+
+
+# -- who is expected back ---------------------------------------------------------------------
+
+
+def test_who_comes_back_to_a_hub_that_died() -> None:
+    """Whoever is there or is about to be; not what was stopped, is done or was given up."""
+    desk = Desk(plan("m", restart=RestartRule(max=2)), plan("job", ready_by=ReadyBy.PROCESS))
+    desk.up("m")
+    assert desk.state("m").comes_back
+    desk.exited("m", 7)
+    assert desk.state("m").comes_back, "it left with the Hub"
+    desk.gone("m")
+    assert desk.state("m").comes_back
+    desk.up("m")
+    op = desk.stop("m")
+    assert not desk.state("m").comes_back
+    desk.exited("m")
+    desk.gone("m")
+    assert (desk.outcome(op), desk.state("m").comes_back) == ("done", False)
+    desk.start("m")
+    assert desk.state("m").comes_back
+    for _ in range(2):
+        desk.crash("m")
+    assert (desk.phase("m"), desk.state("m").comes_back) == (Phase.FAILED, False)
