@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from kite.errors import KiteError, RequestError, Unavailable
@@ -28,6 +29,8 @@ class RegistryLink:
         authority: the table of tokens.
 
     Attributes:
+        on_refused: called with the name of a module whose newest token the Registry does not take,
+            and why; perhaps several times.
         ports: those that live modules have registered; their pages may talk to Kite.
     """
 
@@ -45,6 +48,7 @@ class RegistryLink:
         self._asked: dict[str, dict[str, Any]] = {}
         self._behalf: dict[str, dict[str, Any]] = {}
         self._ttl = 30.0
+        self.on_refused: Callable[[str, KiteError], None] | None = None
         self.ports: frozenset[int] = frozenset()
 
     # -- tokens -------------------------------------------------------------------------------
@@ -182,6 +186,8 @@ class RegistryLink:
             except RequestError as refusal:
                 _log.error("registry.refused_token module=%s error=%s", name, refusal)
                 self._refused[name] = self._authority.issued[name]
+                if self.on_refused is not None:
+                    self.on_refused(name, refusal)
             else:
                 told[name] = value
 

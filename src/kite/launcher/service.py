@@ -81,6 +81,7 @@ class Launcher:
         self.scheduler = Scheduler(
             around.instance.launcher_dir / "schedule.json", self.feed, SystemClock()
         )
+        around.registry.on_refused = self._token_refused
         self._wishes = wishes
         self._record = record
         self._on_phase = on_phase
@@ -291,6 +292,9 @@ class Launcher:
         if self.backbone.is_up:
             self.hub.release()
             self.feed(facts.BackboneRestored())
+
+    def _token_refused(self, name: str, why: KiteError) -> None:
+        self.feed(facts.TokenRefused(module=name, detail=why.english))
 
     def _keep(self, name: str, desired: Desired) -> None:
         wish = Wish(

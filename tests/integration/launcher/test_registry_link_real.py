@@ -237,6 +237,8 @@ MANY = tuple(f"subject.{number}" for number in range(2000))
 
 async def test_a_refused_token_waits_alone(town: Town) -> None:
     await open_up(town)
+    told: list[tuple[str, str]] = []
+    town.link.on_refused = lambda name, why: told.append((name, why.code))
     before = town.issue("before", 1)
     await town.acknowledged()
     town.issue("greedy", 1, publish=MANY)
@@ -246,6 +248,7 @@ async def test_a_refused_token_waits_alone(town: Town) -> None:
     for token in (before, after):
         assert await town.status(token) == 200
     assert not refused.done(), "no boot line with a token that the Registry does not know"
+    assert set(told) == {("greedy", "malformed_body")}
     town.died("before", 1)
     await town.acknowledged()
     assert await town.status(before) == 401

@@ -88,6 +88,13 @@ class SpawnFailed(msgspec.Struct, frozen=True, kw_only=True):
     problem: Problem
 
 
+class TokenRefused(msgspec.Struct, frozen=True, kw_only=True):
+    """The Registry does not take the newest life's token, so that it gets no boot line."""
+
+    module: str
+    detail: str
+
+
 class BecameReady(msgspec.Struct, frozen=True, kw_only=True):
     """The module said `module.ready`, or its probe passed."""
 
@@ -180,6 +187,7 @@ Fact = (
     | RunPlanned
     | Spawned
     | SpawnFailed
+    | TokenRefused
     | BecameReady
     | ConnectionsChanged
     | ShutdownAcked

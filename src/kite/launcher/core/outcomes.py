@@ -11,7 +11,14 @@ from kite.launcher.core.actions import (
     WelcomeLife,
 )
 from kite.launcher.core.board import Board, fail_as_written, settle
-from kite.launcher.core.facts import BecameUnhealthy, Exited, Spawned, SpawnFailed, TreeGone
+from kite.launcher.core.facts import (
+    BecameUnhealthy,
+    Exited,
+    Spawned,
+    SpawnFailed,
+    TokenRefused,
+    TreeGone,
+)
 from kite.launcher.core.lifecycle import After, ModuleState, Phase, Stop
 from kite.launcher.core.plan import ConfigState, Policy, Problem, ReadyBy
 from kite.launcher.core.restart import GiveUp, RestartIn, judge, within
@@ -52,12 +59,22 @@ def spawn_failed(board: Board, fact: SpawnFailed) -> list[Action]:
     ]
 
 
+def token_refused(board: Board, fact: TokenRefused) -> list[Action]:
+    """It will miss its launch timeout; this is why."""
+    state = board.states[fact.module]
+    if state.phase is Phase.STARTING:
+        params = {"life": state.life.number, "detail": fact.detail}
+        state.problem = Problem(code="token_refused", params=params)
+    return []
+
+
 def ready(board: Board, state: ModuleState, now: float) -> list[Action]:
     """The life has said that it is ready, or its probe passed."""
     if state.phase is not Phase.STARTING:
         return []
     name, life = state.plan.name, state.life
     state.move(Phase.RUNNING)
+    state.problem = None
     life.ready_at = now
     life.launch_left = None
     seconds = round(now - (life.started_at or now), 3)
@@ -276,6 +293,8 @@ def _give_up(board: Board, state: ModuleState, retry_in: float | None, now: floa
 
 def _explain(state: ModuleState, count: int) -> Problem:
     """Why it was given up, in a sentence of its own for each way to fail."""
+    if state.problem is not None and state.problem.code == "token_refused":
+        return state.problem
     params: dict[str, int | float | None] = {
         "count": count,
         "window": state.in_force.restart.window,

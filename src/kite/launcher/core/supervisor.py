@@ -35,6 +35,7 @@ from kite.launcher.core.facts import (
     StopEverything,
     StopRequested,
     TimePassed,
+    TokenRefused,
     TreeGone,
     WaitingSkipped,
 )
@@ -106,6 +107,8 @@ class Supervisor:
                 return outcomes.spawned(board, fact, now)
             case SpawnFailed():
                 return outcomes.spawn_failed(board, fact)
+            case TokenRefused():
+                return outcomes.token_refused(board, fact)
             case BecameReady():
                 return outcomes.ready(board, board.states[fact.module], now)
             case ConnectionsChanged():

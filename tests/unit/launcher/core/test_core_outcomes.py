@@ -535,3 +535,30 @@ def test_a_broken_manifest_is_no_crash_of_those_that_end_the_system() -> None:
     assert desk.phase("m") is Phase.FAILED
     assert not desk.state("m").failed_by_crash
     assert desk.pick(act.GiveUpSystem) == []
+
+
+def test_a_token_that_the_registry_refuses_is_the_reason_of_a_missed_launch_timeout() -> None:
+    desk = Desk(plan("m", restart=RestartRule(max=2)))
+    desk.spawned("m")
+    for life in (1, 2):
+        desk.tell(facts.TokenRefused(module="m", detail="a pattern is wrong"))
+        problem = desk.state("m").problem
+        assert problem is not None
+        assert (problem.code, problem.params["life"]) == ("token_refused", life)
+        assert "a pattern is wrong" in problem.message
+        desk.wait(15)
+        desk.exited("m")
+        desk.gone("m")
+    assert desk.phase("m") is Phase.FAILED
+    [told] = desk.published("module.failed")
+    assert (told["reason"], told["error"]) == ("launch_timeout", problem.message)
+
+
+def test_a_token_that_is_taken_after_all_is_no_reason() -> None:
+    desk = Desk(plan("m"))
+    desk.spawned("m")
+    desk.tell(facts.TokenRefused(module="m", detail="not yet"))
+    desk.ready("m")
+    assert desk.state("m").problem is None
+    desk.tell(facts.TokenRefused(module="m", detail="late"))
+    assert desk.state("m").problem is None
