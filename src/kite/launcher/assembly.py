@@ -127,7 +127,7 @@ class Assembly:
         )
         watch = self._console.event if self._console and self._options.verbose else None
         hub = HubLink(
-            on_event=launcher.hear,
+            on_event=launcher.hearing.hear,
             on_lost=launcher.hub_lost,
             instance=self.instance.id,
             watch=watch,
@@ -265,7 +265,7 @@ class Assembly:
         if phase == "event_hub":
             if self._api is None:
                 self._serve_api()
-            self.launcher.register_self(self.api_url)
+            self.launcher.hearing.register_self(self.api_url)
         if self._console is None:
             return
         self._console.phase(phase)
