@@ -1,4 +1,4 @@
-"""Builds the Hub's compiled hot path into the package, where there is a compiler; else does nothing.
+"""Compiles the hot paths of Hub and SDK into the package, where there is a compiler; else does nothing.
 
 Installing never needs a compiler: without one the package is the same in pure Python. The module is
 built beside its source, so that an editable installation finds it, and only when something changed.
@@ -11,14 +11,31 @@ import shutil
 import sys
 import sysconfig
 import tempfile
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-FOLDER = "src/kite/event_hub/compiled"
-SOURCES = ("lane.pyx", "envelope.h", "ids.h")
+
+@dataclass(frozen=True)
+class Compiled:
+    """One extension module, built from the `.pyx` of its name and headers in its package."""
+
+    package: str
+    name: str
+    headers: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        return Path("src", *self.package.split("."))
+
+
+MODULES = (
+    Compiled("kite.event_hub.compiled", "lane", ("envelope.h", "ids.h")),
+    Compiled("kite.sdk.compiled", "frames"),
+)
 
 
 class CompiledHotPath(BuildHookInterface[Any]):
@@ -30,42 +47,50 @@ class CompiledHotPath(BuildHookInterface[Any]):
         """Build, and tell hatchling what the wheel is then for."""
         if self.target_name != "wheel" or os.environ.get("KITE_BUILD_PURE"):
             return
-        folder = Path(self.root) / FOLDER
-        target = folder / f"lane{sysconfig.get_config_var('EXT_SUFFIX')}"
-        stamp = folder / "lane.built"
         try:
-            wanted = _fingerprint(folder)
-            if not target.is_file() or not stamp.is_file() or stamp.read_text() != wanted:
-                target.unlink(missing_ok=True)
-                build(folder, target)
-                stamp.write_text(wanted)
+            for module in MODULES:
+                target = _build_if_needed(Path(self.root), module)
+                build_data["artifacts"].append(f"/{target.relative_to(self.root).as_posix()}")
         except (Exception, SystemExit) as failed:  # noqa: BLE001  (no compiler is no error)
             words = str(failed).strip().splitlines() or [type(failed).__name__]
-            self.app.display_warning(f"the hub's hot path stays pure Python: {words[-1]}")
+            self.app.display_warning(f"the hot paths stay pure Python: {words[-1]}")
+            build_data["artifacts"].clear()
             return
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
-        build_data["artifacts"].append(f"/{FOLDER}/{target.name}")
 
 
-def _fingerprint(folder: Path) -> str:
-    """Of everything that goes into the module."""
+def _build_if_needed(root: Path, module: Compiled) -> Path:
+    """The extension module's file, made anew where anything that goes into it has changed."""
+    folder = root / module.folder
+    target = folder / f"{module.name}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    stamp = folder / f"{module.name}.built"
+    wanted = _fingerprint(folder, module)
+    if not target.is_file() or not stamp.is_file() or stamp.read_text() != wanted:
+        target.unlink(missing_ok=True)
+        build(folder, module, target)
+        stamp.write_text(wanted)
+    return target
+
+
+def _fingerprint(folder: Path, module: Compiled) -> str:
     import picows  # noqa: PLC0415  (what is built against)
 
-    content = b"".join((folder / name).read_bytes() for name in SOURCES)
+    names = (f"{module.name}.pyx", *module.headers)
+    content = b"".join((folder / name).read_bytes() for name in names)
     return f"{sha256(content).hexdigest()} picows {picows.__version__} python {sys.version}"
 
 
-def build(folder: Path, target: Path) -> None:
-    """Compile `lane.pyx`. Whatever goes wrong is for the caller to tell."""
+def build(folder: Path, module: Compiled, target: Path) -> None:
+    """Compile one. Whatever goes wrong is for the caller to tell."""
     import picows  # noqa: PLC0415  (not needed where nothing is built)
     from Cython.Build import cythonize  # noqa: PLC0415
     from setuptools import Distribution, Extension  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as scratch:
         extension = Extension(
-            "kite.event_hub.compiled.lane",
-            [str(folder / "lane.pyx")],
+            f"{module.package}.{module.name}",
+            [str(folder / f"{module.name}.pyx")],
             include_dirs=[str(folder)],
             define_macros=[("KITE_PICOWS", f'"{picows.__version__}"')],
             extra_compile_args=["-O3"],

@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import picows
 from msgspec import UNSET
 
 from kite.errors import RequestError, Unavailable
+from kite.sdk.compiled import frames
 from kite.sdk.handshake import shake_hands
 from kite.sdk.listener import Listener
 from kite.sdk.refusal import refusal
-from kite.wire.frame import Ack, Error, Event, Subscribe, Unsubscribe, decode_hub_frame, encode
+from kite.wire.frame import Ack, Error, Event, Gap, Subscribe, Unsubscribe, decode_hub_frame, encode
 from kite.wire.limits import MAX_FRAME_BYTES
 
+if TYPE_CHECKING:
+    from kite.sdk.compiled.frames import Frames
+
 _CLOSE_TIMEOUT = 1.0
+_GATHERED_BYTES = 64 << 10
+"""What is sent within one turn of the loop is written at its end, or when it is so much."""
+
 ABNORMAL = 1006
 
 
@@ -53,6 +60,7 @@ class HubConnection:
             was published without an acknowledgement. It carries the `event_id`.
         frame_size: bytes of the frame whose event `on_event` is being called with.
         ignored: frames that were no frames of the Hub's (of a newer version, say).
+        missed: events that the Hub dropped, as its `gap` frames told.
     """
 
     def __init__(
@@ -61,9 +69,12 @@ class HubConnection:
         self.on_error: Callable[[Error], None] | None = None
         self.frame_size = 0
         self.ignored = 0
+        self.missed = 0
         self._on_event = on_event
         self._on_lost = on_lost
         self._transport: Any = None
+        self._frames: Frames | None = None
+        self._is_gathering = False
         self._next_id = 0
         self._waiting: dict[str | int, list[asyncio.Future[Ack]]] = {}
         self._writable = asyncio.Event()
@@ -98,6 +109,7 @@ class HubConnection:
         if connection._ended.is_set():
             raise Unavailable("unreachable", url=endpoint, detail="the connection was closed")
         connection._transport = transport
+        connection._frames = frames()
         return connection
 
     @property
@@ -176,7 +188,16 @@ class HubConnection:
         """
         if self._transport is None or self._ended.is_set():
             raise Unavailable("connection_lost")
-        self._transport.send(picows.WSMsgType.TEXT, frame)
+        gathered = self._frames
+        if gathered is None:
+            self._transport.send(picows.WSMsgType.TEXT, frame)
+            return
+        gathered.add(frame)
+        if gathered.size > _GATHERED_BYTES:
+            self._write_gathered()
+        elif not self._is_gathering:
+            self._is_gathering = True
+            asyncio.get_running_loop().call_soon(self._write_gathered)
 
     async def publish_acked(self, event: Event, *, timeout: float = 10.0) -> Ack:
         """Send an event and wait until the Hub has accepted it.
@@ -199,12 +220,20 @@ class HubConnection:
 
     async def drained(self) -> None:
         """Wait until the write buffer is below its limit (at once when it is, or when all is over)."""
+        self._write_gathered()
         await self._writable.wait()
+
+    def _write_gathered(self) -> None:
+        """Everything that was sent in this turn of the loop goes out in one write."""
+        self._is_gathering = False
+        if self._frames is not None and self._frames.size and self.is_open:
+            self._transport.underlying_transport.write(self._frames.take())
 
     async def close(self) -> None:
         """End the connection in an orderly way; returns when it is gone."""
         if self._transport is None or self._ended.is_set():
             return
+        self._write_gathered()
         self._transport.send_close(picows.WSCloseCode.OK)
         try:
             async with asyncio.timeout(_CLOSE_TIMEOUT):
@@ -251,6 +280,9 @@ class HubConnection:
             self.frame_size = len(payload)
             self._on_event(frame)
             return
+        if isinstance(frame, Gap):
+            self.missed += frame.missed
+            return
         futures = self._waiting.pop(_belongs_to(frame), [])
         if isinstance(frame, Error):
             self._last_error = frame
@@ -276,10 +308,11 @@ class HubConnection:
         handshake = transport.close_handshake
         received = handshake.recv if handshake is not None else None
         last = self._last_error
+        gathered = 0 if self._frames is None else self._frames.size
         lost = Lost(
             code=int(received.code) if received is not None else ABNORMAL,
             reason=(received.reason or "") if received is not None else "",
-            unsent=transport.underlying_transport.get_write_buffer_size(),
+            unsent=transport.underlying_transport.get_write_buffer_size() + gathered,
             error=last if last is not None and last.code == "slow_consumer" else None,
         )
         self._ended.set()
@@ -298,10 +331,18 @@ def encode_event(event: Event) -> bytes:
     Raises:
         RequestError: `event_too_large`.
     """
-    frame = encode(event)
+    return check_size(event.event, encode(event))
+
+
+def check_size(subject: str, frame: bytes) -> bytes:
+    """The frame, if it may go out.
+
+    Raises:
+        RequestError: `event_too_large`.
+    """
     if len(frame) > MAX_FRAME_BYTES:
         raise RequestError(
-            "event_too_large", subject=event.event, size=len(frame), limit=MAX_FRAME_BYTES
+            "event_too_large", subject=subject, size=len(frame), limit=MAX_FRAME_BYTES
         )
     return frame
 

@@ -23,8 +23,10 @@ from kite.wire.subject import matches
 MAX_BACKLOG = 64 << 20
 """Bytes of events that may wait for one handler; beyond that they are dropped, and it is said."""
 
-# A handler that never waits would keep the loop from everything else.
-_RUN_AT_ONCE = 64
+# A handler that never waits would keep the loop from everything else. What is read in one turn of the
+# loop should be handled in it, too, where that is possible: else more and more would wait.
+_RUN_AT_ONCE = 0.005
+_LOOK_EVERY = 16
 _COMPLAIN_EVERY = 5.0
 _TYPICAL_BYTES = 512
 
@@ -143,6 +145,7 @@ class Handler:
 
     async def _drain(self) -> None:
         handled = 0
+        since = time.monotonic()
         try:
             while self._waiting:
                 event, size = self._waiting.popleft()
@@ -151,8 +154,9 @@ class Handler:
                 if (outcome := self._call(event)) is not None:
                     await self._finish(event, outcome)
                 handled += 1
-                if handled % _RUN_AT_ONCE == 0:
+                if handled % _LOOK_EVERY == 0 and time.monotonic() - since > _RUN_AT_ONCE:
                     await asyncio.sleep(0)
+                    since = time.monotonic()
         finally:
             self._running -= 1
             if not self._running and not self._waiting:
@@ -178,20 +182,13 @@ class Handler:
         match failure:
             case SystemExit():
                 # Raised on, it would end the loop at once: no stop handlers, no answers to others.
-                self._leave(self._status(failure))
+                self._leave(exit_status(failure, self._log))
             case asyncio.CancelledError() if not is_meant():
                 self._log.error("handler.failed %r", Event(event), exc_info=failure)
             case Exception():
                 self._log.error("handler.failed %r", Event(event), exc_info=failure)
             case _:
                 raise failure
-
-    def _status(self, wish: SystemExit) -> int:
-        """What the interpreter makes of the argument of `sys.exit`."""
-        if wish.code is None or isinstance(wish.code, int):
-            return (wish.code or 0) & 0xFF
-        self._log.error("%s", wish.code)
-        return 1
 
     def _complain(self) -> None:
         now = time.monotonic()
@@ -204,3 +201,11 @@ class Handler:
                 len(self._waiting),
                 self._bytes,
             )
+
+
+def exit_status(wish: SystemExit, log: logging.Logger) -> int:
+    """What the interpreter makes of the argument of `sys.exit`: a text is told, and means 1."""
+    if wish.code is None or isinstance(wish.code, int):
+        return (wish.code or 0) & 0xFF
+    log.error("%s", wish.code)
+    return 1

@@ -18,7 +18,7 @@ from kite.sdk.core.envelopes import Envelopes
 from kite.sdk.core.farewell import Cause, Orders, estimate, orders
 from kite.sdk.declaration import Declaration
 from kite.sdk.departure import Departure
-from kite.sdk.handlers import Handler
+from kite.sdk.handlers import Handler, exit_status
 from kite.sdk.launcher_client import LauncherClient
 from kite.sdk.link import Connect, Link
 from kite.sdk.publisher import Publisher
@@ -99,10 +99,19 @@ class Life:
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str | None) -> asyncio.Task[Any]:
         """A task of the module; its failure ends the module."""
-        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        task = asyncio.get_running_loop().create_task(self._heeding(coroutine), name=name)
         self.tasks.add(task)
+        # One that is cancelled before its first step has not awaited its coroutine.
+        task.add_done_callback(lambda _: coroutine.close())
         task.add_done_callback(self._task_done)
         return task
+
+    async def _heeding(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """The work's result; `sys.exit` in it is `stop`, and does not end the loop at once."""
+        try:
+            return await work
+        except SystemExit as wish:
+            self.stop(Cause.OWN, exit_status(wish, self.log))
 
     def stop(self, cause: Cause, status: int = 0) -> None:
         """Leave in good order; while leaving already, hurry if it is a signal."""
@@ -262,7 +271,9 @@ class Life:
 
     async def _start(self) -> None:
         for function in self.declaration.start_handlers:
-            await _call(function)
+            await self._heeding(_call(function))
+            if self._cause is Cause.OWN:
+                return
         for handler in self.handlers:
             handler.start()
         self._tell(decide.Started())

@@ -11,6 +11,10 @@ import picows
 
 from kite.wire.limits import MAX_FRAME_BYTES
 
+_TEXT = picows.WSMsgType.TEXT
+_CONTINUATION = picows.WSMsgType.CONTINUATION
+_CLOSE = picows.WSMsgType.CLOSE
+
 # The Hub passes on what a publisher sent in up to MAX_FRAME_BYTES, and adds what was missing.
 MAX_RECEIVED_BYTES = MAX_FRAME_BYTES + 65536
 
@@ -59,18 +63,18 @@ class Listener(picows.WSListener):
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         kind = frame.msg_type
-        if kind == picows.WSMsgType.TEXT and frame.fin:
+        if kind == _TEXT and frame.fin:
             self._connection._received(frame.get_payload_as_memoryview())
-        elif kind in (picows.WSMsgType.TEXT, picows.WSMsgType.CONTINUATION):
+        elif kind in (_TEXT, _CONTINUATION):
             self._fragment(transport, frame)
-        elif kind == picows.WSMsgType.CLOSE:
+        elif kind == _CLOSE:
             if not transport.is_close_frame_sent:
                 transport.send_close(picows.WSCloseCode.OK)
             transport.disconnect()
 
     def _fragment(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         if self._fragments is None:
-            if frame.msg_type == picows.WSMsgType.CONTINUATION:
+            if frame.msg_type == _CONTINUATION:
                 return  # the rest of a binary message, which Kite has no use for
             self._fragments = bytearray()
         self._fragments += frame.get_payload_as_memoryview()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kite.errors import Unavailable
-from kite.sdk.connection import encode_event
+from kite.sdk.connection import check_size, encode_event
 
 if TYPE_CHECKING:
     from kite.sdk.life import Life
@@ -32,10 +32,9 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 
 def publish(life: Life, subject: str, data: Any, headers: Mapping[str, str] | None) -> str:
     """See `Module.publish`."""
-    event = life.envelopes.make(subject, data, time.time(), headers=headers)
-    life.publisher.send(encode_event(event))
-    assert isinstance(event.event_id, str)
-    return event.event_id
+    event_id, frame = life.envelopes.write(subject, data, time.time(), headers)
+    life.publisher.send(check_size(subject, frame))
+    return event_id
 
 
 async def publish_acked(

@@ -6,16 +6,24 @@ path reads only what routing needs and passes the sender's own bytes on.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 Raw = msgspec.Raw
 
+Overflow = Literal["hold", "drop_oldest"]
+
 
 class Event(
-    msgspec.Struct, frozen=True, kw_only=True, tag="event", tag_field="type", omit_defaults=True
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag="event",
+    tag_field="type",
+    omit_defaults=True,
+    gc=False,  # thousands may wait, none is part of a cycle, and the collector looks at each
 ):
     """One event with its fields (the envelope).
 
@@ -44,13 +52,19 @@ class Event(
 class Subscribe(
     msgspec.Struct, frozen=True, kw_only=True, tag="subscribe", tag_field="type", omit_defaults=True
 ):
-    """Ask for everything that matches one of the patterns; granted whole or refused whole."""
+    """Ask for everything that matches one of the patterns; granted whole or refused whole.
+
+    Args:
+        overflow: what happens when more waits than the outbox may hold: publishers are held, or
+            the oldest waiting events of this subscription are dropped and told of (`Gap`).
+    """
 
     events: list[str]
     id: str | int | UnsetType = UNSET
     queue: str | UnsetType = UNSET
     echo: bool = True
     observe: bool = False
+    overflow: Overflow = "hold"
 
 
 class Unsubscribe(
@@ -100,7 +114,21 @@ class Error(
     params: dict[str, Any] | UnsetType = UNSET
 
 
-HubFrame = Event | Ack | Error
+class Gap(
+    msgspec.Struct, frozen=True, kw_only=True, tag="gap", tag_field="type", omit_defaults=True
+):
+    """From the Hub: events of this connection's `drop_oldest` subscriptions were dropped here.
+
+    Args:
+        missed: how many since the last such frame.
+        since: when the first of them was dropped, RFC 3339 UTC.
+    """
+
+    missed: int
+    since: str = ""
+
+
+HubFrame = Event | Ack | Error | Gap
 ClientFrame = Event | Subscribe | Unsubscribe
 
 encode = msgspec.json.Encoder().encode

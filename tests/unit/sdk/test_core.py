@@ -220,3 +220,21 @@ def test_refusals_speak_in_the_words_of_the_other_side_unless_ours_fit() -> None
     assert ours.message == "m may not do it"
     assert refusal("of_tomorrow", "something new", {"a": 1}).message == "something new"
     assert refusal("of_tomorrow").message == "of_tomorrow"
+
+
+@given(
+    st.sampled_from(["a", "docs.文档", 'odd."subject"\\']),
+    st.none() | st.integers() | st.text() | st.dictionaries(st.text(), st.integers(), max_size=3),
+    st.sampled_from([None, {}, {"traceparent": "00-1"}]),
+    st.floats(0, 4e9),
+)
+def test_an_event_is_written_as_it_would_be_encoded(
+    subject: str, data: object, headers: dict[str, str] | None, now: float
+) -> None:
+    """The short way to a frame leads to the same bytes."""
+    short, long = Envelopes("docs", "c0ffee"), Envelopes("docs", "c0ffee")
+    for _ in range(2):
+        event_id, written = short.write(subject, data, now, headers)
+        event = long.make(subject, data, now, headers=headers)
+        assert event_id == event.event_id
+        assert written == frame.encode(event)

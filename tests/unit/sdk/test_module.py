@@ -600,6 +600,36 @@ async def test_sys_exit_in_a_handler_leaves_in_good_order(
     assert ("no paper" in caplog.text) is (argument == "no paper")
 
 
+@pytest.mark.parametrize("where", ["task", "start"])
+async def test_sys_exit_elsewhere_leaves_in_good_order_too(
+    module: Module, tmp_path: Path, caplog: pytest.LogCaptureFixture, where: str
+) -> None:
+    said = []
+
+    async def leave():
+        sys.exit(3)
+
+    @module.on_start
+    async def begin():
+        if where == "start":
+            sys.exit(3)
+        module.spawn(leave())
+        module.spawn(asyncio.sleep(0)).cancel()
+
+    @module.on_start
+    def go_on():
+        said.append("went on")
+
+    @module.on_stop
+    def end():
+        said.append("tidied")
+
+    async with running(module, data_dir=tmp_path) as bench:
+        assert await bench.exit_status() == 3
+    assert said == (["tidied"] if where == "start" else ["went on", "tidied"])
+    assert "Traceback" not in caplog.text
+
+
 def test_nothing_works_before_it_runs(module: Module, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KITE_MODULE", raising=False)
     with pytest.raises(Unavailable) as early:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import UNSET
 
 from kite.clock import rfc3339
-from kite.wire.frame import Event
+from kite.wire.frame import Event, encode
 from kite.wire.subject import check_subject
 
 _REMEMBERED_SUBJECTS = 4096
@@ -29,7 +29,12 @@ class Envelopes:
         self._number = 0
         self._second = -1
         self._second_text = ""
+        self._text = ""
         self._valid: set[str] = set()
+        self._heads: dict[str, bytes] = {}
+        self._millisecond = -1
+        self._middle_instant = ""
+        self._middle = b""
 
     def make(
         self,
@@ -59,6 +64,32 @@ class Envelopes:
             ack=ack,
             data=data,
         )
+
+    def write(
+        self, subject: str, data: Any, now: float, headers: Mapping[str, str] | None = None
+    ) -> tuple[str, bytes]:
+        """What `make` makes, written as a frame without the detour over a value.
+
+        Returns:
+            Its `event_id`, and the frame.
+
+        Raises:
+            RequestError: `invalid_subject`.
+            TypeError: `data` has something that JSON has not.
+        """
+        head = self._heads.get(subject)
+        if head is None:
+            head = self._head(subject)
+        instant = self._instant(now)
+        if instant is not self._middle_instant:
+            self._middle_instant = instant
+            self._middle = f'","source":"{self.source}","timestamp":"{instant}"'.encode()
+        more = b',"headers":%b' % encode(dict(headers)) if headers else b""
+        content = b"" if data is None else b',"data":%b' % encode(data)
+        self._number += 1
+        event_id = f"{self.prefix}-{self._number:x}"
+        frame = b"".join((head, event_id.encode(), self._middle, more, content, b"}"))
+        return event_id, frame
 
     def make_request(
         self,
@@ -107,18 +138,31 @@ class Envelopes:
             and event.event_id.startswith(self.prefix + "-")
         )
 
+    def _head(self, subject: str) -> bytes:
+        """Everything of a frame that stands before its event's id."""
+        self._check(subject)
+        if len(self._heads) >= _REMEMBERED_SUBJECTS:
+            self._heads.clear()
+        text = encode(subject).decode()
+        head = f'{{"type":"event","event":{text},"event_id":"'.encode()
+        self._heads[subject] = head
+        return head
+
     def _next_id(self) -> str:
         self._number += 1
         return f"{self.prefix}-{self._number:x}"
 
     def _instant(self, now: float) -> str:
-        second = int(now)
-        if second != self._second:
-            self._second = second
-            self._second_text = rfc3339(second)[:-4]
         # Half a microsecond: what was a whole millisecond before it became a float still is one.
-        milliseconds = min(int((now - second) * 1000 + 0.0005), 999)
-        return f"{self._second_text}{milliseconds:03d}Z"
+        millisecond = int(now * 1000 + 0.0005)
+        if millisecond != self._millisecond:
+            self._millisecond = millisecond
+            second, rest = divmod(millisecond, 1000)
+            if second != self._second:
+                self._second = second
+                self._second_text = rfc3339(second)[:-4]
+            self._text = f"{self._second_text}{rest:03d}Z"
+        return self._text
 
     def _check(self, subject: str) -> None:
         if subject in self._valid:

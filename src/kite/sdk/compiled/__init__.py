@@ -1,0 +1,17 @@
+"""What of the SDK is compiled, where the package was built with a compiler (see ADR 0011)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kite.sdk.compiled.frames import Frames
+
+
+def frames() -> Frames | None:
+    """Where frames are gathered; None in pure Python, where picows writes each by itself."""
+    try:
+        from kite.sdk.compiled.frames import Frames  # noqa: PLC0415  (it may not have been built)
+    except ImportError:
+        return None
+    return Frames()
