@@ -110,7 +110,7 @@ class Decorators:
         """Run the decorated function once, connected and registered, before the module is ready.
 
         It may publish and request; events wait until it is through. What it raises ends the module
-        with status 1.
+        with status 1; `sys.exit(status)` leaves as `stop(status)` does, before later ones run.
         """
         self._declaration.check_open("a start handler")
         check_runs(function, "on_start")
