@@ -258,7 +258,7 @@ class Connection:
 
     # ── the way out ─────────────────────────────────────────────────────────────────────────
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes | memoryview) -> int:
         """Send; returns how many bytes the socket has not taken yet."""
         tcp = self._tcp
         if tcp.is_closing():

@@ -35,6 +35,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         subscriptions: per connection.
         pattern_tokens: tokens of all patterns of all connections.
         routes: subjects whose subscribers are remembered.
+        requests: of one connection, that wait for an answer; beyond that it is not told when
+            nobody is left to answer the oldest.
+        awaited: likewise of all connections, each request counted once for everybody who may answer.
         farewell_seconds: how long a connection that was told to go may take to read that.
     """
 
@@ -52,6 +55,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     subscriptions: int = 4096
     pattern_tokens: int = 1 << 18
     routes: int = 8192
+    requests: int = 4096
+    awaited: int = 1 << 16
     farewell_seconds: float = 30.0
 
     def __post_init__(self) -> None:

@@ -30,6 +30,8 @@ _PER_CLIENT = (
     ("out", "events that the client's socket has taken", "delivered"),
     ("dropped", "events that were queued for the client and never will be delivered", "dropped"),
     ("stalls", "how often publishers were held because of the client", "stalls"),
+    ("gaps", "how often the client was told that its oldest events were dropped", "gaps"),
+    ("late_replies", "answers of the client that nobody waited for any more", "late_replies"),
 )
 
 
@@ -101,6 +103,14 @@ class HubCollector(Collector):
         )
         yield CounterMetricFamily(
             "kite_hub_slow_consumers", "connections that were cut", value=tally.slow_consumers
+        )
+        yield GaugeMetricFamily(
+            "kite_hub_requests", "requests that wait for an answer", value=len(switch.questions)
+        )
+        late = sum(each.late_replies for each in switch.sessions.values())
+        late += sum(each.late_replies for each in tally.closed.values())
+        yield CounterMetricFamily(
+            "kite_hub_late_replies", "answers that nobody waited for any more", value=late
         )
         refused = CounterMetricFamily(
             "kite_hub_refused", "frames that were refused, by code", labels=["code"]

@@ -255,7 +255,7 @@ _HUB_KINDS: dict[str, Callable[[Node], Any]] = {
     **dict.fromkeys(
         ("connections", "connections_per_module", "handshakes", "subscriptions"), kinds.count
     ),
-    **dict.fromkeys(("pattern_tokens", "routes"), kinds.count),
+    **dict.fromkeys(("pattern_tokens", "routes", "requests", "awaited"), kinds.count),
     **dict.fromkeys(
         ("slow_seconds", "slow_window", "handshake_seconds", "farewell_seconds"),
         kinds.some_seconds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from kite.event_hub.core.rights import Identity
-from kite.event_hub.core.router import Group, Interest, Router
+from kite.event_hub.core.route import Group, Interest, Route
+from kite.event_hub.core.router import Router
 from kite.wire.subject import matches
 
 TOKENS = ["a", "b", "c"]
@@ -38,18 +40,19 @@ class RouterMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.router: Router[Peer] = Router(max_routes=5)
         self.peers = [Peer(n + 1, Identity(NAMES[n % 3])) for n in range(5)]
-        self.model: dict[tuple[int, str, str | None], tuple[bool, bool]] = {}
+        self.model: dict[tuple[int, str, str | None], tuple[bool, bool, bool]] = {}
 
     @rule(
         n=st.integers(0, 4),
         pattern=PATTERNS,
         queue=st.sampled_from([None, None, "q", "r"]),
-        echo=st.booleans(),
-        observe=st.booleans(),
+        options=st.fixed_dictionaries(
+            {"echo": st.booleans(), "observe": st.booleans(), "drops": st.booleans()}
+        ),
     )
-    def subscribe(self, n: int, pattern: str, queue: str | None, echo: bool, observe: bool) -> None:
-        self.router.add(self.peers[n], Interest(pattern, queue=queue, echo=echo, observe=observe))
-        self.model[n, pattern, queue] = (echo, observe)
+    def subscribe(self, n: int, pattern: str, queue: str | None, options: dict[str, bool]) -> None:
+        self.router.add(self.peers[n], Interest(pattern, queue=queue, **options))
+        self.model[n, pattern, queue] = (options["echo"], options["observe"], options["drops"])
 
     @rule(n=st.integers(0, 4), pattern=PATTERNS, queue=st.sampled_from([None, "q"]))
     def unsubscribe(self, n: int, pattern: str, queue: str | None) -> None:
@@ -75,24 +78,49 @@ class RouterMachine(RuleBasedStateMachine):
             route = self.router.route_from(route, self.peers[publisher])
         plain: dict[int, bool] = {}
         queues: dict[str, dict[int, bool]] = {}
-        responders = False
-        for (n, pattern, queue), (echo, observe) in self.model.items():
+        answering: dict[str | None, set[int]] = {}
+        holding: dict[str | None, set[int]] = {}
+        for (n, pattern, queue), (echo, observe, drops) in self.model.items():
             reader = NAMES[n % 3]
             if not matches(pattern, subject) or (n == publisher and not echo):
                 continue
             if subject.startswith("_reply.") and reader not in (subject.split(".")[1], "operator"):
                 continue
-            responders |= not observe and pattern != ">"
+            if not observe and pattern != ">":
+                answering.setdefault(queue, set()).add(n)
+            if not drops:
+                holding.setdefault(queue, set()).add(n)
             group = plain if queue is None else queues.setdefault(queue, {})
             group[n] = group.get(n, False) or not observe
         assert [peer.number - 1 for peer in route.fanout.members] == sorted(plain)
         assert route.counted == sum(plain.values())
-        assert route.responders == responders
+        assert indexes(route.fanout.holding) == holding.get(None, set())
+        assert indexes(route.fanout.dropping) == set(plain) - holding.get(None, set())
+        assert indexes(route.answering) == answering.get(None, set())
+        assert route.has_responders == bool(answering)
+        assert route.carries_replies == subject.startswith("_reply.")
         found = {
             group.name: {peer.number - 1: counts for peer, counts in group.members}
             for group in route.groups
         }
         assert found == queues
+        for group in route.groups:
+            assert indexes(group.holding) == holding.get(group.name, set())
+            assert indexes(group.answering) == answering.get(group.name, set())
+        self.check_choice(route)
+
+    def check_choice(self, route: Route[Peer]) -> None:
+        """One member of each group beside all plain ones; who holds anywhere, holds."""
+        chosen = self.router.choose(route)
+        plain = set(route.fanout.members)
+        assert plain <= set(chosen.holds)
+        others = set(chosen.holds) - plain
+        for group in route.groups:
+            assert {peer for peer, _ in group.members} & set(chosen.holds)
+        assert len(others) <= len(route.groups)
+        assert route.counted <= chosen.delivered <= route.counted + len(others)
+        assert all(chosen.holds[peer] for peer in route.fanout.holding)
+        assert route.answering <= chosen.answering <= set(chosen.holds)
 
     @invariant()
     def counts_its_tokens(self) -> None:
@@ -111,6 +139,10 @@ class RouterMachine(RuleBasedStateMachine):
     def bounds_its_memory(self) -> None:
         if hasattr(self, "router"):
             assert len(self.router.routes) <= 5
+
+
+def indexes(peers: Iterable[Peer]) -> set[int]:
+    return {peer.number - 1 for peer in peers}
 
 
 RouterMachine.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)

@@ -10,7 +10,8 @@ from msgspec import UNSET
 
 from kite.event_hub.core.envelope import Incoming, Refused
 from kite.event_hub.core.rights import Identity
-from kite.event_hub.core.router import Route, Router
+from kite.event_hub.core.route import Route
+from kite.event_hub.core.router import Router
 from kite.event_hub.core.session import Session
 from kite.event_hub.limits import Limits
 from kite.wire.frame import Subscribe
@@ -81,7 +82,7 @@ def check_request(session: Session, reply_to: str, route: Route[Session], frame:
         raise denied(session.identity, f"be answered at '{reply_to}'")
     # A repeat of a request that was accepted is a repeat, whether or not somebody still listens.
     is_repeat = frame.event_id is not UNSET and frame.event_id in session.recent
-    if not route.responders and not is_repeat:
+    if not route.has_responders and not is_repeat:
         raise Refused("no_responders", subject=route.subject)
 
 

@@ -62,6 +62,19 @@ class Delivery:
         if member.outbox.push(chunk, events):
             self.hold(member, publisher)
 
+    def deliver(
+        self, member: Session, chunk: bytes, publisher: Session | None, *, holds: bool
+    ) -> None:
+        """Queue one event for one client.
+
+        Args:
+            holds: whether who feeds it waits when there is no room; else the oldest goes.
+        """
+        if holds:
+            self.push(member, chunk, 1, publisher)
+        else:
+            member.outbox.push_newest(chunk, 1)
+
     def wake(self, outbox: Outbox) -> None:
         """An outbox has something to flush."""
         if not self._to_flush:

@@ -9,6 +9,8 @@ escapes, unknown keys) is looked at exactly.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -56,6 +58,11 @@ class Refused(Exception):  # noqa: N818  (a verdict on a frame)
         self.event_id = event_id
         self.params = params
 
+
+DEFAULT_WAIT = 60.0
+"""Seconds that an answer is waited for where the request does not say."""
+
+LONGEST_WAIT = 3600.0
 
 decode_event = msgspec.json.Decoder(Incoming).decode
 """The hot path's decoder. Raises `msgspec.DecodeError` for whatever is no well-typed event."""
@@ -181,6 +188,29 @@ def complete(
     )
     after = payload.index(b"{") + 1
     return b"".join((payload[:after], missing.encode(), payload[after:]))
+
+
+class _Headers(msgspec.Struct, rename={"deadline": "kite-deadline"}):
+    deadline: str = ""
+
+
+_decode_headers = msgspec.json.Decoder(_Headers).decode
+
+
+def seconds_left(headers: Raw, instant: Callable[[], str]) -> float:
+    """How long a request's answer is waited for, by its header `kite-deadline`.
+
+    Args:
+        headers: as they came; empty where there are none.
+        instant: the present time as RFC 3339 text.
+    """
+    if not len(headers):
+        return DEFAULT_WAIT
+    try:
+        deadline = datetime.fromisoformat(_decode_headers(headers).deadline)
+        return min((deadline - datetime.fromisoformat(instant())).total_seconds(), LONGEST_WAIT)
+    except (ValueError, TypeError):  # none, or none that is an instant with a zone
+        return DEFAULT_WAIT
 
 
 def _text(raw: Raw | None) -> str | None:

@@ -9,118 +9,10 @@ still be gathered and written in one piece.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import Generic
 
-from kite.event_hub.core.rights import Identity, reply_audience
-
-
-class Member(Protocol):
-    """A connection, as far as routing needs it."""
-
-    @property
-    def number(self) -> int:
-        """Counted from 1, never used again."""
-        ...
-
-    @property
-    def identity(self) -> Identity: ...
-
-    @property
-    def load(self) -> int:
-        """Bytes that wait for it."""
-        ...
-
-
-M = TypeVar("M", bound=Member)
-
-
-class Interest:
-    """One subscription: (pattern, queue) on one connection, with its options."""
-
-    __slots__ = ("counts", "echo", "pattern", "queue", "tokens")
-
-    def __init__(
-        self, pattern: str, *, queue: str | None = None, echo: bool = True, observe: bool = False
-    ) -> None:
-        self.pattern = pattern
-        self.queue = queue
-        self.echo = echo
-        self.counts = not observe
-        self.tokens = pattern.count(".") + 1
-
-    @property
-    def responds(self) -> bool:
-        """Whether it is somebody who may answer a request: no spectator, no bare `>`."""
-        return self.counts and self.pattern != ">"
-
-
-class Group(Generic[M]):
-    """A queue group as one subject sees it: its members, and whether each counts."""
-
-    __slots__ = ("members", "name")
-
-    def __init__(self, name: str, members: list[tuple[M, bool]]) -> None:
-        self.name = name
-        self.members = members
-
-    def pick(self, turn: int) -> tuple[M, bool]:
-        """The least loaded member, beginning to look at the `turn`-th, and whether it counts."""
-        members = self.members
-        size = len(members)
-        first = turn % size
-        best = members[first]
-        least = best[0].load
-        for step in range(1, size):
-            if least == 0:
-                break
-            candidate = members[(first + step) % size]
-            load = candidate[0].load
-            if load < least:
-                best, least = candidate, load
-        return best
-
-
-class Fanout(Generic[M]):
-    """Connections that get the same bytes."""
-
-    __slots__ = ("members",)
-
-    def __init__(self, members: tuple[M, ...]) -> None:
-        self.members = members
-
-
-class Route(Generic[M]):
-    """What a subject leads to.
-
-    Attributes:
-        fanout: connections that each get a copy, through a subscription without a queue.
-        counted: how many of these are no mere spectators.
-        responders: whether anybody is there who may answer a request.
-        groups: the queue groups, each of which chooses one member for each event.
-        quiet: connections that matched with a subscription that does not want their own events.
-        granted: identities that are known to be allowed to publish here (a memory).
-    """
-
-    __slots__ = ("counted", "fanout", "granted", "groups", "quiet", "responders", "subject")
-
-    def __init__(
-        self,
-        subject: str,
-        fanout: Fanout[M],
-        *,
-        counted: int,
-        responders: bool,
-        groups: tuple[Group[M], ...],
-        quiet: frozenset[M],
-    ) -> None:
-        self.subject = subject
-        self.fanout = fanout
-        self.counted = counted
-        self.responders = responders
-        self.groups = groups
-        self.quiet = quiet
-        self.granted: set[Identity] = set()
-
+from kite.event_hub.core.rights import reply_audience
+from kite.event_hub.core.route import Chosen, Fanout, Group, Interest, M, Member, Route, Seats
 
 _Key = tuple[M, str | None]
 
@@ -157,7 +49,7 @@ class Router(Generic[M]):
         self._exact: dict[str, dict[_Key[M], Interest]] = {}
         self._root: _Node[M] = _Node()
         self._of: dict[M, dict[tuple[str, str | None], Interest]] = {}
-        self._fanouts: dict[tuple[M, ...], Fanout[M]] = {}
+        self._fanouts: dict[tuple[tuple[M, ...], tuple[M, ...]], Fanout[M]] = {}
         self._turns: dict[str, int] = {}
         self._own: dict[tuple[str, M], Route[M]] = {}
 
@@ -236,12 +128,28 @@ class Router(Generic[M]):
         self._turns[group.name] = turn + 1
         return group.pick(turn)
 
+    def choose(self, route: Route[M]) -> Chosen[M]:
+        """Let each group of the route choose a member for one event; a connection gets one copy."""
+        fanout = route.fanout
+        holds = dict.fromkeys(fanout.members, False) | dict.fromkeys(fanout.holding, True)
+        delivered = route.counted
+        answering = set(route.answering)
+        counted = set(fanout.members)
+        for group in route.groups:
+            member, counts = self.pick(group)
+            if counts and member not in counted:
+                delivered += 1
+                counted.add(member)
+            holds[member] = holds.get(member, False) or member in group.holding
+            if member in group.answering:
+                answering.add(member)
+        return Chosen(holds, delivered, frozenset(answering))
+
     def _resolve(self, subject: str, publisher: M | None) -> Route[M]:
         audience = reply_audience(subject)
-        plain: dict[M, bool] = {}
-        queues: dict[str, dict[M, bool]] = {}
+        plain: Seats[M] = Seats()
+        queues: dict[str, Seats[M]] = {}
         quiet: set[M] = set()
-        responders = False
         for (member, queue), interest in self._matching(subject):
             if audience is not None and not member.identity.may_hear_from(audience):
                 continue
@@ -249,25 +157,26 @@ class Router(Generic[M]):
                 quiet.add(member)
                 if member is publisher:
                     continue
-            responders = responders or interest.responds
-            group = plain if queue is None else queues.setdefault(queue, {})
-            group[member] = group.get(member, False) or interest.counts
-        members = tuple(sorted(plain, key=_by_number))
-        fanout = self._fanouts.get(members)
-        if fanout is None:
-            fanout = self._fanouts[members] = Fanout(members)
-        groups = tuple(
-            Group(name, sorted(queues[name].items(), key=lambda item: item[0].number))
-            for name in sorted(queues)
-        )
+            seats = plain if queue is None else queues.setdefault(queue, Seats())
+            seats.add(member, interest)
         return Route(
             subject,
-            fanout,
-            counted=sum(plain.values()),
-            responders=responders,
-            groups=groups,
+            self._fanout(plain),
+            counted=sum(plain.counts.values()),
+            answering=frozenset(plain.answering),
+            groups=tuple(queues[name].group(name) for name in sorted(queues)),
             quiet=frozenset(quiet),
+            carries_replies=audience is not None,
         )
+
+    def _fanout(self, seats: Seats[M]) -> Fanout[M]:
+        """The one for these connections; those that lead to the same share one."""
+        members = tuple(sorted(seats.counts, key=_by_number))
+        dropping = tuple(member for member in members if member not in seats.holding)
+        fanout = self._fanouts.get((members, dropping))
+        if fanout is None:
+            fanout = self._fanouts[members, dropping] = Fanout(members, dropping)
+        return fanout
 
     def _matching(self, subject: str) -> Iterator[tuple[_Key[M], Interest]]:
         yield from self._exact.get(subject, {}).items()

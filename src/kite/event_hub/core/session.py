@@ -42,6 +42,7 @@ class Session:
         last_timestamp: the latest timestamp that was found to be one.
         published, duplicates, refused, received: counts of events, refusals and frames.
         stalls: how often publishers were held because of it.
+        late_replies: answers that it gave when nobody waited for them any more.
     """
 
     __slots__ = (
@@ -54,6 +55,7 @@ class Session:
         "knows_start",
         "lane",
         "last_timestamp",
+        "late_replies",
         "number",
         "outbox",
         "published",
@@ -95,6 +97,7 @@ class Session:
         self.refused = 0
         self.received = 0
         self.stalls = 0
+        self.late_replies = 0
 
     @property
     def load(self) -> int:

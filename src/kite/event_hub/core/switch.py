@@ -35,11 +35,14 @@ from kite.event_hub.core.envelope import (
     decode_event,
     inspect,
     read_other,
+    seconds_left,
 )
 from kite.event_hub.core.lane import PURE, Parts
 from kite.event_hub.core.outbox import Outbox
+from kite.event_hub.core.questions import Question, Questions
 from kite.event_hub.core.rights import Identity
-from kite.event_hub.core.router import Interest, Route, Router
+from kite.event_hub.core.route import Chosen, Interest, Route
+from kite.event_hub.core.router import Router
 from kite.event_hub.core.session import Session, Wire
 from kite.event_hub.core.shape import is_too_deep
 from kite.event_hub.core.stall import Stall
@@ -87,6 +90,9 @@ class Switch:
         self._new_id = new_id
         self._instant = instant
         self._next_number = 1
+        self.questions: Questions[Session] = Questions(
+            per_asker=config.limits.requests, pairs=config.limits.awaited
+        )
         self._recent: dict[str, Recent] = {}
         self._parts = parts
         self._run = parts.run()
@@ -106,7 +112,7 @@ class Switch:
             self._next_number,
             identity,
             wire=wire,
-            outbox=Outbox(wire, limits.outbox_bytes, self._delivery.wake),
+            outbox=Outbox(wire, limits.outbox_bytes, self._delivery.wake, self._instant),
             recent=recent,
             lane=self._parts.lane(self._run, identity.module, recent),
             stall=Stall(
@@ -125,6 +131,8 @@ class Switch:
         session.is_leaving = True
         self.router.drop(session)
         self._delivery.forget(session)
+        for lost in self.questions.leave(session, self._delivery.now):
+            self._tell_lost(lost)
 
     def close(self, session: Session) -> None:
         """The connection is gone."""
@@ -211,6 +219,8 @@ class Switch:
             recent.expire(now)
             if (deadline := recent.next_deadline()) is not None:
                 deadlines.append(deadline)
+        if (deadline := self.questions.advance(now)) is not None:
+            deadlines.append(deadline)
         if deadlines:
             self._effects.alarm(min(deadlines))
 
@@ -220,13 +230,11 @@ class Switch:
         """Publish an event of the Hub's own; returns to how many connections."""
         chunk = self._own_event(subject, data)
         route = self.router.route(subject)
-        members = list(route.fanout.members)
-        members += [self.router.pick(group)[0] for group in route.groups]
-        members = list(dict.fromkeys(members))
+        chosen = self.router.choose(route)
         self.tally.published += 1
-        for member in members:
-            self._delivery.push(member, chunk, 1, None)
-        return len(members)
+        for member, holds in chosen.holds.items():
+            self._delivery.deliver(member, chunk, None, holds=holds)
+        return len(chosen.holds)
 
     def push_control(self, session: Session, data: bytes) -> None:
         """Push a frame that is no event: an answer to a ping, a close."""
@@ -271,9 +279,10 @@ class Switch:
                 self._acks.append(text(encode(Ack(event_id=event_id, delivered=0, duplicate=True))))
             return
         session.published += 1
-        delivered = route.counted
+        delivered, answering = route.counted, route.answering
         if route.groups:
-            delivered = self._publish_to_groups(session, route, payload)
+            chosen = self._publish_to_groups(session, route, payload)
+            delivered, answering = chosen.delivered, chosen.answering
         else:
             run = self._run
             if route.fanout is not run.fanout:
@@ -283,6 +292,35 @@ class Switch:
             self._admit_to_lane(session, route)
         if frame.ack:
             self._acks.append(text(encode(Ack(event_id=event_id, delivered=delivered))))
+        now = self._delivery.now
+        if route.carries_replies and not self.questions.answer(frame.event, session, now):
+            session.late_replies += 1
+        if frame.reply_to is not UNSET:
+            self._expect_answer(session, frame, event_id, answering)
+
+    def _expect_answer(
+        self, session: Session, frame: Incoming, event_id: str, answering: frozenset[Session]
+    ) -> None:
+        """Remember a request until it is answered, or its deadline."""
+        seconds = seconds_left(frame.headers, self._instant)
+        if seconds <= 0 or not answering or session.is_leaving:
+            return
+        question = Question(
+            session,
+            event_id=event_id,
+            subject=frame.event,
+            reply_to=str(frame.reply_to),
+            awaited=(each for each in answering if not each.is_leaving),
+        )
+        if not question.awaited:  # passing it on was too much for whoever was to get it
+            self._tell_lost(question)
+        elif look_at := self.questions.ask(question, self._delivery.now + seconds):
+            self._effects.alarm(look_at)
+
+    def _tell_lost(self, question: Question[Session]) -> None:
+        """Nobody is left to answer a request."""
+        error = _error("responder_lost", event_id=question.event_id, subject=question.subject)
+        self._say(question.asker, error)
 
     def _admit(self, session: Session, frame: Incoming) -> Route[Session]:
         """Where an event goes, if everything about it is as it must be.
@@ -325,20 +363,16 @@ class Switch:
         lane = session.lane
         lane.is_open = lane.version == self.router.version and not session.is_leaving
 
-    def _publish_to_groups(self, session: Session, route: Route[Session], payload: bytes) -> int:
+    def _publish_to_groups(
+        self, session: Session, route: Route[Session], payload: bytes
+    ) -> Chosen[Session]:
         """Each group chooses a member for this very event; a connection gets one copy."""
         self._push_gathered(session)
-        chosen = dict.fromkeys(route.fanout.members, False)
-        delivered = route.counted
-        for group in route.groups:
-            member, counts = self.router.pick(group)
-            if counts and not chosen.get(member):
-                delivered += member not in chosen
-            chosen.setdefault(member, counts)
+        chosen = self.router.choose(route)
         chunk = text(payload)
-        for member in chosen:
-            self._delivery.push(member, chunk, 1, session)
-        return delivered
+        for member, holds in chosen.holds.items():
+            self._delivery.deliver(member, chunk, session, holds=holds)
+        return chosen
 
     def _complete(self, session: Session, frame: Incoming, payload: bytes) -> tuple[bytes, str]:
         event_id = frame.event_id
@@ -374,10 +408,12 @@ class Switch:
                 self.router.remove(session, pattern, queue)
             self._say(session, Ack(id=frame.id))
             return
+        drops = frame.overflow == "drop_oldest"
         for pattern in frame.events:
-            self.router.add(
-                session, Interest(pattern, queue=queue, echo=frame.echo, observe=frame.observe)
+            interest = Interest(
+                pattern, queue=queue, echo=frame.echo, observe=frame.observe, drops=drops
             )
+            self.router.add(session, interest)
         self._say(session, Ack(id=frame.id))
         if not session.knows_start and self._hears_start(session):
             session.knows_start = True
@@ -397,11 +433,13 @@ class Switch:
         events = run.events
         if not events:
             return
-        members = run.fanout.members
+        fanout = run.fanout
         chunk = run.take()
-        for member in members:
+        for member in fanout.holding:
             if member.outbox.push(chunk, events):
                 self._delivery.hold(member, session)
+        for member in fanout.dropping:
+            member.outbox.push_newest(chunk, events)
 
     def _push_acks(self, session: Session) -> None:
         if self._acks:

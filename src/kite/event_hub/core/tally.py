@@ -17,6 +17,8 @@ class Account:
     duplicates: int = 0
     refused: int = 0
     stalls: int = 0
+    late_replies: int = 0
+    gaps: int = 0
 
     def add(self, session: Session) -> None:
         """Take over the figures of a connection."""
@@ -26,6 +28,8 @@ class Account:
         self.duplicates += session.duplicates
         self.refused += session.refused
         self.stalls += session.stalls
+        self.late_replies += session.late_replies
+        self.gaps += session.outbox.gaps
 
 
 @dataclass(slots=True)

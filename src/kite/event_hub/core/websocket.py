@@ -39,23 +39,36 @@ def close(code: int | None, reason: str = "") -> bytes:
     return _header(_FIN_CLOSE, 2 + len(words)) + code.to_bytes(2, "big") + words
 
 
-def whole_frames(data: bytes, end: int) -> int:
+def whole_frames(data: bytes | memoryview, end: int) -> int:
     """How many of a run of server frames lie wholly before the offset `end`."""
     count = position = 0
     while position < len(data):
-        size = data[position + 1]
-        position += 2
-        if size == 126:
-            size = int.from_bytes(data[position : position + 2], "big")
-            position += 2
-        elif size == 127:
-            size = int.from_bytes(data[position : position + 8], "big")
-            position += 8
-        position += size
+        position = _end_of_frame(data, position)
         if position > end:
             break
         count += 1
     return count
+
+
+def leading_frames(data: bytes | memoryview, least: int) -> tuple[int, int]:
+    """The first frames of a run that together have at least `least` bytes: bytes, frames."""
+    count = position = 0
+    while position < least and position < len(data):
+        position = _end_of_frame(data, position)
+        count += 1
+    return position, count
+
+
+def _end_of_frame(data: bytes | memoryview, position: int) -> int:
+    size = data[position + 1]
+    position += 2
+    if size == 126:
+        size = int.from_bytes(data[position : position + 2], "big")
+        position += 2
+    elif size == 127:
+        size = int.from_bytes(data[position : position + 8], "big")
+        position += 8
+    return position + size
 
 
 def _header(first: int, size: int) -> bytes:
