@@ -26,6 +26,7 @@ class Figure:
         value: the number that counts.
         unit: of the number, of the target and of the samples.
         target: what it may be at most; None: nothing is promised.
+        at_least: whether the target is what it must be at least.
         detail: how it was measured.
         samples: all of the numbers behind it.
     """
@@ -34,12 +35,15 @@ class Figure:
     value: float
     unit: str
     target: float | None = None
+    at_least: bool = False
     detail: str = ""
     samples: Sequence[float] = field(default=())
 
     @property
     def is_met(self) -> bool | None:
-        return None if self.target is None else self.value <= self.target
+        if self.target is None:
+            return None
+        return self.value >= self.target if self.at_least else self.value <= self.target
 
 
 def best(
@@ -101,7 +105,8 @@ def table(figures: Sequence[Figure]) -> list[str]:
     rows = [("MEASURED", "VALUE", "TARGET", "", "HOW")]
     words = {True: "met", False: "MISSED", None: ""}
     for figure in figures:
-        target = "" if figure.target is None else f"{figure.target:g} {figure.unit}"
+        sign = "≥ " if figure.at_least else "≤ "
+        target = "" if figure.target is None else f"{sign}{figure.target:g} {figure.unit}"
         value = f"{_number(figure.value)} {figure.unit}"
         rows.append((figure.name, value, target, words[figure.is_met], figure.detail))
     wide = [max(len(row[column]) for row in rows) for column in range(5)]

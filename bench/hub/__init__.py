@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bench.figure import Figure
-from bench.hub import extension
+from bench.hub import compare, extension
 
 
 def measure() -> list[Figure]:
-    """What `kite bench` prints."""
-    return extension.measure()
+    """What `kite bench` prints, and the comparison."""
+    return [*extension.measure(), *compare.measure()]

@@ -21,7 +21,10 @@ _ROOT = Path(__file__).parents[2]
 
 def events_per_second(peer: Peer, count: int) -> float:
     """From the first `publish` to the last callback."""
-    with _program(peer, "subscribe", count) as subscriber, _program(peer, "publish", count) as publisher:
+    with (
+        _program(peer, "subscribe", count) as subscriber,
+        _program(peer, "publish", count) as publisher,
+    ):
         _begin(peer, publisher)
         began = _numbers(publisher)[0]
         return count / (_numbers(subscriber)[0] - began)
@@ -61,7 +64,9 @@ def _program(peer: Peer, role: str, count: int) -> Iterator[subprocess.Popen[byt
         assert process.stdout is not None
         try:
             if isinstance(peer, Kite):
-                process.stdin.write(encode_line(BootLine(token=peer.token(f"bench_{role}"), life=1)))
+                process.stdin.write(
+                    encode_line(BootLine(token=peer.token(f"bench_{role}"), life=1))
+                )
                 process.stdin.flush()
             if process.stdout.readline().strip() != b"ready":
                 raise RuntimeError(f"the {name} client did not come up")

@@ -26,9 +26,7 @@ async def main() -> None:
             if countdown.arrived(msgspec.json.decode(message.data)):
                 done.set()
 
-        await client.subscribe(
-            SUBJECT, cb=arrived, pending_msgs_limit=-1, pending_bytes_limit=-1
-        )
+        await client.subscribe(SUBJECT, cb=arrived, pending_msgs_limit=-1, pending_bytes_limit=-1)
         await client.flush()
         ready()
         await done.wait()
