@@ -11,16 +11,14 @@ import shutil
 import sys
 import sysconfig
 import tempfile
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-@dataclass(frozen=True)
-class Compiled:
+class Compiled(NamedTuple):
     """One extension module, built from the `.pyx` of its name and headers in its package."""
 
     package: str
