@@ -1,126 +1,175 @@
-"""Random bytes and random frames for a bounded time: the Hub stays, and so do the others."""
+"""Broken frames of every kind for a bounded time: the Hub stays, and other clients' streams stay exact."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import random
 import time
+from collections import Counter
 
 from fake_registry import FakeRegistry
+from fuzzing import garbage, half_a_request, pieces, plain, whole
+from hub_forms import in_both_forms
 from hub_socket import Closed, HubSocket, masked
 
 from conftest import Connect
 from kite.testing.hub import HubProcess
 
-SECONDS = float(os.environ.get("KITE_FUZZ_SECONDS", "4"))
-WORDS = [
-    "type", "event", "subscribe", "unsubscribe", "events", "id", "ack", "data", "queue", "echo", "event_id",
-    "source", "reply_to", "headers", "a", "a.b", ">", "*", "_reply.fuzz.1", "module.ready", "",
-]  # fmt: skip
+SECONDS = float(os.environ.get("KITE_FUZZ_SECONDS", "3"))
+FUZZERS = 3
+ROUND = 60
+"""Frames that one hostile connection sends."""
 
 
-def value(chance: random.Random, depth: int = 0) -> object:
-    kind = chance.randrange(8 if depth < 4 else 5)
-    if kind < 2:
-        return chance.choice(WORDS)
-    if kind < 5:
-        return chance.choice([None, True, False, 0, -1, 1e300, 2**70, "\ud800", "\u0000", "鸢"])
-    if kind < 7:
-        return {chance.choice(WORDS): value(chance, depth + 1) for _ in range(chance.randrange(5))}
-    return [value(chance, depth + 1) for _ in range(chance.randrange(5))]
+class Attack:
+    """Hostile clients of one module, each on one connection after the other.
+
+    Attributes:
+        rounds: connections that were made.
+        heard: what the Hub said to them, by the code of the error, or by type.
+    """
+
+    def __init__(self, port: int, token: str, seed: int) -> None:
+        self.port = port
+        self.token = token
+        self.seed = seed
+        self.until = time.monotonic() + SECONDS
+        self.rounds = 0
+        self.heard: Counter[str] = Counter()
+
+    async def frames(self, number: int) -> None:
+        chance = random.Random(f"{self.seed} {number}")
+        while time.monotonic() < self.until:
+            self.rounds += 1
+            async with (
+                await HubSocket.connect(self.port, self.token) as client,
+                asyncio.TaskGroup() as tasks,
+            ):
+                hearing = tasks.create_task(self._hear(client))
+                await self._send(client, chance)
+                if chance.random() < 0.5:  # the others leave in the middle of it all
+                    await hearing
+                hearing.cancel()
+
+    async def _send(self, client: HubSocket, chance: random.Random) -> None:
+        with contextlib.suppress(ConnectionError):
+            for _ in range(ROUND):
+                for piece in pieces(chance, garbage(chance)):
+                    client.send_bytes(piece)
+                    await client.writer.drain()
+            client.writer.write_eof()
+
+    async def _hear(self, client: HubSocket) -> None:
+        with contextlib.suppress(Closed, ConnectionError):
+            while True:
+                frame = await client.read(timeout=60)
+                self.heard[frame.get("code", frame["type"])] += 1
+
+    async def handshakes(self) -> None:
+        chance = random.Random(f"{self.seed} handshakes")
+        while time.monotonic() < self.until:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            writer.write(half_a_request(chance, self.port))
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                async with asyncio.timeout(0.05):
+                    await reader.read()
+            writer.close()
 
 
-def text(chance: random.Random) -> bytes:
-    found: object = value(chance)
-    if chance.random() < 0.7:
-        found = {
-            "type": chance.choice(["event", "subscribe", "unsubscribe", "event"]),
-            "event": chance.choice(WORDS), "events": [chance.choice(WORDS)], "id": chance.randrange(99),
-            **(found if isinstance(found, dict) else {}),
-        }  # fmt: skip
-    data = bytearray(json.dumps(found).encode())
-    for _ in range(chance.choice([0, 0, 0, 1, 3])):
-        if data:
-            data[chance.randrange(len(data))] = chance.randrange(256)
-    return bytes(data)
+async def odd(client: HubSocket, chance: random.Random, until: float) -> int:
+    """Publish numbers in valid frames of any framing and spelling; every ping has its answer."""
+    for count in itertools.count(1):
+        frame = {
+            "type": "event",
+            "event": "steady.odd",
+            "data": count,
+            "ack": True,
+            "x": "鸢\n" * 9,
+        }
+        keys = chance.sample(list(frame), len(frame))
+        spelt = json.dumps(
+            {key: frame[key] for key in keys},
+            indent=chance.choice([None, 1]),
+            ensure_ascii=chance.random() < 0.5,
+        )
+        mark = str(count).encode()
+        ping = masked(mark, opcode=9)
+        for piece in pieces(
+            chance, ping + whole(chance, spelt.encode(), between=masked(b"", opcode=10)) + ping
+        ):
+            client.send_bytes(piece)
+            await client.writer.drain()
+        heard = [await client.frame() for _ in range(3)]
+        assert [each for each in heard if each[0] == 10] == [(10, mark), (10, mark)]
+        [ack] = [json.loads(payload) for opcode, payload in heard if opcode == 1]
+        assert ack["type"] == "ack", ack
+        if time.monotonic() > until:
+            return count
+    raise AssertionError
 
 
-def garbage(chance: random.Random) -> bytes:
-    kind = chance.random()
-    if kind < 0.75:
-        return masked(text(chance))
-    if kind < 0.85:
-        return masked(text(chance), opcode=chance.randrange(16), fin=chance.random() < 0.5)
-    if kind < 0.95:
-        data = bytearray(masked(text(chance)))
-        data[chance.randrange(min(len(data), 8))] = chance.randrange(256)
-        return bytes(data)
-    return chance.randbytes(chance.randrange(200))
+async def fast(client: HubSocket, chance: random.Random, until: float) -> int:
+    """Publish numbers in runs such as pass on the compiled lane, each followed by an ack."""
+    count = 0
+    while time.monotonic() < until:
+        run = range(count, count + chance.randint(1, 60))
+        data = b"".join(masked(plain("fast", "steady.fast", n, n + 1)) for n in run)
+        for piece in pieces(chance, data):
+            client.send_bytes(piece)
+        count += len(run)
+        assert (await client.publish("elsewhere"))["type"] == "ack"
+    return count
 
 
-async def test_random_frames_for_a_while(
+@in_both_forms
+async def test_broken_frames_for_a_while(
     hub: HubProcess, registry: FakeRegistry, connect: Connect
 ) -> None:
     seed = random.SystemRandom().randrange(1 << 32)
-    chance = random.Random(seed)
-    steady_reader, steady_writer = await connect("reader"), await connect("writer")
-    await steady_reader.subscribe("steady")
-    token = await registry.add("fuzz")
-    until = time.monotonic() + SECONDS
-    rounds = answers = 0
+    reader = await connect("reader")
+    await reader.subscribe("steady.*")
+    # They may not speak on the subject that is watched; everything else is theirs to try.
+    token = await registry.add("fuzz", publish=["a", "a.>", "fuzz.>", "module.>", "launcher.>"])
+    attack = Attack(hub.port, token, seed)
+    writers = {"odd": odd, "fast": fast}
+    expected: dict[str, int] = {}
+    seen: dict[str, list[int]] = {name: [] for name in writers}
 
-    async def one() -> None:
-        nonlocal rounds, answers
-        while time.monotonic() < until:
-            rounds += 1
-            async with await HubSocket.connect(hub.port, token) as client:
-                with contextlib.suppress(Closed, ConnectionError, TimeoutError, UnicodeDecodeError):
-                    for _ in range(40):
-                        client.send_bytes(garbage(chance))
-                    await client.writer.drain()
-                    while True:
-                        await client.read(timeout=0.05)
-                        answers += 1
+    async def write(name: str) -> None:
+        client = await connect(name)
+        expected[name] = await writers[name](client, random.Random(f"{seed} {name}"), attack.until)
+        assert (await client.publish("steady.end"))["type"] == "ack"
 
-    async def steady() -> int:
-        count = 0
-        while time.monotonic() < until:
-            count += 1
-            ack = await steady_writer.publish("steady", count)
-            assert ack["delivered"] >= 1, f"seed {seed}"  # somebody fuzzed may subscribe to `>`
-            assert (await steady_reader.read())["data"] == count, f"seed {seed}"
-            await asyncio.sleep(0.01)
-        return count
+    async def read() -> None:
+        ended = 0
+        while ended < len(writers):
+            event = await reader.read(timeout=60)
+            if event["event"] == "steady.end":
+                ended += 1
+            else:
+                assert event["event"] == f"steady.{event['source']}"
+                seen[event["source"]].append(event["data"])
 
-    async with asyncio.TaskGroup() as tasks:
-        steadily = tasks.create_task(steady())
-        for work in (one(), one(), handshakes(hub.port, chance, until)):
-            tasks.create_task(work)
-    count = steadily.result()
-    assert rounds > 5
-    assert answers > 50
-    assert count > 10
-    assert hub.process.returncode is None, f"seed {seed}"
-    assert not [line for line in hub.errors if "failed" in line], f"seed {seed}: {hub.errors}"
-
-
-async def handshakes(port: int, chance: random.Random, until: float) -> None:
-    """Half of a request, or one with bytes changed."""
-    good = (
-        f"GET /ws?token=x HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-    ).encode()
-    while time.monotonic() < until:
-        data = bytearray(good)
-        for _ in range(chance.randrange(4)):
-            data[chance.randrange(len(data))] = chance.randrange(256)
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(bytes(data[: chance.randrange(1, len(data) + 1)]))
-        with contextlib.suppress(TimeoutError, ConnectionError):
-            async with asyncio.timeout(0.05):
-                await reader.read()
-        writer.close()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(read())
+            for name in writers:
+                tasks.create_task(write(name))
+            for number in range(FUZZERS):
+                tasks.create_task(attack.frames(number))
+            tasks.create_task(attack.handshakes())
+        assert seen == {name: list(range(1, count + 1)) for name, count in expected.items()}
+        assert min(expected.values()) > 10
+        assert attack.rounds >= FUZZERS
+        assert {"ack", "malformed_json"} <= set(attack.heard)
+        assert hub.process.returncode is None
+        assert not [line for line in hub.errors if "failed" in line]
+    except BaseException as failure:
+        failure.add_note(
+            f"seed {seed}, the attackers heard {attack.heard}, the hub said {hub.errors}"
+        )
+        raise
