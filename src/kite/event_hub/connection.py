@@ -143,6 +143,7 @@ class Connection:
         self._is_closing = False  # our close frame is queued
         self._is_drained = False  # the input means nothing any more
         self._ends_when_flushed = False
+        self._is_open = False
         self._is_gone = False
         self._is_held = False
         self._is_waiting_for_close = False
@@ -154,8 +155,10 @@ class Connection:
     # ── the listener ────────────────────────────────────────────────────────────────────────
 
     def opened(self) -> None:
-        """The handshake is done."""
-        self._conversation.opened(self)
+        """The handshake is done. A new parser on the same connection says so again."""
+        if not self._is_open:
+            self._is_open = True
+            self._conversation.opened(self)
 
     def batch_ended(self) -> None:
         """The last frame of those that had arrived together has passed on the lane."""
@@ -255,6 +258,11 @@ class Connection:
         self._conversation.leaving()
         self._begin_closing(close(code))
         self._end()
+
+    @property
+    def unfinished(self) -> int:
+        """Bytes of a fragmented message that have come so far."""
+        return self._fragment_bytes
 
     # ── the way out ─────────────────────────────────────────────────────────────────────────
 
@@ -365,9 +373,12 @@ class Way:
     def __init__(self, tcp: asyncio.Transport, connection: Callable[[], Connection | None]) -> None:
         self._tcp = tcp
         self._connection = connection
+        self.is_mute = True
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """The handshake's answer goes out as it is, a close frame ends the connection."""
+        """The handshake's answer has gone out before; a close frame ends the connection."""
+        if self.is_mute:
+            return
         connection = self._connection()
         if connection is not None and len(data) and data[0] == _CLOSE_BYTE:
             connection.sent_by_parser(bytes(data))

@@ -8,6 +8,7 @@ Registry takes time, which is why picows' own (synchronous) handshake cannot be 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -19,12 +20,17 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]  # what its o
 
 from kite.errors import KiteError, RequestError
 from kite.event_hub.connection import Connection, Way
-from kite.event_hub.core.admission import Request
+from kite.event_hub.core.admission import Request, switching_protocols
 from kite.event_hub.drain import Drain
+from kite.event_hub.intake import Intake, Intakes
 from kite.http.problem import problem_bytes, problem_headers
 
 _CHUNK: Final = 16 << 10
 _READ_BUFFER: Final = 16 << 10
+_HANDSHAKE: Final = (
+    b"GET /ws HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
 
 # picows reports every connection and every broken frame; the Hub counts them itself. An adapter
 # keeps picows from making a logger of its own for each connection.
@@ -67,10 +73,18 @@ class Doors:
         seconds: how long each may take.
         head_bytes: how much each may send.
         frame_bytes: what picows takes as one frame.
+        input_bytes: what may have been read from all WebSockets and not be worked through.
     """
 
     def __init__(
-        self, house: House, *, limit: int, seconds: float, head_bytes: int, frame_bytes: int
+        self,
+        house: House,
+        *,
+        limit: int,
+        seconds: float,
+        head_bytes: int,
+        frame_bytes: int,
+        input_bytes: int = 256 << 20,
     ) -> None:
         self.house = house
         self.limit = limit
@@ -78,6 +92,7 @@ class Doors:
         self.head_bytes = head_bytes
         self.frame_bytes = frame_bytes
         self.open: set[Door] = set()
+        self.intakes = Intakes(asyncio.get_running_loop(), input_bytes)
 
     def __call__(self) -> Door:
         """The protocol for a new connection."""
@@ -87,6 +102,7 @@ class Doors:
         """Nobody comes in any more."""
         for door in list(self.open):
             door.abort()
+        self.intakes.stop()
 
 
 class Door(asyncio.BufferedProtocol):
@@ -254,35 +270,12 @@ class Door(asyncio.BufferedProtocol):
         assert tcp is not None
         self._forget()
         connection = admission(tcp)
-        protocol = request.subprotocol()
-        extra = {"Sec-WebSocket-Protocol": protocol} if protocol else None
-        response = WSUpgradeResponse.create_101_response(extra)
-        picows = WSProtocol(
-            None,
-            None,
-            False,  # not the client's side
-            lambda _: WSUpgradeResponseWithListener(response, connection.listener),
-            _quiet,
-            True,  # an exception ends the connection
-            None,  # no handshake timeout: the handshake is here already
-            False,  # no pings: nobody is cut for being silent
-            1.0,
-            1.0,
-            WSAutoPingStrategy.PING_WHEN_IDLE,
-            False,  # pongs go through the outbox
-            self._doors.frame_bytes,
-            None,
-            _READ_BUFFER,
-        )
-        tcp.set_protocol(picows)
-        picows.connection_made(Way(tcp, lambda: connection))
-        head = (
-            "GET /ws HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
-            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {request.check_upgrade()}\r\n\r\n"
-        )
-        _feed(picows, head.encode("latin-1"))
+        tcp.write(switching_protocols(request))
+        make = functools.partial(_parser, tcp, connection, self._doors.frame_bytes)
+        intake = Intake(tcp, connection, make, self._doors.intakes)
+        tcp.set_protocol(intake)
         if self._rest and not tcp.is_closing():
-            _feed(picows, self._rest)
+            _feed(intake, self._rest)
         if self._task is not None and not tcp.is_closing():
             tcp.resume_reading()
 
@@ -291,6 +284,35 @@ class Door(asyncio.BufferedProtocol):
         self._doors.open.discard(self)
         if self._timer is not None:
             self._timer.cancel()
+
+
+def _parser(tcp: asyncio.Transport, connection: Connection, frame_bytes: int) -> Any:
+    """A picows parser that believes it has just shaken hands; the door has, in truth."""
+    way = Way(tcp, lambda: connection)
+    answer = WSUpgradeResponseWithListener(
+        WSUpgradeResponse.create_101_response(), connection.listener
+    )
+    parser = WSProtocol(
+        None,
+        None,
+        False,  # not the client's side
+        lambda _: answer,
+        _quiet,
+        True,  # an exception ends the connection
+        None,  # no handshake timeout: the handshake is here already
+        False,  # no pings: nobody is cut for being silent
+        1.0,
+        1.0,
+        WSAutoPingStrategy.PING_WHEN_IDLE,
+        False,  # pongs go through the outbox
+        frame_bytes,
+        None,
+        _READ_BUFFER,
+    )
+    parser.connection_made(way)
+    _feed(parser, _HANDSHAKE)
+    way.is_mute = False
+    return parser
 
 
 def _feed(protocol: Any, data: bytes) -> None:

@@ -27,6 +27,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             Hub itself) can go past `outbox_bytes`; here the subscriber is cut at once.
         slow_rate: bytes a second that a subscriber over its outbox limit must take.
         slow_seconds: how long it may take less, within `slow_window` seconds, before it is cut.
+        input_bytes: what may have been read from all clients together and is not a whole message
+            yet; beyond that the connection whose message is oldest is closed.
         connections: open WebSockets together.
         connections_per_module: of these, of one module.
         handshakes: connections that have not finished their HTTP request.
@@ -47,6 +49,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     slow_rate: int = 1 << 20
     slow_seconds: float = 2.0
     slow_window: float = 30.0
+    input_bytes: int = 256 << 20
     connections: int = 4096
     connections_per_module: int = 2048
     handshakes: int = 512

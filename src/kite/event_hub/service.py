@@ -99,6 +99,7 @@ class Hub:
             seconds=config.limits.handshake_seconds,
             head_bytes=config.limits.head_bytes,
             frame_bytes=config.limits.frame_bytes,
+            input_bytes=config.limits.input_bytes,
         )
         self._guard = Guard(
             port=self.port, ports=lambda: self.table.ports, origins=tuple(config.origins)

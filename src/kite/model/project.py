@@ -250,7 +250,9 @@ def _registry(fields: Fields | None) -> dict[str, Any]:
 
 
 _HUB_KINDS: dict[str, Callable[[Node], Any]] = {
-    **dict.fromkeys(("frame_bytes", "outbox_bytes", "outbox_most_bytes"), kinds.size),
+    **dict.fromkeys(
+        ("frame_bytes", "outbox_bytes", "outbox_most_bytes", "input_bytes"), kinds.size
+    ),
     **dict.fromkeys(("slow_rate", "head_bytes"), kinds.size),
     **dict.fromkeys(
         ("connections", "connections_per_module", "handshakes", "subscriptions"), kinds.count

@@ -17,6 +17,7 @@ HUB_LEAST: dict[str, int | float] = {
     "frame_bytes": 4096,
     "outbox_bytes": 4096,
     "outbox_most_bytes": 1 << 20,
+    "input_bytes": 8 << 20,
     "head_bytes": 2048,
     "connections": 4,
     "connections_per_module": 2,

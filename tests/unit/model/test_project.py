@@ -99,7 +99,7 @@ def test_the_hub_and_the_registry_take_what_is_read_here() -> None:
 hub:
   origins: ["https://example.org"]
   limits:
-    {frame_bytes: 64KiB, outbox_bytes: 1MiB, outbox_most_bytes: 8MiB, slow_rate: 1MiB, slow_seconds: 1, slow_window: 10,
+    {frame_bytes: 64KiB, outbox_bytes: 1MiB, outbox_most_bytes: 8MiB, input_bytes: 16MiB, slow_rate: 1MiB, slow_seconds: 1, slow_window: 10,
      connections: 9, connections_per_module: 8, handshakes: 7, handshake_seconds: 3, head_bytes: 8KiB,
      subscriptions: 16, pattern_tokens: 300, routes: 50, requests: 40, awaited: 60,
      farewell_seconds: 5}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
+from hashlib import sha1
 from urllib.parse import parse_qs, urlsplit
 
 from kite.errors import RequestError
@@ -11,6 +12,7 @@ from kite.errors import RequestError
 PROTOCOL = "kite.v1"
 _TOKEN_PROTOCOL = "kite.token."
 _VERSION = "13"
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY_BYTES = 16
 
 
@@ -90,3 +92,21 @@ class Request:
     def subprotocol(self) -> str | None:
         """The subprotocol that the Hub selects: `kite.v1` where it is offered."""
         return PROTOCOL if PROTOCOL in self.words("sec-websocket-protocol") else None
+
+
+def switching_protocols(request: Request) -> bytes:
+    """The answer that makes a WebSocket of the connection.
+
+    Raises:
+        RequestError: `upgrade_required` or `bad_request`.
+    """
+    accept = sha1(request.check_upgrade().encode() + _GUID, usedforsecurity=False).digest()
+    lines = [
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: upgrade",
+        f"Sec-WebSocket-Accept: {b64encode(accept).decode()}",
+    ]
+    if protocol := request.subprotocol():
+        lines.append(f"Sec-WebSocket-Protocol: {protocol}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
