@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from fake_registry import FakeRegistry
-from hub_socket import HubSocket
+from fuzzing import plain
+from hub_forms import in_both_forms
+from hub_socket import HubSocket, masked
 
 import kite.event_hub.core
 from conftest import Connect
@@ -29,6 +31,32 @@ def test_every_code_that_a_frame_can_be_refused_with_has_a_vector() -> None:
     rows = json.loads(VECTORS.read_text(encoding="utf-8"))["invalid"]
     assert len(raised) > 8
     assert raised == {row["code"] for row in rows} | ELSEWHERE
+
+
+@in_both_forms
+async def test_wrong_frames_amid_plain_events_are_refused_as_alone_and_cost_none_of_these(
+    hub: HubProcess, connect: Connect
+) -> None:
+    """What passes on the compiled lane comes in one batch with what must not."""
+    rows = json.loads(VECTORS.read_text(encoding="utf-8"))["invalid"]
+    reader, writer = await connect("reader"), await connect("writer")
+    await reader.subscribe("a")
+    for place, row in enumerate(rows):
+        wrong = masked(row["text"].replace("{self}", "writer").encode())
+        number = place * 4
+        before, between, behind = (
+            b"".join(masked(plain("writer", "a", n, n)) for n in numbers)
+            for numbers in ([number, number + 1], [number + 2], [number + 3])
+        )
+        writer.send_bytes(before + wrong + between + wrong + behind)
+        for error in [await writer.read(), await writer.read()]:
+            assert (error["type"], error["code"]) == ("error", row["code"]), row["why"]
+            assert error.get("id") == row.get("id"), row["why"]
+            if "event_id" in row:
+                assert error["event_id"] == row["event_id"], row["why"]
+    assert [(await reader.read())["data"] for _ in range(4 * len(rows))] == list(
+        range(4 * len(rows))
+    )
 
 
 @pytest.mark.parametrize("hub", [{"limits": {"subscriptions": 16}}], indirect=True)
