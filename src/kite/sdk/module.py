@@ -173,7 +173,8 @@ class Module(Decorators, Surroundings):
             timeout: seconds, outages included.
 
         Raises:
-            RequestError: `no_responders` (at once), `request_timeout`, `permission_denied`,
+            RequestError: `no_responders` (at once), `responder_lost` (as soon as whoever got the
+                request has left without answering), `request_timeout`, `permission_denied`,
                 `invalid_subject`, `event_too_large` and `too_deep` (the request or its answer),
                 `module_stopping`, `handler_failed`, or the code that the handler raised.
             Unavailable: `publish_queue_full`, `module_not_running`.

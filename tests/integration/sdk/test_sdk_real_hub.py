@@ -93,6 +93,27 @@ async def insist(module: Module, subject: str, data: object = None) -> object:
             await asyncio.sleep(0.01)
 
 
+async def test_a_request_ends_when_its_responder_is_lost(system: System) -> None:
+    worker, asker = Module(), Module()
+    has_begun = asyncio.Event()
+
+    @worker.handle("think")
+    async def think(request):
+        has_begun.set()
+        await asyncio.Event().wait()
+
+    await system.run(worker, "worker")
+    await system.run(asker, "asker")
+    asking = asyncio.create_task(asker.request("think", timeout=60))
+    async with asyncio.timeout(10):
+        await has_begun.wait()
+        await system.registry.post({"worker": None})  # its token dies, and the connection with it
+        with pytest.raises(RequestError) as lost:
+            await asking
+    assert lost.value.code == "responder_lost"
+    assert "think" in lost.value.message
+
+
 async def test_question_answer_order_and_refusals(system: System) -> None:
     worker, asker = Module(), Module()
     seen: list[int] = []
