@@ -93,11 +93,14 @@ def examine(session: Session) -> Iterator[Finding]:
         lambda: premises.instance(session),
         lambda: premises.manifests(session),
     ]
+    told: set[str] = set()
     for check in checks:
         try:
             yield check()
         except KiteError as error:
-            yield Finding(_("Kite"), FAIL, error.message, error.hint)
+            if error.message not in told:  # what keeps one check from working keeps several
+                yield Finding(_("Kite"), FAIL, error.message, error.hint)
+            told.add(error.message)
         except OSError as error:
             yield Finding(_("system"), FAIL, f"{error}", _("see what keeps Kite from it"))
 

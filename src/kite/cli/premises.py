@@ -87,8 +87,12 @@ def instance(session: Session) -> Finding:
     if not is_alive(api.pid):
         detail = _("Kite ended without clearing up: pid {pid} is gone").format(pid=api.pid)
         return Finding(name, WARN, detail, _("type kite up: it clears up first"))
-    session.control().get("/launcher", timeout=5.0)
-    return Finding(name, OK, _("Kite runs, pid {pid}").format(pid=api.pid))
+    about = session.control().get("/launcher", timeout=5.0).json()
+    detail = _("Kite runs, pid {pid}").format(pid=api.pid)
+    if problems := about.get("problems"):
+        detail += "; " + _("found and left out: {count}").format(count=len(problems))
+        return Finding(name, WARN, detail, _("see them: kite ps"))
+    return Finding(name, OK, detail)
 
 
 def manifests(session: Session) -> Finding:

@@ -75,7 +75,8 @@ def lines(
         ]
         for record in sorted(records, key=_place)
     ]
-    return table(headers, rows, color=color, columns=columns, right=frozenset({2, 3, 4}))
+    right, spare = frozenset({2, 3, 4}), (4, 3, 2)
+    return table(headers, rows, color=color, columns=columns, right=right, spare=spare)
 
 
 def _place(record: Mapping[str, Any]) -> tuple[int, int, str]:

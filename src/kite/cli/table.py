@@ -7,6 +7,12 @@ from dataclasses import dataclass
 
 from kite.terminal import fit, paint, width
 
+GAP = 2
+LEAST_NAME = 12
+"""Down to so many columns the first column is cut before others are left out."""
+LEAST_LAST = 16
+"""Of the last column so much is to be seen before others are left out for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -23,6 +29,7 @@ def table(
     color: bool = False,
     columns: int | None = None,
     right: frozenset[int] = frozenset(),
+    spare: Sequence[int] = (),
 ) -> list[str]:
     """Lines: the headers, then the rows, two spaces between columns.
 
@@ -30,37 +37,62 @@ def table(
         headers: one text per column.
         rows: as many cells each.
         color: paint cells and headers.
-        columns: the terminal's width, to which the last column is cut; None: nothing is cut.
+        columns: the terminal's width, which no line passes: the last column is cut, then the first
+            one shortened, then those of `spare` left out, then all is cut; None: nothing is cut.
         right: the positions of columns that are aligned to the right.
+        spare: the positions of columns that a narrow terminal can do without, the least missed first.
     """
     cells = [[_cell(each) for each in row] for row in rows]
     lines = [[Cell(text, ("bold",)) for text in headers], *cells]
-    widths = [max(width(line[at].text) for line in lines) for at in range(len(headers))]
-    return [_line(line, widths, color=color, columns=columns, right=right) for line in lines]
+    widths = {at: max(width(line[at].text) for line in lines) for at in range(len(headers))}
+    if columns is not None:
+        widths = _narrowed(widths, columns, spare)
+    return [_line(line, widths, color=color, right=right) for line in lines]
 
 
 def _cell(value: str | Cell) -> Cell:
     return value if isinstance(value, Cell) else Cell(value)
 
 
+def _narrowed(widths: dict[int, int], columns: int, spare: Sequence[int]) -> dict[int, int]:
+    """The columns that are shown in so much room, and how wide each is."""
+    first, last = min(widths), max(widths)
+    least = {first: min(widths[first], LEAST_NAME), last: min(widths[last], LEAST_LAST)}
+    shown = dict(widths)
+    for at in spare:
+        if _total({**shown, **least}) <= columns:
+            break
+        del shown[at]
+    for at in (last, first):
+        excess = max(0, _total(shown) - columns)
+        shown[at] = max(least[at], shown[at] - excess)
+    fitting: dict[int, int] = {}
+    room = columns
+    for at, wide in shown.items():
+        if room <= 0:
+            break
+        fitting[at] = min(wide, room)
+        room -= wide + GAP
+    return fitting
+
+
+def _total(widths: dict[int, int]) -> int:
+    return sum(widths.values()) + GAP * (len(widths) - 1)
+
+
 def _line(
-    line: Sequence[Cell],
-    widths: Sequence[int],
-    *,
-    color: bool,
-    columns: int | None,
-    right: frozenset[int],
+    line: Sequence[Cell], widths: dict[int, int], *, color: bool, right: frozenset[int]
 ) -> str:
     parts: list[str] = []
-    last = max((at for at, cell in enumerate(line) if cell.text), default=0)
-    for at, cell in enumerate(line[: last + 1]):
-        text = cell.text
-        if at == last and columns is not None:
-            text = fit(text, max(columns - sum(widths[:at]) - 2 * at, 1))
-        space = " " * (widths[at] - width(text))
-        painted = paint(text, *cell.styles, color=color)
+    last = max((at for at in widths if line[at].text), default=min(widths))
+    for at, wide in widths.items():
+        if at > last:
+            break
+        text = fit(line[at].text, wide)
+        space = " " * (wide - width(text))
+        painted = paint(text, *line[at].styles, color=color)
         if at in right:
             parts.append(space + painted)
         else:
             parts.append(painted + (space if at != last else ""))
-    return "  ".join(parts)
+    return (" " * GAP).join(parts)

@@ -16,6 +16,7 @@ from kite.launcher.core.plan import (
     RestartRule,
 )
 from kite.launcher.discovery import scan as scan_folders
+from kite.model.check import unsupported
 from kite.model.graph import Graph
 from kite.model.manifest import CORE_NAMES, Manifest
 from kite.model.project import Project, read_project
@@ -117,6 +118,9 @@ class Catalog:
         plans = [self._plan(name, kept(name)) for name in order]
         for name, broken in self.scan.broken.items():
             problem, desired = _problem(broken.errors), kept(name)
+            if broken.state is ConfigState.DISABLED:  # kite.yaml can be read, and says enough
+                plans.append(Plan(name=name, config_state=broken.state, desired=desired))
+                continue
             # What cannot be read changes nothing: the config state is what it was.
             state = desired.config_state if desired else ConfigState.ENABLED
             plans.append(
@@ -131,7 +135,8 @@ class Catalog:
         return tuple(plans)
 
     def _plan(self, name: str, desired: Desired | None) -> Plan:
-        manifest, graph = self.scan.modules[name].manifest, self.graph
+        found, graph = self.scan.modules[name], self.graph
+        manifest = found.manifest
         is_job = graph.is_job(name)
         ready_by = ReadyBy.PROCESS if is_job else ReadyBy.MODULE
         if manifest.ready is not None:
@@ -146,9 +151,7 @@ class Catalog:
             cap=restart.backoff.max,
             retry=restart.retry,
         )
-        problems = graph.problems.get(name, ())
-        if manifest.replicas != 1:
-            problems = (*problems, ConfigError("replicas_unsupported", found=manifest.replicas))
+        problems = (*graph.problems.get(name, ()), *unsupported(found))
         return Plan(
             name=name,
             config_state=manifest.state,

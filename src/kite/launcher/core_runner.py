@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kite.errors import ModuleError
+from kite.errors import KiteError
 from kite.launcher.authority import new_token
 from kite.launcher.core.backbone_words import (
     BootHub,
@@ -102,7 +102,7 @@ class CoreRunner:
                 on_lines=lambda is_error, lines: self._heard(name, number, is_error, lines),
                 on_exit=lambda how: self._exited(name, number, how),
             )
-        except (ModuleError, OSError) as error:
+        except (KiteError, OSError) as error:
             self._feed(CoreExited(name, number, str(error)))
             return
         self._lives[name] = life

@@ -14,10 +14,11 @@ from pathlib import Path
 from kite.errors import ConfigError, Location
 from kite.model.check import mistakes
 from kite.model.front_matter import decode_text, read_bytes
-from kite.model.manifest import CORE_NAMES, MANIFEST_NAME, parse_placed
+from kite.model.manifest import CORE_NAMES, MANIFEST_NAME, ConfigState, parse_placed
 from kite.model.mistakes import ConfigErrors, by_place
 from kite.model.project import Project, read_launcher_sources, survey_project
 from kite.model.scan import Broken, Found, Scan, Source
+from kite.model.workspace import home_dir, is_tellable
 
 PACKAGE = Path(__file__).resolve().parent.parent
 """The installed package, in which the core modules and the extensions lie."""
@@ -65,14 +66,21 @@ def sources(
     Raises:
         ConfigErrors: `discovery:` in the Launcher's `module.md` is wrong.
     """
-    user = home or Path.home()
     return (
         Source(name=EXTENSIONS, path=package / EXTENSIONS),
         Source(name="project", path=project_dir / "modules"),
-        Source(name="user", path=user / ".kite" / "modules"),
+        *_users_own(home),
         *read_launcher_sources(package / "launcher" / MANIFEST_NAME, home=home),
         *project.sources,
     )
+
+
+def _users_own(home: Path | None) -> tuple[Source, ...]:
+    try:
+        user = home or home_dir(os.environ)
+    except ConfigError:
+        return ()  # a user without a home has no modules there
+    return (Source(name="user", path=user / ".kite" / "modules"),)
 
 
 def check_core(package: Path = PACKAGE) -> None:
@@ -168,6 +176,9 @@ class _Search:
         for name in sorted(names):
             if name.startswith(".") or name in ("node_modules", "__pycache__"):
                 continue
+            if not is_tellable(name):
+                self.problems.append(_untellable(folder, name))
+                continue
             try:
                 if not names[name].is_dir():
                     continue
@@ -250,8 +261,16 @@ class _Search:
             source=source,
             file=file,
             errors=errors.errors,
+            state=self.overridden_state(name),
             signature=signature,
         )
+
+    def overridden_state(self, name: str) -> ConfigState | None:
+        """What `kite.yaml` says of a module's config state, if that is one."""
+        override = self.project.overrides.get(name)
+        said = override.value.get("state") if override is not None else None
+        word = said.value if said is not None else None
+        return ConfigState(word) if word in set(ConfigState) else None
 
     def place_of(self, name: str) -> Path | None:
         """The folder that has the name already."""
@@ -265,6 +284,11 @@ class _Overridden(ConfigErrors):
     def __init__(self, name: str, errors: ConfigErrors) -> None:
         super().__init__(errors.errors)
         self.name = name
+
+
+def _untellable(folder: Path, name: str) -> ConfigError:
+    shown = os.fsencode(folder / name).decode(errors="backslashreplace")
+    return ConfigError("path_not_utf8", location=Location(file=str(folder)), path=shown)
 
 
 def signature_of(file: Path) -> tuple[int, ...]:

@@ -47,13 +47,19 @@ class Instance:
         return f"http://127.0.0.1:{self.registry_port}"
 
     def data_dir(self, module: str) -> Path:
-        """A module's own directory; made when it is not there."""
-        path = self.instance_dir / module
-        path.mkdir(mode=0o700, exist_ok=True)
-        return path
+        """A module's own directory; made when it is not there.
+
+        Raises:
+            ConfigError: `data_dir_unusable`, `disk_full`.
+        """
+        return _made(self.instance_dir / module)
 
     def variables(self, module: str, folder: Path) -> dict[str, str]:
-        """The `KITE_` names that a module's process finds (CONTRACT, section 3), but `KITE_PORT`."""
+        """The `KITE_` names that a module's process finds (CONTRACT, section 3), but `KITE_PORT`.
+
+        Raises:
+            ConfigError: as `data_dir`.
+        """
         return {
             "KITE_PROJECT": str(PACKAGE),
             "KITE_CWD": str(self.project_dir),
@@ -81,7 +87,7 @@ def prepare_directories(instance_dir: Path) -> None:
     """Make what must be there, for the owner alone.
 
     Raises:
-        ConfigError: `instance_dir_unusable`, `disk_full`.
+        ConfigError: `instance_dir_unusable`, `data_dir_unusable`, `disk_full`.
     """
     for path in (instance_dir, instance_dir / "launcher", instance_dir / "logs"):
         try:
@@ -90,6 +96,16 @@ def prepare_directories(instance_dir: Path) -> None:
                 path.chmod(0o700)
         except OSError as failure:
             raise unusable(path, failure) from failure
+    for name in ("registry", "event_hub"):  # without which nothing starts
+        _made(instance_dir / name)
+
+
+def _made(data_dir: Path) -> Path:
+    try:
+        data_dir.mkdir(mode=0o700, exist_ok=True)
+    except OSError as failure:
+        raise unusable(data_dir, failure, code="data_dir_unusable") from failure
+    return data_dir
 
 
 class ApiFile:

@@ -29,11 +29,12 @@ class Line:
 
 
 class Story:
-    """Remembers what a line must tell: when a start began, and whether an end was asked for."""
+    """Remembers what a line must tell: when a start began, whether an end was asked for or told."""
 
     def __init__(self) -> None:
         self._began: dict[str, float] = {}
         self._stopping: set[str] = set()
+        self._crashed: set[str] = set()
 
     def line(self, step: Mapping[str, Any], now: float, *, verbose: bool) -> Line | None:
         """The line for a step of `lifecycle.jsonl`; None when it is not worth one."""
@@ -44,13 +45,16 @@ class Story:
         if event == "starting":
             self._began[module] = at
             self._stopping.discard(module)
+            self._crashed.discard(module)
         elif event == "stopping":
             self._stopping.add(module)
-        if not verbose and event not in _TOLD:
+        # Of a core module's crash its exit was told; one that only hangs has had no exit.
+        is_told = event == "core_crash" and module in self._crashed
+        if not verbose and (event not in _TOLD or is_told):
             return None
         if event == "started":
             return Line(module, self._started(module, step, at), ("green",))
-        text, *styles = _words(event, step, at)
+        text, *styles = _words(event, step)
         return Line(module, text, tuple(styles))
 
     def _started(self, module: str, step: Mapping[str, Any], at: float) -> str:
@@ -72,6 +76,7 @@ class Story:
             return Line(module, how, ("dim",)) if verbose else None
         if step.get("exit_code") == 0:
             return Line(module, how)
+        self._crashed.add(module)
         return Line(module, _("crashed: {how}").format(how=how), ("red",))
 
 
@@ -82,7 +87,7 @@ _TOLD = {
 """The steps that are told without `-v` (besides `exited`, which depends)."""
 
 
-def _words(event: str, step: Mapping[str, Any], at: float) -> tuple[str, ...]:
+def _words(event: str, step: Mapping[str, Any]) -> tuple[str, ...]:
     """A step's sentence, then its styles."""
     reason = str(step.get("reason") or step.get("code") or "?")
     words: tuple[str, ...]
@@ -96,7 +101,7 @@ def _words(event: str, step: Mapping[str, Any], at: float) -> tuple[str, ...]:
         case "failed" if "life" not in step and step.get("error"):  # its manifest is wrong
             words = (_("could not start: {reason}").format(reason=step["error"]), "red")
         case "failed":
-            words = (_gave_up(step, reason, at), "red", "bold")
+            words = (_gave_up(step, reason), "red", "bold")
         case "state_changed":
             text = _("config state changed from {old} to {new}")
             words = (text.format(old=step.get("old"), new=step.get("new")),)
@@ -118,10 +123,13 @@ def _words(event: str, step: Mapping[str, Any], at: float) -> tuple[str, ...]:
     return words
 
 
-def _gave_up(step: Mapping[str, Any], reason: str, at: float) -> str:
+def _gave_up(step: Mapping[str, Any], reason: str) -> str:
+    if reason == "crashed" and not step.keys().isdisjoint({"exit_code", "signal"}):
+        reason = exit_text(step.get("exit_code"), step.get("signal"))
     text = _("gave up: {reason}").format(reason=reason)
-    if (wait := step.get("next_try")) is not None:
-        text += "; " + _("next try {when}").format(when=_when(wait, at))
+    if (wait := step.get("retry_in")) is not None:
+        when = _("in {duration}").format(duration=duration(float(wait)))
+        text += "; " + _("next try {when}").format(when=when)
     return text
 
 
@@ -235,8 +243,3 @@ def _is_amiss(record: Mapping[str, Any]) -> bool:
             return bool(record.get("error") or record.get("waiting_for"))
         case _:
             return False
-
-
-def _when(value: Any, at: float) -> str:
-    wait = float(value) if isinstance(value, int | float) else instant(value, at) - at
-    return _("in {duration}").format(duration=duration(wait)) if wait > 0 else str(value)

@@ -48,7 +48,7 @@ def mistakes(
         found.extend(errors)
     found.extend(_unused_overrides(scan, project))
     for module in scan.modules.values():
-        found.extend(_unsupported(module))
+        found.extend(unsupported(module))
         found.extend(_program(module, project_dir, env, interpreter))
     return tuple(sorted(found, key=by_place))
 
@@ -62,7 +62,7 @@ def _unused_overrides(scan: Scan, project: Project) -> Iterator[ConfigError]:
             yield ConfigError(code, location=node.location, name=name, nearest=near)
 
 
-def _unsupported(module: Found) -> Iterator[ConfigError]:
+def unsupported(module: Found) -> Iterator[ConfigError]:
     """What a start would refuse, though the manifest is right."""
     replicas = module.manifest.replicas
     if replicas != 1:

@@ -8,7 +8,7 @@ import msgspec
 
 from kite.errors import ConfigError
 from kite.model.graph import Graph
-from kite.model.manifest import Manifest, Places
+from kite.model.manifest import ConfigState, Manifest, Places
 
 MAX_DEPTH = 16
 DEFAULT_DEPTH = 3
@@ -58,6 +58,7 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         signature: as that of a `Found`; empty where the file cannot be asked.
+        state: what `kite.yaml` says of the name's config state, which holds all the same.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     file: Path
     errors: tuple[ConfigError, ...]
+    state: ConfigState | None = None
     signature: tuple[int, ...] = ()
 
     def is_like(self, other: object) -> bool:
@@ -76,7 +78,7 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
 
     def _told(self) -> tuple[object, ...]:
         mistakes = [(str(error.location), error.english) for error in self.errors]
-        return (self.folder, self.source, self.signature, mistakes)
+        return (self.folder, self.source, self.state, self.signature, mistakes)
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True):

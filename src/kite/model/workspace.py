@@ -38,19 +38,22 @@ def project_dir(
         cwd: default: the working directory.
 
     Raises:
-        ConfigError: `project_dir_missing` when what was named is no directory.
+        ConfigError: `project_dir_missing` when what was named is no directory, `cwd_gone`,
+            `path_not_utf8`.
     """
     env = os.environ if environ is None else environ
     named = explicit or env.get("KITE_CWD")
     try:
         start = cwd or Path.cwd()
         if named:
-            return _directory(start / Path(named).expanduser())
+            return _tellable(_directory(start / Path(named).expanduser()))
         start = start.resolve(strict=True)
     except (OSError, RuntimeError) as error:
         detail = getattr(error, "strerror", None) or str(error)
-        raise ConfigError("project_dir_missing", path=str(named or "."), detail=detail) from None
-    return next((one for one in (start, *start.parents) if _has_project_file(one)), start)
+        if not named:
+            raise ConfigError("cwd_gone", detail=detail) from None
+        raise ConfigError("project_dir_missing", path=str(named), detail=detail) from None
+    return _tellable(next((up for up in (start, *start.parents) if _has_project_file(up)), start))
 
 
 def _directory(path: Path) -> Path:
@@ -58,6 +61,23 @@ def _directory(path: Path) -> Path:
     if not found.is_dir():
         raise NotADirectoryError(None, os.strerror(20), str(path))
     return found
+
+
+def _tellable(path: Path) -> Path:
+    """The path, which stands in JSON wherever Kite speaks of it, and JSON is UTF-8.
+
+    Raises:
+        ConfigError: `path_not_utf8`.
+    """
+    if not is_tellable(path):
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise ConfigError("path_not_utf8", path=shown)
+    return path
+
+
+def is_tellable(path: str | Path) -> bool:
+    """Whether a path is text, and not only bytes."""
+    return str(path).isascii() or not any("\ud800" <= each <= "\udfff" for each in str(path))
 
 
 def _has_project_file(folder: Path) -> bool:
@@ -77,9 +97,20 @@ def workspace_dir(environ: Mapping[str, str] | None = None) -> Path:
 
 
 def home_dir(environ: Mapping[str, str]) -> Path:
-    """The user's home directory."""
+    """The user's home directory: `HOME`, else what the system says.
+
+    Raises:
+        ConfigError: `home_unknown`.
+    """
     home = environ.get("HOME")
-    return Path(home) if home and Path(home).is_absolute() else Path.home()
+    if home and Path(home).is_absolute():
+        return Path(home)
+    import pwd  # noqa: PLC0415  (seldom needed)
+
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        raise ConfigError("home_unknown", uid=os.getuid()) from None
 
 
 def named_instance_dir(project: Path, environ: Mapping[str, str] | None = None) -> Path | None:
@@ -118,10 +149,10 @@ def claim_instance_dir(project: Path, environ: Mapping[str, str] | None = None) 
         ConfigError: `instance_dir_unusable`, `disk_full`.
     """
     named = named_instance_dir(project, environ)
-    workspace = workspace_dir(environ)
+    workspace = _tellable(workspace_dir(environ))
     try:
         if named is not None:
-            return _take(named, project)
+            return _take(_tellable(named), project)
         workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _claims(workspace):
             return _owned(workspace, project) or _take(_free(workspace, project), project)
@@ -129,9 +160,9 @@ def claim_instance_dir(project: Path, environ: Mapping[str, str] | None = None) 
         raise unusable(Path(error.filename or named or workspace), error) from None
 
 
-def unusable(path: Path, error: OSError) -> ConfigError:
-    """What to raise where an instance directory, or a file of it, cannot be used."""
-    code = "disk_full" if error.errno in _FULL else "instance_dir_unusable"
+def unusable(path: Path, error: OSError, *, code: str = "instance_dir_unusable") -> ConfigError:
+    """What to raise where an instance directory, or what lies in it, cannot be used."""
+    code = "disk_full" if error.errno in _FULL else code
     return ConfigError(code, path=str(path), detail=error.strerror or str(error))
 
 

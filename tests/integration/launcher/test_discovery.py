@@ -385,3 +385,13 @@ def test_more_than_one_process_is_found_before_a_start_refuses_it(place: Place) 
         ("kite.yaml", 3, "replicas_unsupported"),
         ("modules/two/module.md", 4, "replicas_unsupported"),
     ]
+
+
+def test_a_folder_whose_name_is_not_text_is_told_and_left_out(place: Place) -> None:
+    module(place.project / "modules" / "good")
+    odd = os.fsencode(place.project / "modules") + b"/caf\xe9"
+    os.mkdir(odd)  # noqa: PTH102  (bytes)
+    found = place.scan()
+    assert own(found) == ["good"]
+    assert codes(found) == ["path_not_utf8"]
+    assert found.problems[0].params["path"].endswith("caf\\xe9")

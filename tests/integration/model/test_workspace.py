@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import signal
 import stat
 import subprocess
@@ -17,6 +18,7 @@ from kite.model.instance_lock import InstanceLock, holder
 from kite.model.workspace import (
     claim_instance_dir,
     find_instance_dir,
+    home_dir,
     owner,
     project_dir,
     workspace_dir,
@@ -65,6 +67,33 @@ class TestProjectDir:
                 project_dir(name, environ={}, cwd=tmp_path)
             assert raised.value.code == "project_dir_missing"
             assert raised.value.kind.exit == 2
+
+    def test_a_path_that_is_not_text_is_refused_and_shown(self, tmp_path: Path) -> None:
+        odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+        odd.mkdir()
+        for named, cwd in ((odd, tmp_path), (None, odd)):
+            with pytest.raises(ConfigError) as raised:
+                project_dir(named, environ={}, cwd=cwd)
+            assert raised.value.code == "path_not_utf8"
+            assert raised.value.params["path"].endswith("caf\\xe9")
+
+    def test_a_working_directory_that_is_gone_is_said(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError) as raised:
+            project_dir(environ={}, cwd=tmp_path / "gone")
+        assert raised.value.code == "cwd_gone"
+
+
+def test_a_home_that_is_no_absolute_path_is_what_the_system_says() -> None:
+    for home in ("", "here/and/there"):
+        assert home_dir({"HOME": home}) == Path(pwd.getpwuid(os.getuid()).pw_dir)
+
+
+def test_a_user_without_a_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 987_654_321)
+    with pytest.raises(ConfigError) as raised:
+        workspace_dir({})
+    assert raised.value.code == "home_unknown"
+    assert workspace_dir({"KITE_WORKSPACE": "/ws"}) == Path("/ws")
 
 
 def test_the_workspace_is_in_the_home_directory(tmp_path: Path) -> None:

@@ -98,3 +98,36 @@ def test_a_reason_without_end_is_refused(system: System) -> None:
     answer = system.call("POST", "/launcher/modules/plain/stop", {"reason": "x" * 100_000})
     assert answer.status == 422
     assert system.record("plain")["actual_state"] == "running"
+
+
+def test_a_broken_module_is_disabled_in_kite_yaml_and_enabled_again(system: System) -> None:
+    folder = system.module("tool")
+    system.write(system.project / "kite.yaml", "# mine\n")
+    manifest = folder / "module.md"
+    sound = manifest.read_text()
+    manifest.write_text(sound.replace("---\n", "---\nnonsense: 1\n", 1))
+    system.up()
+    system.wait_state("tool", "failed")
+    answer = system.call("PUT", "/launcher/modules/tool/state?wait=1", {"state": "disabled"})
+    assert answer.status == 200
+    assert answer.body["file"].endswith("kite.yaml")
+    record = system.record("tool")
+    assert (record["actual_state"], record["config_state"]) == ("stopped", "disabled")
+    assert record["error"] is None
+    manifest.write_text(sound)
+    system.call("PUT", "/launcher/modules/tool/state?wait=1", {"state": "enabled"})
+    assert system.record("tool")["actual_state"] == "running"
+
+
+def test_a_file_in_place_of_a_data_directory_fails_one_module(system: System) -> None:
+    system.module("tool")
+    system.module("other")
+    place = system.instance_dir / "tool"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.touch()
+    system.up()
+    system.wait_state("other", "running")
+    system.wait_state("tool", "failed")
+    assert str(place) in system.record("tool")["error"]
+    place.unlink()
+    assert system.call("POST", "/launcher/modules/tool/start?wait=1").status == 200

@@ -45,3 +45,28 @@ def test_the_second_column_begins_at_one_place(rows: list[tuple[str, str]]) -> N
     lines = table(["一", "X"], [[name, f"|{text}"] for name, text in rows])
     places = {width(line[: line.index("|")]) for line in lines[1:]}
     assert len(places) == 1
+
+
+ROWS: list[list[str | Cell]] = [
+    ["registry", Cell("running", ("green",)), "4711", "3 m 20 s", "0", ""],
+    ["a_rather_long_name_of_a_module", "failed", "-", "-", "12", "gave up: it exited"],
+]
+
+
+@given(st.integers(1, 90))
+def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
+    headers = ["NAME", "STATE", "PID", "UPTIME", "RESTARTS", "NOTE"]
+    lines = table(headers, ROWS, columns=columns, right=frozenset({2, 3, 4}), spare=(4, 3, 2))
+    assert max(map(width, lines)) <= columns
+
+
+def test_a_narrow_terminal_shows_names_states_and_notes() -> None:
+    headers = ["NAME", "STATE", "PID", "UPTIME", "RESTARTS", "NOTE"]
+    narrow = table(headers, ROWS, columns=40, right=frozenset({2, 3, 4}), spare=(4, 3, 2))
+    assert narrow == [
+        "NAME           STATE    NOTE",
+        "registry       running",
+        "a_rather_lon…  failed   gave up: it exi…",
+    ]
+    tiny = table(headers, ROWS, columns=20, right=frozenset({2, 3, 4}), spare=(4, 3, 2))
+    assert tiny == ["NAME          STATE", "registry      runni…", "a_rather_lo…  failed"]

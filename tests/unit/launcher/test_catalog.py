@@ -241,3 +241,24 @@ def test_a_broken_manifest_counts_as_changed_when_it_was_touched(project: Path) 
         assert catalog.look().changed == changed
     (folder / "module.md").unlink()
     assert catalog.look().removed == ("a",)
+
+
+def test_kite_yaml_silences_a_module_that_cannot_be_read(project: Path) -> None:
+    write(project, "broken", "nonsense: 1\n")
+    (project / "kite.yaml").write_text("modules: {broken: {state: disabled}}\n")
+    catalog = Catalog(project)
+    catalog.look()
+    plan = plans(catalog)["broken"]
+    assert (plan.config_state, plan.problem) == (ConfigState.DISABLED, None)
+    (project / "kite.yaml").write_text("modules: {broken: {state: manual}}\n")
+    assert catalog.look().changed == ("broken",)
+    assert plans(catalog)["broken"].problem is not None
+
+
+def test_a_replica_too_many_is_told_with_its_place(project: Path) -> None:
+    folder = write(project, "a", "replicas: 3\n")
+    catalog = Catalog(project)
+    catalog.look()
+    problem = plans(catalog)["a"].problem
+    assert problem is not None
+    assert problem.message.startswith(f"{folder / 'module.md'}:4")

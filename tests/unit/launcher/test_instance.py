@@ -102,3 +102,19 @@ def test_a_draft_that_somebody_left_open_to_all_is_not_written_into(instance: In
     draft.chmod(0o666)
     ApiFile(instance).write({"token": "secret"})
     assert mode(instance.launcher_dir / "api.json") == 0o600
+
+
+def test_a_file_where_a_data_directory_belongs_is_named(instance: Instance, tmp_path: Path) -> None:
+    place = instance.instance_dir / "docs"
+    place.write_text("mine")
+    with pytest.raises(ConfigError) as raised:
+        instance.variables("docs", tmp_path)
+    assert (raised.value.code, raised.value.params["path"]) == ("data_dir_unusable", str(place))
+    assert place.read_text() == "mine"
+
+
+def test_a_file_where_the_registrys_directory_belongs_ends_the_start(tmp_path: Path) -> None:
+    (tmp_path / "registry").touch()
+    with pytest.raises(ConfigError, match="registry") as raised:
+        prepare_directories(tmp_path)
+    assert raised.value.code == "data_dir_unusable"

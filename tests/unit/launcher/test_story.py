@@ -66,3 +66,37 @@ def test_progress_from_records_leaves_out_what_is_not_to_run() -> None:
     lines = progress.lines(11.0, columns=60, rows=10, color=False)
     assert len(lines) == 1
     assert lines[0].endswith("500 ms")
+
+
+@pytest.mark.parametrize(
+    ("step", "text"),
+    [
+        ({"reason": "crashed", "exit_code": 3, "retry_in": None}, "gave up: exit status 3"),
+        (
+            {"reason": "crashed", "exit_code": 3, "retry_in": 30},
+            "gave up: exit status 3; next try in 30.0 s",
+        ),
+        ({"reason": "launch_timeout", "signal": 15, "retry_in": None}, "gave up: launch_timeout"),
+    ],
+)
+def test_giving_up_tells_how_it_ended_and_when_it_is_tried_again(
+    step: dict[str, object], text: str
+) -> None:
+    told = {"event": "failed", "module": "web", "life": 3, "error": "said elsewhere", **step}
+    line = Story().line(told, 0.0, verbose=False)
+    assert line is not None
+    assert line.text == text
+
+
+def test_a_core_crash_is_one_line_whether_the_process_ended_or_hung() -> None:
+    story = Story()
+
+    def told(event: str, **fields: object) -> str | None:
+        step = {"event": event, "module": "event_hub", "life": 1, **fields}
+        line = story.line(step, 0.0, verbose=False)
+        return line and line.text
+
+    assert told("exited", signal=9) == "crashed: killed by SIGKILL"
+    assert told("core_crash", reason="killed by SIGKILL") is None
+    told("starting")
+    assert told("core_crash", reason="not ready") is not None
