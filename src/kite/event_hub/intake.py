@@ -45,11 +45,13 @@ class Intakes:
             beginning of a message for longest is closed.
 
     Attributes:
-        held: bytes that they hold.
+        now: what time it is.
+        held: bytes that those hold that hold more than a little.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, most: int) -> None:
         self.held = 0
+        self.now = loop.time
         self._loop = loop
         self._most = most
         self._big: dict[Intake, None] = {}
@@ -80,7 +82,7 @@ class Intakes:
         self._timer = None
         before = len(self._big)
         for intake in list(self._big):
-            if intake.is_idle and intake.is_between_messages:
+            if intake.is_replaced or (intake.is_idle and intake.is_between_messages):
                 intake.start_anew()
             intake.is_idle = True
         if len(self._big) < before:
@@ -123,6 +125,11 @@ class Intake(asyncio.BufferedProtocol):
         """Whether no message has begun that is not whole."""
         return not self._pending and not self._owner.unfinished
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether what still comes is thrown away elsewhere."""
+        return self._tcp.get_protocol() is not self
+
     def get_buffer(self, sizehint: int) -> Any:
         """Where the next bytes go."""
         buffer = self._parser_buffer(sizehint)
@@ -131,7 +138,7 @@ class Intake(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have come."""
         self.is_idle = False
-        was_between = not self._pending
+        was_between = self.is_between_messages
         self._take_in(nbytes)
         if self._is_gone:
             return
@@ -140,16 +147,11 @@ class Intake(asyncio.BufferedProtocol):
         if free > size or self._pending + nbytes == size:
             self._size = size = 2 * size
         self._pending = size - free
+        if was_between and not self.is_between_messages:
+            self.began_at = self._all.now()
         held = size + self._owner.unfinished
-        if held != self._held:
-            self._all.held += held - self._held
-            self._held = held
-            if held <= _BIG:
-                self._all.forget(self)
-        if was_between and self._pending:
-            self.began_at = asyncio.get_running_loop().time()
-        if held > _BIG:
-            self._all.grew(self)
+        if held > _BIG or self._held:
+            self._count(held if held > _BIG else 0)
 
     def eof_received(self) -> bool:
         return False
@@ -166,11 +168,10 @@ class Intake(asyncio.BufferedProtocol):
 
     def start_anew(self) -> None:
         """Give the buffer back, between two messages."""
-        if self._tcp.get_protocol() is not self:
-            self._forget()  # what still comes is thrown away elsewhere
+        if self.is_replaced:
+            self._forget()
         else:
             self._begin()
-            self._all.forget(self)
 
     def refuse(self) -> None:
         """There is no room for its message."""
@@ -182,14 +183,19 @@ class Intake(asyncio.BufferedProtocol):
         self._parser_buffer = self._parser.get_buffer
         self._take_in = self._parser.buffer_updated
         self._size = len(self._parser_buffer(-1))
-        self._all.held += self._size - self._held
-        self._held = self._size
+        self._count(0)
 
     def _forget(self) -> None:
         self._is_gone = True
-        self._all.held -= self._held
-        self._held = 0
-        self._all.forget(self)
+        self._count(0)
+
+    def _count(self, held: int) -> None:
+        self._all.held += held - self._held
+        self._held = held
+        if held:
+            self._all.grew(self)
+        else:
+            self._all.forget(self)
 
 
 def _give_back() -> None:

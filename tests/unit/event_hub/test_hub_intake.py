@@ -84,7 +84,7 @@ def test_it_knows_what_the_parser_keeps(lengths: list[int], reads: list[int]) ->
                 left -= line.read(min(most, left))
                 parser = line.parsers[-1]
                 assert (line.intake._pending, line.intake._size) == (parser.kept, parser.size)
-                assert intakes.held == parser.size
+                assert intakes.held == (parser.size if parser.size > 65_536 else 0)
         intakes.stop()
 
     asyncio.run(check())
@@ -142,7 +142,7 @@ async def test_an_idle_buffer_is_taken_back_between_messages_alone(
     line.owner.unfinished = unfinished
     if not unfinished:
         async with asyncio.timeout(10):
-            while intakes.held > FIRST:  # noqa: ASYNC110  (a timer of the intake's own)
+            while intakes.held:  # noqa: ASYNC110  (a timer of the intake's own)
                 await asyncio.sleep(0.01)
         assert len(line.parsers) == 2
     else:
@@ -158,4 +158,46 @@ async def test_one_that_is_gone_is_forgotten() -> None:
     line.parsers[-1].connection_lost = lambda _: None  # type: ignore[attr-defined]
     line.intake.connection_lost(None)
     assert intakes.held == 0
+    intakes.stop()
+
+
+async def test_small_buffers_do_not_count() -> None:
+    """However many connections there are: their number has a bound of its own."""
+    intakes = Intakes(asyncio.get_running_loop(), 1 << 20)
+    lines = [Line(intakes, 300_000) for _ in range(200)]
+    for line in lines[:-1]:
+        line.read(10_000)
+    left = 300_000
+    while left:
+        left -= lines[-1].read(left)
+    assert not any(line.owner.failed for line in lines)
+    intakes.stop()
+
+
+async def test_who_puts_a_message_together_from_fragments_has_begun_it_too() -> None:
+    intakes = Intakes(asyncio.get_running_loop(), 1 << 20)
+    fragments, whole = Line(intakes, *[1000] * 1000), Line(intakes, 1 << 20)
+    fragments.owner.unfinished = 600_000
+    fragments.read(1000)
+    await asyncio.sleep(0.001)
+    for _ in range(60):
+        whole.read(8000)
+    assert fragments.owner.failed is not None
+    assert whole.owner.failed is None
+    intakes.stop()
+
+
+async def test_input_that_is_thrown_away_elsewhere_is_not_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("kite.event_hub.intake._IDLE", 0.02)
+    intakes = Intakes(asyncio.get_running_loop(), 1 << 30)
+    line = Line(intakes, 500_000)
+    for _ in range(20):
+        line.read(8000)
+    line.tcp.protocol = None
+    async with asyncio.timeout(10):
+        while intakes.held:  # noqa: ASYNC110  (a timer of the intake's own)
+            await asyncio.sleep(0.01)
+    assert len(line.parsers) == 1
     intakes.stop()
