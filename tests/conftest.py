@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("kite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kite")
 
-# A runner in the background of a script ignores interrupts, and programs inherit that: those that
-# are interrupted here must hear it, wherever the tests run.
+# A runner in the background of a script ignores what a terminal sends, and programs inherit that:
+# those that are interrupted here must hear it, wherever the tests run.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)

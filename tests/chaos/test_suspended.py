@@ -76,6 +76,6 @@ def test_everything_is_suspended_when_everything_stops(system: System) -> None:
         system.kill(name, signal.SIGSTOP)
     began = time.monotonic()
     system.down()
-    assert time.monotonic() - began < 14.5
+    assert time.monotonic() - began < 20  # 13 s, and what else this machine does
     system.wait_nothing_left(timeout=1)
     assert not system.steps("launcher", "survivors")

@@ -32,7 +32,9 @@ def test_the_best_is_the_smallest_and_says_the_median() -> None:
 def test_the_table_shouts_what_is_missed() -> None:
     lines = table([Figure(name="a", value=2.0, unit="s", target=1.0, detail="so")])
     assert lines[0].split() == ["MEASURED", "VALUE", "TARGET", "HOW"]
-    assert lines[1].split() == ["a", "2", "s", "1", "s", "MISSED", "so"]
+    assert lines[1].split() == ["a", "2", "s", "≤", "1", "s", "MISSED", "so"]
+    enough = Figure(name="c", value=3.0, unit="x", target=2.0, at_least=True)
+    assert "≥ 2 x  met" in table([enough])[1]
     assert " 181,972 events/s" in table([Figure(name="b", value=181971.6, unit="events/s")])[1]
 
 

@@ -18,13 +18,18 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def test_dev_kite_is_kite_in_docsearch(tmp_path: Path) -> None:
     """In a clone that is set up: the words behind `kite` are handed on as they are."""
-    for name in ("dev", "pyproject.toml"):
+    made_of = ["pyproject.toml", "hatch_build.py"]
+    for kind in ("pyx", "h"):
+        found = (ROOT / "src" / "kite").glob(f"*/compiled/*.{kind}")
+        made_of += sorted(str(path.relative_to(ROOT)) for path in found)
+    for name in ("dev", *made_of):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     program = tmp_path / ".venv" / "bin" / "kite"
     program.parent.mkdir(parents=True)
     program.write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
     program.chmod(0o755)
-    text = (ROOT / "pyproject.toml").read_bytes()
+    text = b"".join((ROOT / name).read_bytes() for name in made_of)
     checksum = subprocess.run(["cksum"], input=text, capture_output=True, check=True).stdout
     (tmp_path / ".venv" / ".kite-setup").write_text(f"run {checksum.decode()}")
     done = subprocess.run(
