@@ -108,7 +108,7 @@ class Printer:
         if self._wants_json:
             report.line(msgspec.to_builtins(event))
         else:
-            print(line(event, color=self._color), flush=True)
+            report.data(line(event, color=self._color))
 
 
 def line(event: Any, *, color: bool) -> str:

@@ -43,14 +43,20 @@ def say(text: str) -> None:
         sys.stderr.flush()
 
 
+def data(text: str) -> None:
+    """Lines of data on standard output, at once and in one piece, as others may write there too."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def document(value: Any) -> None:
     """One JSON document on standard output."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=str), flush=True)
+    data(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
 def line(value: Any) -> None:
     """One JSON object on a line of standard output: an item of a stream."""
-    print(json.dumps(value, ensure_ascii=False, default=str), flush=True)
+    data(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def exit_status(problem: KiteError) -> int:

@@ -176,9 +176,6 @@ class _Search:
         for name in sorted(names):
             if name.startswith(".") or name in ("node_modules", "__pycache__"):
                 continue
-            if not is_tellable(name):
-                self.problems.append(_untellable(folder, name))
-                continue
             try:
                 if not names[name].is_dir():
                     continue
@@ -198,6 +195,11 @@ class _Search:
         if identity in self.seen:
             return  # one folder reached by two ways is one module
         self.seen.add(identity)
+        if not is_tellable(folder):
+            shown = os.fsencode(folder).decode(errors="backslashreplace")
+            place = Location(file=shown)
+            self.problems.append(ConfigError("path_not_utf8", location=place, path=shown))
+            return
         signature = signature_of(file)  # before it is read: what is written meanwhile differs
         try:
             found = self.read(folder, file, source, signature)
@@ -284,11 +286,6 @@ class _Overridden(ConfigErrors):
     def __init__(self, name: str, errors: ConfigErrors) -> None:
         super().__init__(errors.errors)
         self.name = name
-
-
-def _untellable(folder: Path, name: str) -> ConfigError:
-    shown = os.fsencode(folder / name).decode(errors="backslashreplace")
-    return ConfigError("path_not_utf8", location=Location(file=str(folder)), path=shown)
 
 
 def signature_of(file: Path) -> tuple[int, ...]:

@@ -88,12 +88,17 @@ def _has_project_file(folder: Path) -> bool:
 
 
 def workspace_dir(environ: Mapping[str, str] | None = None) -> Path:
-    """`KITE_WORKSPACE`, else `~/.kite/workspace`; absolute, not necessarily there."""
+    """`KITE_WORKSPACE`, else `~/.kite/workspace`; absolute, not necessarily there.
+
+    Raises:
+        ConfigError: `home_unknown`, `path_not_utf8`.
+    """
     env = os.environ if environ is None else environ
     named = env.get("KITE_WORKSPACE")
     if named:
-        return Path(os.path.abspath(Path(named).expanduser()))  # noqa: PTH100  (no links followed)
-    return home_dir(env) / ".kite" / "workspace"
+        path = Path(os.path.abspath(Path(named).expanduser()))  # noqa: PTH100  (no links followed)
+        return _tellable(path)
+    return _tellable(home_dir(env) / ".kite" / "workspace")
 
 
 def home_dir(environ: Mapping[str, str]) -> Path:
@@ -149,7 +154,7 @@ def claim_instance_dir(project: Path, environ: Mapping[str, str] | None = None) 
         ConfigError: `instance_dir_unusable`, `disk_full`.
     """
     named = named_instance_dir(project, environ)
-    workspace = _tellable(workspace_dir(environ))
+    workspace = workspace_dir(environ)
     try:
         if named is not None:
             return _take(_tellable(named), project)

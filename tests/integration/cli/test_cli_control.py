@@ -52,6 +52,7 @@ def test_ps_names_below_the_table_what_is_left_out(launcher: FakeLauncher, kite:
     assert "/p/modules/web" in outcome.err
     assert "/p/modules/other" in outcome.err
     assert kite("ps", "--json").err == ""
+    assert "found and left out: 1" in kite("doctor").out
 
 
 @pytest.mark.parametrize("ready", [True, False])

@@ -390,7 +390,8 @@ def test_more_than_one_process_is_found_before_a_start_refuses_it(place: Place) 
 def test_a_folder_whose_name_is_not_text_is_told_and_left_out(place: Place) -> None:
     module(place.project / "modules" / "good")
     odd = os.fsencode(place.project / "modules") + b"/caf\xe9"
-    os.mkdir(odd)  # noqa: PTH102  (bytes)
+    module(Path(os.fsdecode(odd)), "name: odd\ncommand: [/bin/true]")
+    os.mkdir(odd + b"_data")  # noqa: PTH102  (bytes)
     found = place.scan()
     assert own(found) == ["good"]
     assert codes(found) == ["path_not_utf8"]
