@@ -10,6 +10,8 @@ from kite.terminal import fit, paint, width
 GAP = 2
 LEAST_NAME = 12
 """Down to so many columns the first column is cut before others are left out."""
+LAST_RESORT = 6
+"""And down to so many where there is not even room for the columns that nobody can do without."""
 LEAST_LAST = 16
 """Of the last column so much is to be seen before others are left out for it."""
 
@@ -66,6 +68,8 @@ def _narrowed(widths: dict[int, int], columns: int, spare: Sequence[int]) -> dic
     for at in (last, first):
         excess = max(0, _total(shown) - columns)
         shown[at] = max(least[at], shown[at] - excess)
+    needed = _total({at: wide for at, wide in shown.items() if at != last})
+    shown[first] = max(min(widths[first], LAST_RESORT), shown[first] - max(0, needed - columns))
     fitting: dict[int, int] = {}
     room = columns
     for at, wide in shown.items():

@@ -69,4 +69,4 @@ def test_a_narrow_terminal_shows_names_states_and_notes() -> None:
         "a_rather_lon…  failed   gave up: it exi…",
     ]
     tiny = table(headers, ROWS, columns=20, right=frozenset({2, 3, 4}), spare=(4, 3, 2))
-    assert tiny == ["NAME          STATE", "registry      runni…", "a_rather_lo…  failed"]
+    assert tiny == ["NAME         STATE", "registry     running", "a_rather_l…  failed"]
