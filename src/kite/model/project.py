@@ -19,7 +19,7 @@ from kite.model.front_matter import check_mapping, parse_front_matter, read_text
 from kite.model.mistakes import ConfigErrors, Mistakes
 from kite.model.node import Node
 from kite.model.scan import DEFAULT_DEPTH, MAX_DEPTH, Source
-from kite.model.workspace import PROJECT_FILE
+from kite.model.workspace import PROJECT_FILE, home_dir
 from kite.wire.limits import HUB_LEAST
 
 STARTS_PER_CORE = 4
@@ -208,7 +208,7 @@ def read_sources(fields: Fields | None, directory: Path, home: Path | None) -> t
 
 def _absolute(path: str, directory: Path, home: Path | None) -> Path:
     if path == "~" or path.startswith("~/"):
-        return Path(os.path.abspath((home or Path.home()) / path[2:]))  # noqa: PTH100
+        return Path(os.path.abspath((home or home_dir(os.environ)) / path[2:]))  # noqa: PTH100
     return Path(os.path.abspath(directory / path))  # noqa: PTH100  (links are followed when searched)
 
 
