@@ -192,6 +192,23 @@ def test_the_limits_are_those_of_the_hub():
     assert told["dedup_seconds"] in msgspec.structs.astuple(window)
 
 
+def test_the_limits_of_streams_are_those_of_the_hub():
+    from kite.event_hub.core.streams import requests, stream, streaming
+    from kite.event_hub.core.streams.durable import Terms
+
+    told, usual = shapes.limits()["hub"], Terms(patterns=())
+    assert told["kept_event_bytes"] == stream.MOST_BYTES
+    assert told["durables"] == requests.MOST_DURABLES
+    assert told["replays_per_connection"] == streaming.MOST_REPLAYS
+    assert told["durable_ack_wait"] == usual.ack_wait
+    assert told["durable_ack_wait_most"] == requests.MAX_ACK_WAIT
+    assert told["durable_ack_wait_least"] == requests.MIN_ACK_WAIT
+    assert told["durable_max_deliver"] == usual.max_deliver
+    assert told["durable_max_deliver_most"] == requests.MAX_DELIVER
+    assert told["durable_max_in_flight"] == usual.max_in_flight
+    assert told["durable_max_in_flight_most"] == requests.MAX_IN_FLIGHT
+
+
 def test_the_table_of_actual_states_is_the_launchers():
     from kite.launcher.core.lifecycle import MOVES, After, ModuleState, Phase, Stop
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from typing import Any
 
 from bench.hub.peers.peer import Peer, read_until
 from bench.hub.peers.websocket import frame, header_size, upgrade
@@ -16,12 +18,21 @@ SUBJECTS = ["bench.>"]
 
 
 class Kite(Peer):
-    """Each client is a module of its own whose lists bound what it may publish and subscribe to."""
+    """Each client is a module of its own whose lists bound what it may publish and subscribe to.
+
+    Args:
+        config: the `hub:` section of `kite.yaml`.
+        data_dir: where the Hub keeps streams.
+    """
 
     name = "Kite"
 
-    def __init__(self) -> None:
+    def __init__(
+        self, config: Mapping[str, Any] | None = None, data_dir: str | None = None
+    ) -> None:
         super().__init__()
+        self._config = config
+        self._env = {"KITE_MODULE_DATA": data_dir} if data_dir else {}
         self._runner = asyncio.Runner()
         self._stack = AsyncExitStack()
         self.tokens: dict[str, str] = {}
@@ -38,7 +49,12 @@ class Kite(Peer):
             RegistryProcess(self._directory / "registry")
         )
         self.hub = await self._stack.enter_async_context(
-            HubProcess(self.registry.port, token=self.registry.tokens["event_hub"])
+            HubProcess(
+                self.registry.port,
+                token=self.registry.tokens["event_hub"],
+                config=self._config,
+                env=self._env,
+            )
         )
         self.port = self.hub.port
 

@@ -18,6 +18,7 @@ from kite.errors import ConfigError, KiteError
 from kite.event_hub.limits import read_config
 from kite.event_hub.service import Hub
 from kite.http.listen import listening_socket
+from kite.settings import data_dir
 from kite.wire.boot import (
     BootLine,
     EndpointLine,
@@ -82,7 +83,14 @@ async def _serve(boot: BootLine, registry_url: str) -> int:
     end = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, end.set)
     sock = listening_socket()
-    hub = Hub(sock, config, token=boot.token, life=boot.life, registry_url=registry_url)
+    hub = Hub(
+        sock,
+        config,
+        token=boot.token,
+        life=boot.life,
+        registry_url=registry_url,
+        data_dir=data_dir(),
+    )
     await hub.listen()
     sys.stdout.buffer.write(encode_line(EndpointLine(ws_endpoint=hub.endpoint)))
     sys.stdout.buffer.flush()

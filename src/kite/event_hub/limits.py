@@ -10,9 +10,13 @@ from typing import Any, Literal, TypeVar, get_args
 import msgspec
 
 from kite.wire.limits import HUB_LEAST, MAX_FRAME_BYTES
+from kite.wire.subject import pattern_problem
 
 HotPath = Literal["auto", "pure"]
 """Which form of the hot path is asked for."""
+
+Sync = Literal["full", "normal"]
+"""What a stream's commit outlives: a loss of power, or the Hub's own end."""
 
 _T = TypeVar("_T", bound=msgspec.Struct)
 
@@ -81,6 +85,35 @@ class Deduplication(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("'seconds' and 'ids' must be more than 0")
 
 
+class StreamConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One of `hub.streams`: what it keeps, and how much of it.
+
+    Args:
+        subjects: patterns of the events.
+        max_age: seconds after which an event goes.
+        max_size: bytes of events at most; the oldest go first.
+        max_events: how many of them at most.
+        sync: what an acknowledged event outlives.
+    """
+
+    subjects: list[str]
+    max_age: float | None = None
+    max_size: int | None = None
+    max_events: int | None = None
+    sync: Sync = "full"
+
+    def __post_init__(self) -> None:
+        if not self.subjects:
+            raise ValueError("'subjects' names no pattern")
+        for pattern in self.subjects:
+            if problem := pattern_problem(pattern):
+                raise ValueError(f"'{pattern}' is no pattern: {problem}")
+        for name in ("max_age", "max_size", "max_events"):
+            bound = getattr(self, name)
+            if bound is not None and bound <= 0:
+                raise ValueError(f"'{name}' must be more than 0")
+
+
 class HubConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The `hub:` section of `kite.yaml`, as the boot line brings it.
 
@@ -89,12 +122,14 @@ class HubConfig(msgspec.Struct, frozen=True, kw_only=True):
         origins: further origins whose pages may connect.
         deduplication: see `Deduplication`.
         hot_path: `auto` takes the compiled form where it is there.
+        streams: what is kept, by name.
     """
 
     limits: Limits = Limits()
     origins: list[str] = []
     deduplication: Deduplication = Deduplication()
     hot_path: HotPath = "auto"
+    streams: dict[str, StreamConfig] = {}
 
 
 def read_config(section: dict[str, Any]) -> tuple[HubConfig, list[str]]:
@@ -116,8 +151,31 @@ def read_config(section: dict[str, Any]) -> tuple[HubConfig, list[str]]:
         hot_path = "auto"
     known = set(HubConfig.__struct_fields__)
     problems += [f"'{key}' is not known" for key in section if _unknown(key, known)]
-    config = HubConfig(limits=limits, origins=origins, deduplication=window, hot_path=hot_path)
+    config = HubConfig(
+        limits=limits,
+        origins=origins,
+        deduplication=window,
+        hot_path=hot_path,
+        streams=_read_streams(section.get("streams"), problems),
+    )
     return config, problems
+
+
+def _read_streams(section: Any, problems: list[str]) -> dict[str, StreamConfig]:
+    """Each stream whole, or not at all: half of its bounds would not be what was asked for."""
+    if section is None:
+        return {}
+    if not isinstance(section, dict):
+        problems.append("'streams' is not a mapping")
+        return {}
+    found = {}
+    for name, values in section.items():
+        if _unknown(name, set()):
+            try:
+                found[name] = msgspec.convert(values, StreamConfig)
+            except msgspec.ValidationError as wrong:
+                problems.append(f"'streams.{name}': {wrong}")
+    return found
 
 
 def _read(kind: type[_T], values: Any, at: str, problems: list[str]) -> _T:

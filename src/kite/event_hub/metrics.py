@@ -46,6 +46,7 @@ class HubCollector(Collector):
         yield from self._per_client()
         yield from self._per_module()
         yield from self._whole()
+        yield from self._streams()
 
     def _per_client(self) -> Iterable[Metric]:
         labels = ["module", "connection"]
@@ -78,6 +79,37 @@ class HubCollector(Collector):
             for module, account in closed.items():
                 family.add_metric([module], getattr(account, field))
             yield family
+
+    def _streams(self) -> Iterable[Metric]:
+        streaming = self._hub.switch.streaming
+        if streaming is None:
+            return
+        events = GaugeMetricFamily(
+            "kite_hub_stream_events", "events that the stream holds", labels=["stream"]
+        )
+        size = GaugeMetricFamily(
+            "kite_hub_stream_bytes", "bytes of the events that the stream holds", labels=["stream"]
+        )
+        last = CounterMetricFamily(
+            "kite_hub_stream_kept", "events that the stream ever kept", labels=["stream"]
+        )
+        for name, stream in streaming.streams.items():
+            events.add_metric([name], stream.extent.count)
+            size.add_metric([name], stream.extent.size)
+            last.add_metric([name], stream.extent.last)
+        yield from (events, size, last)
+        labels = ["module", "durable", "stream"]
+        behind = GaugeMetricFamily(
+            "kite_hub_durable_behind", "events of the stream it has not looked at", labels=labels
+        )
+        pending = GaugeMetricFamily(
+            "kite_hub_durable_open", "events that were delivered and not settled", labels=labels
+        )
+        for (module, name), desk in streaming.readers.desks.items():
+            marks = [module, name, desk.stream.name]
+            behind.add_metric(marks, desk.stream.extent.last - desk.durable.position)
+            pending.add_metric(marks, desk.durable.pending)
+        yield from (behind, pending)
 
     def _whole(self) -> Iterable[Metric]:
         switch = self._hub.switch

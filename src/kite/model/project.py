@@ -25,6 +25,13 @@ from kite.wire.limits import HUB_LEAST
 STARTS_PER_CORE = 4
 
 
+class Sync(StrEnum):
+    """`hub.streams.<name>.sync`: what an acknowledged event outlives."""
+
+    FULL = "full"
+    NORMAL = "normal"
+
+
 class HotPath(StrEnum):
     """Which form of its hot path the Event Hub takes; see `kite.event_hub.compiled`."""
 
@@ -305,7 +312,9 @@ def _stream(streams: Fields, name: str) -> dict[str, Any]:
     if not subjects and "subjects" not in fields.node.value:
         fields.missing("subjects")
     bounds = {"max_age": kinds.some_seconds, "max_size": kinds.size, "max_events": kinds.count}
-    return {"subjects": subjects or [], **_said(fields, bounds)}
+    sync = fields.read("sync", kinds.one_of(Sync), None)
+    said = {"subjects": subjects or [], **_said(fields, bounds)}
+    return said if sync is None else {**said, "sync": sync.value}
 
 
 def _said(fields: Fields | None, keys: dict[str, Callable[[Node], Any]]) -> dict[str, Any]:

@@ -16,10 +16,21 @@ from msgspec import UNSET
 
 from kite.errors import RequestError, Unavailable
 from kite.sdk.compiled import frames
+from kite.sdk.core.subscriptions import Durable
 from kite.sdk.handshake import shake_hands
 from kite.sdk.listener import Listener
 from kite.sdk.refusal import refusal
-from kite.wire.frame import Ack, Error, Event, Gap, Subscribe, Unsubscribe, decode_hub_frame, encode
+from kite.wire.frame import (
+    Ack,
+    Error,
+    Event,
+    Gap,
+    Place,
+    Subscribe,
+    Unsubscribe,
+    decode_hub_frame,
+    encode,
+)
 from kite.wire.limits import MAX_FRAME_BYTES
 
 if TYPE_CHECKING:
@@ -58,6 +69,7 @@ class HubConnection:
     Attributes:
         on_error: called with an error frame that nobody waits for: the refusal of an event that
             was published without an acknowledgement. It carries the `event_id`.
+        on_gap: called when a stream has not kept what a durable subscription was still to get.
         frame_size: bytes of the frame whose event `on_event` is being called with.
         ignored: frames that were no frames of the Hub's (of a newer version, say).
         missed: events that the Hub dropped, as its `gap` frames told.
@@ -67,6 +79,7 @@ class HubConnection:
         self, on_event: Callable[[Event], None], on_lost: Callable[[Lost], None] | None
     ) -> None:
         self.on_error: Callable[[Error], None] | None = None
+        self.on_gap: Callable[[Gap], None] | None = None
         self.frame_size = 0
         self.ignored = 0
         self.missed = 0
@@ -129,6 +142,7 @@ class HubConnection:
         queue: str | None = None,
         echo: bool = True,
         observe: bool = False,
+        durable: Durable | None = None,
         timeout: float = 10.0,
     ) -> None:
         """Ask for everything that matches one of the patterns; returns when the Hub has agreed.
@@ -140,10 +154,12 @@ class HubConnection:
             queue: name of a queue group: each event goes to one member of it.
             echo: whether one's own events come too.
             observe: a spectator counts neither as responder nor in `delivered`.
+            durable: take part in this durable subscription of a stream.
             timeout: seconds until the answer.
 
         Raises:
-            RequestError: the Hub's refusal: `permission_denied`, `invalid_pattern`, ….
+            RequestError: the Hub's refusal: `permission_denied`, `invalid_pattern`,
+                `stream_unknown`, ….
             Unavailable: `connection_lost`, `unreachable` (no answer in time).
         """
         name = self._new_id()
@@ -154,18 +170,33 @@ class HubConnection:
             echo=echo,
             observe=observe,
         )
+        if durable is not None:
+            frame = msgspec.structs.replace(frame, **_durable_options(durable))
         await self._ask(name, encode(frame), timeout)
 
     async def unsubscribe(
-        self, patterns: Sequence[str], *, queue: str | None = None, timeout: float = 10.0
+        self,
+        patterns: Sequence[str],
+        *,
+        queue: str | None = None,
+        durable: str | None = None,
+        timeout: float = 10.0,
     ) -> None:
         """Ask for no more of it; not an error where there was no such subscription.
+
+        Args:
+            durable: leave this durable subscription; its place is kept.
 
         Raises:
             RequestError, Unavailable: as `subscribe`.
         """
         name = self._new_id()
-        frame = Unsubscribe(events=list(patterns), id=name, queue=UNSET if queue is None else queue)
+        frame = Unsubscribe(
+            events=list(patterns),
+            id=name,
+            queue=UNSET if queue is None else queue,
+            durable=UNSET if durable is None else durable,
+        )
         await self._ask(name, encode(frame), timeout)
 
     def publish(self, event: Event) -> None:
@@ -281,7 +312,10 @@ class HubConnection:
             self._on_event(frame)
             return
         if isinstance(frame, Gap):
-            self.missed += frame.missed
+            if frame.stream is UNSET:
+                self.missed += frame.missed
+            elif self.on_gap is not None:
+                self.on_gap(frame)
             return
         futures = self._waiting.pop(_belongs_to(frame), [])
         if isinstance(frame, Error):
@@ -345,6 +379,21 @@ def check_size(subject: str, frame: bytes) -> bytes:
             "event_too_large", subject=subject, size=len(frame), limit=MAX_FRAME_BYTES
         )
     return frame
+
+
+def _durable_options(durable: Durable) -> dict[str, Any]:
+    start = durable.start
+    place: str | Place = start if isinstance(start, str) else Place(seq=start)
+    if isinstance(start, str) and start not in ("new", "all"):
+        place = Place(time=start)
+    return {
+        "durable": durable.name,
+        "stream": UNSET if durable.stream is None else durable.stream,
+        "start": place,
+        "ack_wait": durable.ack_wait,
+        "max_deliver": durable.max_deliver,
+        "max_in_flight": durable.max_in_flight,
+    }
 
 
 def _belongs_to(frame: Ack | Error) -> str | int:

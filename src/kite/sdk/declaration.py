@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from kite.errors import ModuleError
-from kite.sdk.core.subscriptions import Subscription
+from kite.sdk.core.subscriptions import Durable, Subscription
 from kite.sdk.event import Event, Request
 from kite.wire import frame
 
@@ -32,6 +32,7 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True):
         echo: whether the module's own events come too.
         concurrency: how many are handled at the same time.
         is_request: whether what the function returns is an answer.
+        durable: of a stream.
     """
 
     pattern: str
@@ -40,11 +41,12 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True):
     echo: bool
     concurrency: int
     is_request: bool
+    durable: Durable | None = None
 
     def subscription(self, module: str) -> Subscription:
         """What is asked of the Hub."""
         queue = module if self.queue == OWN_NAME else self.queue
-        return Subscription(pattern=self.pattern, queue=queue, echo=self.echo)
+        return Subscription(pattern=self.pattern, queue=queue, echo=self.echo, durable=self.durable)
 
     def receive(self, event: frame.Event) -> Any:
         """Call the function with an event."""
@@ -91,12 +93,20 @@ class Declaration(msgspec.Struct):
 
         Raises:
             ModuleError: `module_already_running`, `handler_is_generator`.
-            ValueError: a concurrency below 1.
+            ValueError: a concurrency below 1, or options that contradict another handler's of the
+                same durable subscription.
         """
         self.check_open(f"a handler for '{listener.pattern}'")
         check_runs(listener.function, listener.pattern)
         if listener.concurrency < 1:
             raise ValueError(f"concurrency must be at least 1, not {listener.concurrency}")
+        if (mine := listener.durable) is not None:
+            for other in self.listeners:
+                theirs = other.durable
+                if theirs is not None and theirs.name == mine.name and theirs != mine:
+                    raise ValueError(
+                        f"durable '{mine.name}' is given two different sets of options"
+                    )
         self.listeners.append(listener)
 
     def register(self, fields: Mapping[str, Any]) -> None:

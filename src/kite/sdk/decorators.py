@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
+from kite.sdk.core.subscriptions import Durable
 from kite.sdk.declaration import (
     OWN_NAME,
     Declaration,
@@ -29,13 +30,29 @@ class Decorators:
         self._declaration = Declaration()
 
     def on(
-        self, pattern: str, *, queue: str | None = None, echo: bool = True, concurrency: int = 1
+        self,
+        pattern: str,
+        *,
+        queue: str | None = None,
+        echo: bool = True,
+        concurrency: int = 1,
+        durable: str | None = None,
+        stream: str | None = None,
+        start: str | int = "new",
+        ack_wait: float = 30.0,
+        max_deliver: int = 5,
+        max_in_flight: int | None = None,
     ) -> Callable[[_OnEvent], _OnEvent]:
         """Call the decorated function with each event that matches.
 
         What the function raises is logged with its traceback; the module goes on. Awaiting
         something that is cancelled counts as raising. `sys.exit(status)` in a handler is
         `stop(status)`: the module leaves in good order.
+
+        With `durable`, the events are those that a stream of `kite.yaml` keeps, also what it kept
+        while the module was away. An event is done when the function has returned. What it raises,
+        or `ack_wait`, brings it again, later each time; after `max_deliver` attempts it is
+        published on `_dead.<durable>` with the reason. It may come twice: after a crash, say.
 
         Args:
             pattern: a subject, with `*` for one token or a last `>` for one or more.
@@ -44,13 +61,34 @@ class Decorators:
             concurrency: how many events are handled at the same time. 1: one after the other, in
                 the order in which they were published. Events that wait take up to 64 MiB; beyond
                 that they are dropped, counted and told in the log.
+            durable: name of a durable subscription; replicas of the module share it, and handlers
+                that name the same one give the same options.
+            stream: its stream, where several keep what matches.
+            start: where it begins when it is new: `new`, `all`, a sequence number, or an RFC 3339
+                instant.
+            ack_wait: seconds for waiting here and being handled.
+            max_deliver: attempts.
+            max_in_flight: events that are here and not done; default: 8 for each that may be
+                handled at the same time.
 
         Raises:
             RequestError: `invalid_pattern`.
             ModuleError: `module_already_running`; `handler_is_generator` for a function with `yield`.
-            ValueError: a concurrency below 1.
+            ValueError: a concurrency below 1, or `durable` together with `queue` or `echo=False`.
         """
         check_pattern(pattern)
+        if durable is not None and (queue is not None or not echo):
+            raise ValueError("a durable subscription has neither a queue nor echo=False")
+        terms = None
+        if durable is not None:
+            terms = Durable(
+                name=durable,
+                stream=stream,
+                start=start,
+                ack_wait=ack_wait,
+                max_deliver=max_deliver,
+                max_in_flight=8 * concurrency if max_in_flight is None else max_in_flight,
+            )
 
         def declare(function: _OnEvent) -> _OnEvent:
             self._declaration.listen(
@@ -61,6 +99,7 @@ class Decorators:
                     echo=echo,
                     concurrency=concurrency,
                     is_request=False,
+                    durable=terms,
                 )
             )
             return function

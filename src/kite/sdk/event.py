@@ -22,6 +22,8 @@ class Event:
         timestamp: when, RFC 3339 UTC.
         headers: names and values that travel along.
         reply_to: the subject on which an answer is expected, or None.
+        seq: its number in its stream, where it comes through a durable subscription; else None.
+        attempt: the how many-th delivery of it that is, from 1.
     """
 
     __slots__ = ("_frame", "data", "subject")
@@ -51,6 +53,14 @@ class Event:
     @property
     def reply_to(self) -> str | None:
         return _text(self._frame.reply_to) or None
+
+    @property
+    def seq(self) -> int | None:
+        return self._frame.seq if isinstance(self._frame.seq, int) else None
+
+    @property
+    def attempt(self) -> int:
+        return self._frame.attempt if isinstance(self._frame.attempt, int) else 1
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.subject} {self.id} from {self.source}>"

@@ -30,6 +30,7 @@ _LOOK_EVERY = 16
 _COMPLAIN_EVERY = 5.0
 _TYPICAL_BYTES = 512
 
+Done = Callable[[frame.Event, BaseException | None], None]
 Handle = Callable[[frame.Event], Awaitable[Any] | Any]
 
 
@@ -46,6 +47,7 @@ class Handler:
         max_backlog: bytes that may wait.
 
     Attributes:
+        done: called with each event that was handled, and what the handler raised, if it did.
         dropped: events that came while the backlog was full.
     """
 
@@ -68,6 +70,7 @@ class Handler:
         self._leave = leave
         self._refuse = refuse
         self._max_backlog = max_backlog
+        self.done: Done | None = None
         self._waiting: deque[tuple[frame.Event, int]] = deque()
         self._bytes = 0
         self._running = 0
@@ -169,13 +172,20 @@ class Handler:
         except BaseException as failure:  # noqa: BLE001  (the edge: a module survives its handlers)
             self._failed(event, failure)
             return None
-        return outcome if outcome is not None and inspect.isawaitable(outcome) else None
+        if outcome is not None and inspect.isawaitable(outcome):
+            return outcome
+        if self.done is not None:
+            self.done(event, None)
+        return None
 
     async def _finish(self, event: frame.Event, outcome: Awaitable[Any]) -> None:
         try:
             await outcome
         except BaseException as failure:  # noqa: BLE001  (the edge: a module survives its handlers)
             self._failed(event, failure)
+        else:
+            if self.done is not None:
+                self.done(event, None)
 
     def _failed(self, event: frame.Event, failure: BaseException) -> None:
         """A handler has raised. What is not its own fault is raised on."""
@@ -183,12 +193,15 @@ class Handler:
             case SystemExit():
                 # Raised on, it would end the loop at once: no stop handlers, no answers to others.
                 self._leave(exit_status(failure, self._log))
+                return
             case asyncio.CancelledError() if not is_meant():
                 self._log.error("handler.failed %r", Event(event), exc_info=failure)
             case Exception():
                 self._log.error("handler.failed %r", Event(event), exc_info=failure)
             case _:
                 raise failure
+        if self.done is not None:
+            self.done(event, failure)
 
     def _complain(self) -> None:
         now = time.monotonic()

@@ -8,6 +8,7 @@ import random
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, assert_never
 
 from kite.errors import KiteError, Unavailable
@@ -16,6 +17,8 @@ from kite.sdk.connection import HubConnection, Lost, encode_event
 from kite.sdk.core import session as decide
 from kite.sdk.core.envelopes import Envelopes
 from kite.sdk.core.farewell import Cause, Orders, estimate, orders
+from kite.sdk.core.settlement import settlement
+from kite.sdk.core.subscriptions import Durable
 from kite.sdk.declaration import Declaration
 from kite.sdk.departure import Departure
 from kite.sdk.handlers import Handler, exit_status
@@ -26,7 +29,7 @@ from kite.sdk.registration import Registration
 from kite.sdk.registry_client import RegistryClient
 from kite.sdk.requests import Answers, Questions
 from kite.wire.boot import BootLine
-from kite.wire.frame import Error, Event
+from kite.wire.frame import Error, Event, Gap
 
 ENDPOINT = "event_hub.metadata.ws_endpoint"
 _WARN_AT = 8
@@ -202,6 +205,7 @@ class Life:
             on_shutdown=self._shutdown,
             on_answer=self.questions.answered,
             on_refused=self._refused,
+            on_gap=self._missed,
             on_lost=self._lost,
         )
         try:
@@ -313,6 +317,23 @@ class Life:
             if answers.refused(error):
                 return
 
+    def _missed(self, gap: Gap) -> None:
+        self.log.error(
+            "events.missed durable=%s stream=%s first=%d last=%d missed=%d",
+            gap.durable,
+            gap.stream,
+            gap.first,
+            gap.last,
+            gap.missed,
+        )
+
+    def _settle(
+        self, handler: Handler, durable: Durable, event: Event, failure: BaseException | None
+    ) -> None:
+        outcome = settlement(durable, event, failure)
+        if outcome is not None and self.link is not None:
+            self.link.settle(handler, outcome)
+
     def say(self, subject: str, data: dict[str, Any]) -> None:
         """Publish about this life, ahead of everything that waits; lost with the connection."""
         if self.link is None or not self.link.connection.is_open:
@@ -348,14 +369,17 @@ class Life:
             answers = None
             if listener.is_request:
                 answers = Answers(listener.function, self.envelopes, self.publisher, self.log)
+            subscription = listener.subscription(self.name)
             handler = Handler(
-                listener.subscription(self.name),
+                subscription,
                 answers or listener.receive,
                 concurrency=listener.concurrency,
                 log=self.log,
                 leave=lambda status: self.stop(Cause.OWN, status),
                 refuse=answers.drop if answers is not None else None,
             )
+            if subscription.durable is not None:
+                handler.done = partial(self._settle, handler, subscription.durable)
             if answers is not None:
                 self.answers[handler] = answers
             handlers.append(handler)

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Protocol, Self
 
+from msgspec import UNSET
+
 from kite.errors import Unavailable
 from kite.sdk.connection import HubConnection, Lost
 from kite.sdk.core.envelopes import Envelopes
 from kite.sdk.core.subscriptions import Subscription, arrange, asks
 from kite.sdk.handlers import Handler
-from kite.wire.frame import Error, Event
+from kite.wire.frame import Error, Event, Gap, Settlement, encode
 
 SHUTDOWN = "module.shutdown"
 _REMEMBERED_SUBJECTS = 1024
@@ -41,6 +43,7 @@ class Link:
         on_shutdown: called with each `module.shutdown`, whomever it names.
         on_answer: called with each answer to a request of this process.
         on_refused: called with the refusal of an event that nobody waits for.
+        on_gap: called when a stream has not kept what a durable handler was still to get.
         on_lost: called once, when one of the connections is lost; the others are ended then.
     """
 
@@ -52,6 +55,7 @@ class Link:
         on_shutdown: Callable[[Event], None],
         on_answer: Callable[[Event, str], None],
         on_refused: Callable[[Error], None],
+        on_gap: Callable[[Gap], None] | None = None,
         on_lost: Callable[[Link, Lost], None],
     ) -> None:
         self.is_lost = False
@@ -60,6 +64,7 @@ class Link:
         self._on_shutdown = on_shutdown
         self._on_answer = on_answer
         self._on_refused = on_refused
+        self._on_gap = on_gap
         self._on_lost = on_lost
         self._connections: list[HubConnection] = []
         self._routes: list[dict[str, tuple[Handler, ...]]] = []
@@ -82,11 +87,14 @@ class Link:
                     endpoint, token, on_event=partial(self._deliver, number), on_lost=self._ended
                 )
                 connection.on_error = self._on_refused
+                connection.on_gap = self._on_gap
                 self._connections.append(connection)
                 # One after the other goes out, and the answers are waited for together.
                 await asyncio.gather(
                     *(
-                        connection.subscribe(ask.patterns, queue=ask.queue, echo=ask.echo)
+                        connection.subscribe(
+                            ask.patterns, queue=ask.queue, echo=ask.echo, durable=ask.durable
+                        )
                         for ask in asks(group)
                     )
                 )
@@ -111,7 +119,16 @@ class Link:
         mine = {handler.subscription for handler in handlers}
         for connection, group in zip(self._connections, self._groups, strict=False):
             for ask in asks([subscription for subscription in group if subscription in mine]):
-                await connection.unsubscribe(ask.patterns, queue=ask.queue, timeout=timeout)
+                name = ask.durable.name if ask.durable is not None else None
+                await connection.unsubscribe(
+                    ask.patterns, queue=ask.queue, durable=name, timeout=timeout
+                )
+
+    def settle(self, handler: Handler, settlement: Settlement) -> None:
+        """Tell the Hub what has become of an event; without a connection it comes again."""
+        for connection, group in zip(self._connections, self._groups, strict=False):
+            if handler.subscription in group and connection.is_open:
+                connection.send(encode(settlement))
 
     def abort(self) -> None:
         """End all connections at once; nobody is told."""
@@ -137,6 +154,9 @@ class Link:
                 return
             wanting = self._find(number, subject)
         for handler in wanting:
+            durable = handler.subscription.durable
+            if durable is not None and event.durable not in (UNSET, durable.name):
+                continue
             if handler.subscription.echo or not self._envelopes.is_own(event):
                 handler.put(event, self._connections[number].frame_size)
 

@@ -20,7 +20,18 @@ from msgspec import UNSET
 from kite.errors import RequestError, Unavailable
 from kite.sdk.connection import HubConnection, Lost
 from kite.sdk.registry_client import RegistryClient
-from kite.wire.frame import Ack, ClientFrame, Error, Event, Subscribe, Unsubscribe, encode
+from kite.wire.frame import (
+    Ack,
+    AckEvent,
+    ClientFrame,
+    Error,
+    Event,
+    NackEvent,
+    Subscribe,
+    TermEvent,
+    Unsubscribe,
+    encode,
+)
 from kite.wire.subject import matches
 
 ENDPOINT = "ws://loopback/ws"
@@ -101,6 +112,8 @@ class LoopbackHub:
                 wire.receive(Ack(id=name))
             case Event():
                 await self._route(wire, frame)
+            case AckEvent() | NackEvent() | TermEvent():
+                pass  # it keeps no streams: nothing comes again
 
     async def _route(self, sender: _Wire, event: Event) -> None:
         key = (event.source, event.event_id)

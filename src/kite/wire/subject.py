@@ -120,6 +120,17 @@ def covers(wide: str, narrow: str) -> bool:
     )
 
 
+def overlaps(one: str, other: str) -> bool:
+    """Whether some subject matches both (valid) patterns."""
+    first, second = one.split("."), other.split(".")
+    for left, right in zip(first, second, strict=False):
+        if ">" in (left, right):
+            return True
+        if "*" not in (left, right) and left != right:
+            return False
+    return len(first) == len(second)
+
+
 def allows(lists: Iterable[str] | None, pattern: str) -> bool:
     """Whether a permission list covers a subject or a pattern whole; None allows everything."""
     return lists is None or any(covers(allowed, pattern) for allowed in lists)

@@ -17,8 +17,9 @@ from conftest import Connect
 from kite.testing.hub import HubProcess
 
 VECTORS = Path(__file__).parents[3] / "protocol" / "vectors" / "frames.json"
-ELSEWHERE = {"too_many_subscriptions", "event_too_large"}
-"""Codes that need more than one frame: below, and in `test_hub_frames.py`."""
+ELSEWHERE = {"too_many_subscriptions", "event_too_large", "stream_unavailable"}
+"""Codes that need more than one frame: below, in `test_hub_frames.py`, and, for what needs a disk
+that refuses, in `test_hub_streams_live.py`."""
 
 
 def test_every_code_that_a_frame_can_be_refused_with_has_a_vector() -> None:

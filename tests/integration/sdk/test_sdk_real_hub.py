@@ -17,7 +17,7 @@ from kite.testing.hub import HubProcess
 from kite.testing.registry import RegistryProcess
 from kite.wire.boot import BootLine
 
-NAMES = ("registry", "event_hub", "operator", "worker", "asker")
+NAMES = ("registry", "event_hub", "operator", "worker", "asker", "undertaker")
 
 
 class System:
@@ -30,7 +30,12 @@ class System:
         self.tasks: dict[Module, asyncio.Task[int]] = {}
 
     async def start_hub(self) -> None:
-        self.hub = HubProcess(self.registry.port, token=self.registry.tokens["event_hub"])
+        self.hub = HubProcess(
+            self.registry.port,
+            token=self.registry.tokens["event_hub"],
+            config={"streams": {"docs": {"subjects": ["docs.>"]}}},
+            env={"KITE_MODULE_DATA": str(self.directory)},
+        )
         await self.hub.__aenter__()
 
     async def restart_hub(self) -> None:
@@ -156,6 +161,53 @@ async def test_question_answer_order_and_refusals(system: System) -> None:
     assert [one["module_id"] for one in await asker.registry.lookup(events_subscribe="doub*")] == [
         "worker"
     ]
+
+
+async def test_a_durable_handler_gets_everything_that_was_acknowledged(system: System) -> None:
+    """Also what was published while it was away, what it failed at, and over the Hub's death."""
+    asker = Module()
+    await system.run(asker, "asker")
+    done: dict[int, int] = {}
+    letters: list[dict[str, object]] = []
+    all_done, buried = asyncio.Event(), asyncio.Event()
+
+    def module() -> Module:
+        worker = Module()
+
+        @worker.on("docs.>", durable="index", start="all", max_deliver=2)
+        async def index(event):
+            if event.data == "broken" or (event.data == 7 and event.attempt == 1):
+                raise ValueError(f"cannot read {event.data}")
+            done[event.data] = done.get(event.data, 0) + 1
+            if len(done) == 30:
+                all_done.set()
+
+        return worker
+
+    @(graves := Module()).on("_dead.index")
+    def bury(event):
+        letters.append(event.data)
+        buried.set()
+
+    await system.run(graves, "undertaker")
+    for number in range(10):
+        await asker.publish_acked("docs.a", number)
+    worker = module()
+    task = await system.run(worker, "worker")
+    for number in range(10, 20):
+        await asker.publish_acked("docs.b", number)
+    await asker.publish_acked("docs.c", "broken")
+    await asyncio.wait_for(buried.wait(), 20)
+    await system.restart_hub()
+    worker.stop()
+    await task
+    for number in range(20, 30):
+        await asker.publish_acked("docs.b", number)
+    await system.run(module(), "worker", life=2)
+    await asyncio.wait_for(all_done.wait(), 20)
+    assert sorted(done) == list(range(30))
+    assert letters[0]["reason"] == "ValueError: cannot read broken"
+    assert (letters[0]["attempts"], letters[0]["durable"]) == (2, "index")
 
 
 async def test_killed_hub_is_come_back_to(system: System) -> None:

@@ -10,6 +10,7 @@ from kite.event_hub.compiled import NotCompiled, load
 from kite.event_hub.core.lane import PURE
 from kite.event_hub.core.rights import Identity
 from kite.event_hub.core.session import Session
+from kite.event_hub.core.streams.jobs import Job
 from kite.event_hub.core.switch import Switch
 from kite.event_hub.limits import Deduplication, HubConfig, Limits
 
@@ -93,6 +94,7 @@ class FakeShell:
         self.alarms: list[float] = []
         self.woken = 0
         self.granted: list[Session] = []
+        self.jobs: list[Job] = []
 
     def wake(self) -> None:
         self.woken += 1
@@ -102,6 +104,9 @@ class FakeShell:
 
     def subscribed(self, session: Session) -> None:
         self.granted.append(session)
+
+    def store(self, job: Job) -> None:
+        self.jobs.append(job)
 
 
 class Bench:
@@ -115,17 +120,24 @@ class Bench:
     def __init__(self, **limits: Any) -> None:
         self.shell = FakeShell()
         self.now = 1000.0
+        self.wall = 1_800_000_000.0
         self._ids = 0
+        streams = limits.pop("streams", {})
         window = limits.pop("deduplication", Deduplication())
         parts = limits.pop("parts", self.parts)
         self.switch = Switch(
-            HubConfig(limits=Limits(**limits), deduplication=window),
+            HubConfig(limits=Limits(**limits), deduplication=window, streams=streams),
             self.shell,
             epoch="e1",
             new_id=self._new_id,
             instant=lambda: "2026-01-01T00:00:00.000Z",
             parts=parts,
         )
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self.wall += seconds
+        self.switch.advance(self.now)
 
     def _new_id(self) -> str:
         self._ids += 1

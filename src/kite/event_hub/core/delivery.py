@@ -11,6 +11,7 @@ from typing import Protocol
 
 from kite.event_hub.core.outbox import Outbox
 from kite.event_hub.core.session import Session
+from kite.event_hub.core.streams.jobs import Job
 from kite.event_hub.limits import Limits
 
 
@@ -27,6 +28,10 @@ class Effects(Protocol):
 
     def subscribed(self, session: Session) -> None:
         """A subscription was granted, and its ack is on its way."""
+        ...
+
+    def store(self, job: Job) -> None:
+        """Do this on the disk, and call `stored` with what came of it."""
         ...
 
 

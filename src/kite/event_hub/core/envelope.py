@@ -17,7 +17,14 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from kite.event_hub.core.shape import is_too_deep, repeated_key
-from kite.wire.frame import Subscribe, Unsubscribe
+from kite.wire.frame import (
+    AckEvent,
+    NackEvent,
+    Settlement,
+    Subscribe,
+    TermEvent,
+    Unsubscribe,
+)
 from kite.wire.limits import MAX_DEPTH
 
 
@@ -70,6 +77,7 @@ decode_event = msgspec.json.Decoder(Incoming).decode
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_subscribe = msgspec.json.Decoder(Subscribe).decode
 _decode_unsubscribe = msgspec.json.Decoder(Unsubscribe).decode
+_decode_settlement = msgspec.json.Decoder(Settlement).decode
 
 _BARE = len('{"type":"event","event":""}')
 _DATA = len(',"data":')
@@ -122,8 +130,9 @@ def inspect(payload: bytes) -> None:
         raise refusal(payload, "malformed_frame", detail="'headers' must be an object")
 
 
-def read_other(payload: bytes) -> Subscribe | Unsubscribe:
-    """Read what is no well-typed event: a subscription, or something to refuse by name.
+def read_other(payload: bytes) -> Subscribe | Unsubscribe | Settlement:
+    """Read what is no well-typed event: a subscription, what became of an event of a durable one,
+    or something to refuse by name.
 
     Raises:
         Refused: with what is wrong, and the `id` or `event_id` it belongs to where there is one.
@@ -143,16 +152,21 @@ def read_other(payload: bytes) -> Subscribe | Unsubscribe:
         "subscribe": _decode_subscribe,
         "unsubscribe": _decode_unsubscribe,
         "event": decode_event,
+        "ack": _decode_settlement,
+        "nack": _decode_settlement,
+        "term": _decode_settlement,
     }.get(kind or "")
-    if decode is None:
+    if decode is None or (decode is _decode_settlement and "durable" not in members):
         detail = "'type' is missing" if "type" not in members else "'type' must be a text"
         if kind is None:
             raise refusal(payload, "malformed_frame", detail=detail)
         raise refusal(payload, "unknown_type", type=kind[:100])
     try:
-        frame: Subscribe | Unsubscribe = decode(payload)
+        frame: Subscribe | Unsubscribe | Settlement = decode(payload)
     except msgspec.ValidationError as wrong:
         raise refusal(payload, "malformed_frame", detail=_short(wrong)) from None
+    if isinstance(frame, AckEvent | NackEvent | TermEvent):
+        return frame
     if not frame.events:
         raise refusal(payload, "malformed_frame", detail="'events' names no pattern")
     if frame.queue is not UNSET and not 0 < len(frame.queue.encode()) <= 255:

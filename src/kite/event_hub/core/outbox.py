@@ -20,6 +20,8 @@ from kite.event_hub.core.websocket import whole_frames
 _PIECE = 256 << 10
 """Bytes that are written in one go, about; so much is joined at most."""
 
+_COMFORTABLE = 1 << 20
+
 
 class Port(Protocol):
     """The way out to a socket."""
@@ -44,6 +46,7 @@ class Outbox:
         instant: the present time as RFC 3339 text.
 
     Attributes:
+        comfortable: bytes that may wait before what can be sent later is sent later.
         queued: bytes that wait here and may not be dropped to make room.
         delivered: events whose last byte was taken by the socket.
         dropped: events that were pushed and never will be.
@@ -66,6 +69,7 @@ class Outbox:
         "_port",
         "_queue",
         "_wake",
+        "comfortable",
         "delivered",
         "dropped",
         "gaps",
@@ -87,6 +91,7 @@ class Outbox:
         self._limit = limit
         self._eager = min(_PIECE, limit)
         self._wake = wake
+        self.comfortable = min(_COMFORTABLE, limit // 2)
         self._queue: deque[Piece] = deque()
         self._is_dirty = False
         self._is_blocked = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from kite.event_hub.core.rights import Identity
 
@@ -122,6 +122,7 @@ class Route(Generic[M]):
         quiet: connections that matched with a subscription that does not want their own events.
         granted: identities that are known to be allowed to publish here (a memory).
         carries_replies: whether what is published here answers a request.
+        streams: what keeps the events.
     """
 
     __slots__ = (
@@ -132,6 +133,7 @@ class Route(Generic[M]):
         "granted",
         "groups",
         "quiet",
+        "streams",
         "subject",
     )
 
@@ -145,6 +147,7 @@ class Route(Generic[M]):
         groups: tuple[Group[M], ...],
         quiet: frozenset[M],
         carries_replies: bool = False,
+        streams: tuple[Any, ...] = (),
     ) -> None:
         self.subject = subject
         self.fanout = fanout
@@ -153,6 +156,7 @@ class Route(Generic[M]):
         self.groups = groups
         self.quiet = quiet
         self.carries_replies = carries_replies
+        self.streams = streams
         self.granted: set[Identity] = set()
 
     @property

@@ -8,8 +8,8 @@ still be gathered and written in one piece.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Generic
+from collections.abc import Callable, Iterator
+from typing import Any, Generic
 
 from kite.event_hub.core.rights import reply_audience
 from kite.event_hub.core.route import Chosen, Fanout, Group, Interest, M, Member, Route, Seats
@@ -39,12 +39,14 @@ class Router(Generic[M]):
         routes: the remembered ones, for the hot path to look into. It is emptied, never replaced.
         version: how often routes were forgotten; what was derived from one is void with it.
         tokens: of all patterns together; the measure of the memory that subscriptions take.
+        keeping: the streams that keep events on a subject.
     """
 
     def __init__(self, max_routes: int = 8192) -> None:
         self.routes: dict[str, Route[M]] = {}
         self.tokens = 0
         self.version = 0
+        self.keeping: Callable[[str], tuple[Any, ...]] = _nothing
         self._max_routes = max_routes
         self._exact: dict[str, dict[_Key[M], Interest]] = {}
         self._root: _Node[M] = _Node()
@@ -167,6 +169,7 @@ class Router(Generic[M]):
             groups=tuple(queues[name].group(name) for name in sorted(queues)),
             quiet=frozenset(quiet),
             carries_replies=audience is not None,
+            streams=self.keeping(subject),
         )
 
     def _fanout(self, seats: Seats[M]) -> Fanout[M]:
@@ -219,6 +222,10 @@ class Router(Generic[M]):
             if not path[depth].is_empty():
                 break
             del path[depth - 1].children[tokens[depth - 1]]
+
+
+def _nothing(subject: str) -> tuple[Any, ...]:  # noqa: ARG001
+    return ()
 
 
 def _by_number(member: Member) -> int:

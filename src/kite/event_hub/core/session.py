@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from kite.event_hub.core.dedup import Recent
+from kite.event_hub.core.hold import Holder
 from kite.event_hub.core.lane import Lane
 from kite.event_hub.core.outbox import Outbox, Port
 from kite.event_hub.core.rights import Identity
@@ -27,7 +28,7 @@ class Wire(Port, Protocol):
         ...
 
 
-class Session:
+class Session(Holder):
     """The state of one connection.
 
     Attributes:
@@ -35,10 +36,12 @@ class Session:
         identity: who it speaks for.
         lane: where its plain events may pass the full path by.
         recent: the ids its source has used lately, shared by all connections of the module.
+        behind: events it published that wait for a commit, or behind one that does.
         holds: publishers that are not read because of this one's outbox.
-        held_by: subscribers because of which this one is not read.
+        held_by: because of whom this one is not read.
         is_leaving: it was told to go, or has gone; what it still says is not heard.
         knows_start: it was told `hub.started`.
+        knows_repairs: it was told what was found damaged when the Hub started.
         last_timestamp: the latest timestamp that was found to be one.
         published, duplicates, refused, received: counts of events, refusals and frames.
         stalls: how often publishers were held because of it.
@@ -46,12 +49,13 @@ class Session:
     """
 
     __slots__ = (
+        "behind",
         "connected_at",
         "duplicates",
         "held_by",
-        "holds",
         "identity",
         "is_leaving",
+        "knows_repairs",
         "knows_start",
         "lane",
         "last_timestamp",
@@ -79,6 +83,7 @@ class Session:
         stall: Stall,
         connected_at: float,
     ) -> None:
+        super().__init__()
         self.number = number
         self.identity = identity
         self.wire = wire
@@ -87,10 +92,11 @@ class Session:
         self.lane = lane
         self.stall = stall
         self.connected_at = connected_at
-        self.holds: set[Session] = set()
-        self.held_by: set[Session] = set()
+        self.behind = 0
+        self.held_by: set[Holder] = set()
         self.is_leaving = False
         self.knows_start = False
+        self.knows_repairs = False
         self.last_timestamp = ""
         self.published = 0
         self.duplicates = 0
@@ -105,23 +111,11 @@ class Session:
         return self.outbox.load
 
     @property
+    def is_ready(self) -> bool:
+        """Whether there is room for what was kept for it; if not, its socket will say when."""
+        return self.outbox.load < self.outbox.comfortable
+
+    @property
     def name(self) -> str:
         """The module it speaks for."""
         return self.identity.module
-
-    def hold(self, publisher: Session) -> None:
-        """Stop reading a publisher until this one's outbox has room again."""
-        if publisher.identity.is_core or publisher in self.holds or publisher.is_leaving:
-            return
-        self.holds.add(publisher)
-        if not publisher.held_by:
-            publisher.wire.pause()
-        publisher.held_by.add(self)
-
-    def release(self) -> None:
-        """Let the publishers that are held because of this one be read again."""
-        for publisher in self.holds:
-            publisher.held_by.discard(self)
-            if not publisher.held_by and not publisher.is_leaving:
-                publisher.wire.resume()
-        self.holds.clear()

@@ -46,16 +46,25 @@ from kite.event_hub.core.router import Router
 from kite.event_hub.core.session import Session, Wire
 from kite.event_hub.core.shape import is_too_deep
 from kite.event_hub.core.stall import Stall
+from kite.event_hub.core.streams.jobs import Job, Outcome, Pick, Read, Stored, Write
+from kite.event_hub.core.streams.keeper import Batch, Item
+from kite.event_hub.core.streams.replay import Replay
+from kite.event_hub.core.streams.stream import MOST_BYTES, without_marks
+from kite.event_hub.core.streams.streaming import Streaming
 from kite.event_hub.core.tally import Tally
 from kite.event_hub.core.websocket import text
 from kite.event_hub.limits import HubConfig
-from kite.wire.frame import Ack, Error, Event, Subscribe, Unsubscribe, encode
+from kite.wire.frame import Ack, Error, Event, Settlement, Subscribe, Unsubscribe, encode
 from kite.wire.limits import MAX_DEPTH, MAX_FRAME_BYTES
 
 NAME = "event_hub"
 STARTED = "hub.started"
 SLOW_CONSUMER = "hub.slow_consumer"
+REPAIRED = "hub.stream_repaired"
+DEAD = "_dead."
 TRY_AGAIN_LATER = 1013
+_LETTER_BYTES = 4 << 10
+"""Of a dead letter, besides the event in it."""
 
 
 class Switch:
@@ -98,6 +107,8 @@ class Switch:
         self._run = parts.run()
         self._acks: list[bytes] = []
         self._speaker: Session | None = None
+        self._streaming: Streaming | None = None
+        self._repairs: list[dict[str, Any]] = []
 
     # ── sessions ────────────────────────────────────────────────────────────────────────────
 
@@ -133,6 +144,8 @@ class Switch:
         self._delivery.forget(session)
         for lost in self.questions.leave(session, self._delivery.now):
             self._tell_lost(lost)
+        if self._streaming is not None:
+            self._streaming.leave(session, self._delivery.now)
 
     def close(self, session: Session) -> None:
         """The connection is gone."""
@@ -157,6 +170,12 @@ class Switch:
                 self.router.remove(session, pattern, queue)
                 what = f"subscribe to '{pattern}'"
                 self._say(session, _error("permission_denied", who=session.name, what=what))
+        if self._streaming is not None:
+            for name, pattern in self._streaming.uncovered(session):
+                frame = Unsubscribe(events=[pattern], durable=name)
+                self._streaming.unsubscribe(session, frame, self._delivery.now)
+                what = f"subscribe to '{pattern}'"
+                self._say(session, _error("permission_denied", who=session.name, what=what))
 
     # ── input ───────────────────────────────────────────────────────────────────────────────
 
@@ -178,7 +197,8 @@ class Switch:
         session.received += 1
         try:
             frame = decode_event(payload)
-            if not adds_up(frame, len(payload)):
+            is_plain = adds_up(frame, len(payload))
+            if not is_plain:
                 inspect(payload)
             if payload.count(b"{") + payload.count(b"[") > MAX_DEPTH and is_too_deep(payload):
                 raise Refused("too_deep", limit=MAX_DEPTH, event_id=frame.event_id)
@@ -187,7 +207,7 @@ class Switch:
         except Refused as refused:
             self._refuse(session, refused)
         else:
-            self._publish(session, frame, payload)
+            self._publish(session, frame, payload, is_plain)
         self._open_lane(session)
 
     def end(self, session: Session) -> None:
@@ -202,6 +222,8 @@ class Switch:
         self._push_gathered(session)
         self._push_acks(session)
         self._speaker = None
+        if self._streaming is not None:
+            self._streaming.flush()
 
     def flush(self) -> None:
         """Write what was pushed since the last time."""
@@ -210,6 +232,9 @@ class Switch:
     def writable(self, session: Session, now: float) -> None:
         """The session's socket has taken everything that was written to it."""
         self._delivery.writable(session, now)
+        if self._streaming is not None:
+            self._streaming.readers.writable(session, now)
+            self._ring(now)
 
     def advance(self, now: float) -> None:
         """Cut who has been too slow for too long, forget old ids, and say when to look again."""
@@ -221,6 +246,8 @@ class Switch:
                 deadlines.append(deadline)
         if (deadline := self.questions.advance(now)) is not None:
             deadlines.append(deadline)
+        if self._streaming is not None:
+            deadlines += self._streaming.advance(now)
         if deadlines:
             self._effects.alarm(min(deadlines))
 
@@ -228,10 +255,17 @@ class Switch:
 
     def announce(self, subject: str, data: dict[str, Any]) -> int:
         """Publish an event of the Hub's own; returns to how many connections."""
-        chunk = self._own_event(subject, data)
-        route = self.router.route(subject)
-        chosen = self.router.choose(route)
+        payload = self._own_event(subject, data)
         self.tally.published += 1
+        route = self.router.route(subject)
+        if route.streams and self._streaming is not None:
+            self._streaming.take_own(subject, payload, route.streams)
+            return route.counted
+        return self._announce(route, payload)
+
+    def _announce(self, route: Route[Session], payload: bytes) -> int:
+        chunk = text(payload)
+        chosen = self.router.choose(route)
         for member, holds in chosen.holds.items():
             self._delivery.deliver(member, chunk, None, holds=holds)
         return len(chosen.holds)
@@ -262,13 +296,17 @@ class Switch:
 
     # ── events ──────────────────────────────────────────────────────────────────────────────
 
-    def _publish(self, session: Session, frame: Incoming, payload: bytes) -> None:
+    def _publish(self, session: Session, frame: Incoming, payload: bytes, is_plain: bool) -> None:
         """Check an event and pass it on. Who may not, or cannot, is told at once."""
         event_id = frame.event_id
         try:
             route = self._admit(session, frame)
             if event_id is UNSET or frame.source is UNSET or frame.timestamp is UNSET:
                 payload, event_id = self._complete(session, frame, payload)
+            if route.streams or session.behind:
+                kept = payload if is_plain else without_marks(payload)
+                self._keep(session, route, frame, payload, kept, event_id)
+                return
         except Refused as refused:
             refused.event_id = frame.event_id
             self._refuse(session, refused)
@@ -279,6 +317,46 @@ class Switch:
                 self._acks.append(text(encode(Ack(event_id=event_id, delivered=0, duplicate=True))))
             return
         session.published += 1
+        if route.groups or route.carries_replies or frame.reply_to is not UNSET:
+            delivered = self._pass_on(session, route, frame, payload, event_id)
+        else:
+            # As `_pass_on`, without the call: this is the hot path.
+            run = self._run
+            if route.fanout is not run.fanout:
+                self._push_gathered(session)
+                run.fanout = route.fanout
+            run.add(payload)
+            delivered = route.counted
+        if not route.groups:
+            self._admit_to_lane(session, route)
+        if frame.ack:
+            self._acks.append(text(encode(Ack(event_id=event_id, delivered=delivered))))
+
+    def _keep(  # noqa: PLR0917  (the hot path of what is kept)
+        self,
+        session: Session,
+        route: Route[Session],
+        frame: Incoming,
+        payload: bytes,
+        kept: bytes,
+        event_id: Any,
+    ) -> None:
+        """Hand an event to its streams, or let it wait behind one that was; raises `Refused`."""
+        streaming = self._streaming
+        assert streaming is not None
+        if route.streams:
+            streaming.check(frame, payload, self._delivery.now)
+        streaming.take(session, frame, payload, kept, route.streams, event_id)
+
+    def _pass_on(
+        self,
+        session: Session,
+        route: Route[Session],
+        frame: Incoming,
+        payload: bytes,
+        event_id: str,
+    ) -> int:
+        """Gather an accepted event for its subscribers; returns how many these are."""
         delivered, answering = route.counted, route.answering
         if route.groups:
             chosen = self._publish_to_groups(session, route, payload)
@@ -289,14 +367,12 @@ class Switch:
                 self._push_gathered(session)
                 run.fanout = route.fanout
             run.add(payload)
-            self._admit_to_lane(session, route)
-        if frame.ack:
-            self._acks.append(text(encode(Ack(event_id=event_id, delivered=delivered))))
         now = self._delivery.now
         if route.carries_replies and not self.questions.answer(frame.event, session, now):
             session.late_replies += 1
         if frame.reply_to is not UNSET:
             self._expect_answer(session, frame, event_id, answering)
+        return delivered
 
     def _expect_answer(
         self, session: Session, frame: Incoming, event_id: str, answering: frozenset[Session]
@@ -361,7 +437,9 @@ class Switch:
     def _open_lane(self, session: Session) -> None:
         """What the full path has done may have changed everything: the lane learns of it here."""
         lane = session.lane
-        lane.is_open = lane.version == self.router.version and not session.is_leaving
+        lane.is_open = (
+            lane.version == self.router.version and not session.is_leaving and not session.behind
+        )
 
     def _publish_to_groups(
         self, session: Session, route: Route[Session], payload: bytes
@@ -402,6 +480,14 @@ class Switch:
         # What was published before is routed as things stood then.
         self._push_gathered(session)
         self._push_acks(session)
+        try:
+            if self._receive_for_streams(session, frame) or not isinstance(
+                frame, Subscribe | Unsubscribe
+            ):
+                return
+        except Refused as refused:
+            self._refuse(session, refused)
+            return
         queue = None if frame.queue is UNSET else frame.queue
         if isinstance(frame, Unsubscribe):
             for pattern in frame.events:
@@ -415,16 +501,203 @@ class Switch:
             )
             self.router.add(session, interest)
         self._say(session, Ack(id=frame.id))
-        if not session.knows_start and self._hears_start(session):
-            session.knows_start = True
-            self._delivery.push(session, self._own_event(STARTED, {"epoch": self.epoch}), 1, None)
+        self._greet(session)
         self._effects.subscribed(session)
 
-    def _hears_start(self, session: Session) -> bool:
-        route = self.router.route(STARTED)
+    def _greet(self, session: Session) -> None:
+        """What is said once to each connection that wants to hear it, since it was not there."""
+        if not session.knows_start and self._hears(session, STARTED):
+            session.knows_start = True
+            started = text(self._own_event(STARTED, {"epoch": self.epoch}))
+            self._delivery.push(session, started, 1, None)
+        if self._repairs and not session.knows_repairs and self._hears(session, REPAIRED):
+            session.knows_repairs = True
+            for repair in self._repairs:
+                self._delivery.push(session, text(self._own_event(REPAIRED, repair)), 1, None)
+
+    def _receive_for_streams(
+        self, session: Session, frame: Subscribe | Unsubscribe | Settlement
+    ) -> bool:
+        """A frame that is about a durable subscription or a replay; False: it is not.
+
+        Raises:
+            Refused: with what is wrong.
+        """
+        streaming, now = self._streaming, self._delivery.now
+        if isinstance(frame, Subscribe):
+            if frame.durable is UNSET and frame.replay is UNSET:
+                return False
+            if streaming is None:
+                raise Refused("stream_unknown", id=frame.id, detail="'hub.streams' names none")
+            if (ack := streaming.subscribe(session, frame)) is not None:
+                self.answer(session, ack)
+                streaming.start(session, str(frame.durable), now)
+                self._ring(now)
+        elif isinstance(frame, Unsubscribe):
+            if frame.durable is UNSET:
+                return False
+            if streaming is not None:
+                streaming.unsubscribe(session, frame, now)
+            self._say(session, Ack(id=frame.id))
+        elif streaming is None:
+            raise Refused("durable_unknown", id=frame.id, durable=frame.durable[:100])
+        else:
+            streaming.settle(session, frame, now)
+            self._ring(now)
+        return True
+
+    def _hears(self, session: Session, subject: str) -> bool:
+        route = self.router.route(subject)
         return session in route.fanout.members or any(
             session is member for group in route.groups for member, _ in group.members
         )
+
+    # ── streams ─────────────────────────────────────────────────────────────────────────────
+
+    def keep(self, stored: Stored, wall: Callable[[], float], now: float) -> None:
+        """Streams are on the disk as this says: from now on they are kept.
+
+        Args:
+            stored: what was there.
+            wall: seconds since 1970.
+            now: as everywhere, of the loop's clock.
+        """
+        window = self.config.deduplication
+        for age, source, event_id in stored.ids:
+            recent = self._recent.get(source)
+            if recent is None:
+                recent = self._parts.recent(window.seconds, window.ids)
+                self._recent[source] = recent
+            recent.mark(now - age)
+            recent.add(event_id)
+        self._streaming = Streaming(
+            self.config.streams, stored, submit=self._effects.store, wall=wall, outside=self
+        )
+        self.router.keeping = self._streaming.keeper.keeping
+        self.router.forget()
+        self._repairs = stored.repairs
+        for repair in stored.repairs:
+            self.repaired(repair)
+        self.advance(now)
+
+    def repaired(self, what: dict[str, Any]) -> None:
+        """Tell that something of a stream was damaged."""
+        self.announce(REPAIRED, what)
+
+    @property
+    def streaming(self) -> Streaming | None:
+        """The streams, where there are any."""
+        return self._streaming
+
+    def stored(self, job: Job, outcome: Outcome, now: float) -> None:
+        """The disk has done a job, or could not."""
+        streaming = self._streaming
+        assert streaming is not None
+        self._delivery.now = now
+        if isinstance(job, Read | Pick):
+            streaming.read(job, outcome, now)
+        elif isinstance(job, Write):
+            batch = streaming.written(outcome, now)
+            self._release(batch)
+            if not batch.failure:
+                streaming.readers.grown(batch.appends, now)
+            if not batch.failure or streaming.keeper.has_items:
+                streaming.flush()
+        self._ring(now)
+
+    def _ring(self, now: float) -> None:
+        assert self._streaming is not None
+        if (deadline := self._streaming.next_deadline(now)) is not None:
+            self._effects.alarm(deadline)
+
+    def _release(self, batch: Batch) -> None:
+        """Pass on what waited for the disk, and tell who published it."""
+        if self._speaker is not None:
+            self.end(self._speaker)
+        speaker: Session | None = None
+        for item in batch.items:
+            if item.session is not speaker:
+                if speaker is not None:
+                    self._push_gathered(speaker)
+                    self._push_acks(speaker)
+                speaker = item.session
+            if batch.failure and item.stream:
+                self._tell_failure(item, batch.failure)
+            elif speaker is None:
+                self._announce(self.router.route(item.subject), item.payload)
+            else:
+                self._release_one(speaker, item, batch)
+        if speaker is not None:
+            self._push_gathered(speaker)
+            self._push_acks(speaker)
+
+    def _release_one(self, session: Session, item: Item, batch: Batch) -> None:
+        delivered = 0
+        if item.payload:
+            route = self.router.routes.get(item.subject) or self.router.route(item.subject)
+            if session in route.quiet:
+                route = self.router.route_from(route, session)
+            assert item.frame is not None
+            delivered = self._pass_on(session, route, item.frame, item.payload, item.event_id)
+            if item.frame.reply_to is not UNSET and not route.has_responders:
+                # Whoever could have answered has left while the event was written.
+                lost = _error("responder_lost", event_id=item.event_id, subject=item.subject)
+                self._say(session, lost)
+        if not item.ack:
+            return
+        ack = Ack(event_id=item.event_id, delivered=delivered, duplicate=not item.payload)
+        if item.stream and item.payload:
+            ack = Ack(
+                event_id=item.event_id,
+                delivered=delivered,
+                stream=item.stream,
+                seq=batch.firsts[item.stream] + item.place,
+            )
+        self._acks.append(text(encode(ack)))
+
+    def _tell_failure(self, item: Item, why: str) -> None:
+        session = item.session
+        if session is None or self._streaming is None:
+            # The Hub's own words are said at least to those who are there.
+            self._announce(self.router.route(item.subject), item.payload)
+            return
+        if item.payload:
+            session.published -= 1
+            self._streaming.unkept(session.name, item.event_id)
+        self._refuse(session, Refused("stream_unavailable", event_id=item.event_id, detail=why))
+
+    def push(self, session: Session, chunk: bytes, events: int) -> None:
+        """Queue what was read from a stream, or a word about it."""
+        self._delivery.push(session, chunk, events, None)
+
+    def read(self, job: Read | Pick) -> None:
+        """Have something read from the disk."""
+        self._effects.store(job)
+
+    def answer(self, session: Session, ack: Ack) -> None:
+        """A durable subscription stands."""
+        self._say(session, ack)
+        self._effects.subscribed(session)
+
+    def bury(self, name: str, data: dict[str, Any]) -> None:
+        """Publish a dead letter; an event that leaves no room for it is told by its number."""
+        if len(data["event"]) > MOST_BYTES - _LETTER_BYTES:
+            data = {**data, "event": None}
+        self.announce(DEAD + name, data)
+
+    def finished(self, replay: Replay, failure: str) -> None:
+        """A replay has read everything: from here on its client hears what comes."""
+        session = replay.session
+        if session.is_leaving:
+            return
+        if failure:
+            self._say(session, _error("stream_unavailable", id=replay.id, detail=failure))
+            return
+        for interest in replay.interests:
+            self.router.add(session, interest)
+        self._say(session, Ack(id=replay.id, replayed=replay.replayed))
+        if replay.interests:
+            self._greet(session)
 
     # ── output ──────────────────────────────────────────────────────────────────────────────
 
@@ -465,7 +738,7 @@ class Switch:
             source=NAME,
             timestamp=self._instant(),
         )
-        return text(encode(event))
+        return encode(event)
 
 
 def _error(

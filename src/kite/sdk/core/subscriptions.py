@@ -12,6 +12,28 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from kite.wire.subject import overlaps
+
+
+class Durable(msgspec.Struct, frozen=True, kw_only=True):
+    """What is agreed with the Hub about a durable subscription.
+
+    Args:
+        name: of it, in this module.
+        stream: which; None where only one can be meant.
+        start: where a new one begins: `new`, `all`, a sequence number, or an RFC 3339 instant.
+        ack_wait: seconds until an event that is not done is delivered again.
+        max_deliver: attempts until it is a dead letter.
+        max_in_flight: events that are here and not done.
+    """
+
+    name: str
+    stream: str | None = None
+    start: str | int = "new"
+    ack_wait: float = 30.0
+    max_deliver: int = 5
+    max_in_flight: int = 8
+
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     """One thing a module listens to.
@@ -20,27 +42,23 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
         pattern: what matches.
         queue: name of a queue group, of which one member gets each event; None: everybody.
         echo: whether the module's own events come too.
+        durable: of a stream, and not of what is published at the moment. On its connection there
+            is nothing else: what a stranger writes into an event cannot look like a delivery.
     """
 
     pattern: str
     queue: str | None = None
     echo: bool = True
+    durable: Durable | None = None
 
     def conflicts(self, other: Subscription) -> bool:
         """Whether the two cannot share a connection."""
+        if (self.durable is None) != (other.durable is None):
+            return True
+        if self.durable is not None:
+            return False
         differ = (self.queue, self.echo) != (other.queue, other.echo)
         return differ and overlaps(self.pattern, other.pattern)
-
-
-def overlaps(one: str, other: str) -> bool:
-    """Whether some subject matches both patterns."""
-    first, second = one.split("."), other.split(".")
-    for left, right in zip(first, second, strict=False):
-        if ">" in (left, right):
-            return True
-        if "*" not in (left, right) and left != right:
-            return False
-    return len(first) == len(second)
 
 
 def arrange(subscriptions: Iterable[Subscription]) -> list[list[Subscription]]:
@@ -63,6 +81,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     patterns: tuple[str, ...]
     queue: str | None
     echo: bool
+    durable: Durable | None = None
 
 
 def asks(subscriptions: Sequence[Subscription]) -> list[Ask]:
@@ -70,10 +89,10 @@ def asks(subscriptions: Sequence[Subscription]) -> list[Ask]:
 
     Each is granted whole or refused whole, so those with the same options go together.
     """
-    grouped: dict[tuple[str | None, bool], list[str]] = {}
-    for subscription in subscriptions:
-        grouped.setdefault((subscription.queue, subscription.echo), []).append(subscription.pattern)
+    grouped: dict[tuple[str | None, bool, Durable | None], list[str]] = {}
+    for each in subscriptions:
+        grouped.setdefault((each.queue, each.echo, each.durable), []).append(each.pattern)
     return [
-        Ask(patterns=tuple(patterns), queue=queue, echo=echo)
-        for (queue, echo), patterns in grouped.items()
+        Ask(patterns=tuple(patterns), queue=queue, echo=echo, durable=durable)
+        for (queue, echo, durable), patterns in grouped.items()
     ]

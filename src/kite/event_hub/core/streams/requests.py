@@ -1,0 +1,161 @@
+"""What a client asks about streams, checked: which stream, which terms, from where.
+
+Raises `Refused` with what is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from msgspec import UNSET, UnsetType
+
+from kite.event_hub.core.envelope import Refused
+from kite.event_hub.core.streams.durable import Terms
+from kite.event_hub.core.streams.replay import Cursor
+from kite.event_hub.core.streams.stream import Stream
+from kite.wire.frame import Place, Replay, Subscribe
+
+MAX_IN_FLIGHT = 10_000
+MAX_DELIVER = 1_000
+MIN_ACK_WAIT = 0.05
+MAX_ACK_WAIT = 86_400.0
+MOST_DURABLES = 1_024
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)
+_DEFAULT = Terms(patterns=())
+
+
+def durable_name(frame: Subscribe) -> str:
+    """The name of the durable subscription."""
+    name = frame.durable
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise _malformed(frame, "'durable' must be a name: [a-z][a-z0-9_-]{0,63}")
+    for key in ("queue", "replay"):
+        if getattr(frame, key) is not UNSET:
+            raise _malformed(frame, f"'durable' and '{key}' exclude each other")
+    return name
+
+
+def stream_of(frame: Subscribe, streams: Mapping[str, Stream]) -> Stream:
+    """The stream that is named, or the one that keeps anything of what the patterns match."""
+    if isinstance(frame.stream, str):
+        if frame.stream not in streams:
+            raise _unknown(frame, f"'{frame.stream[:100]}' is not in 'hub.streams'")
+        return streams[frame.stream]
+    found = _touched(frame, streams)
+    if len(found) != 1:
+        names = ", ".join(stream.name for stream in found)
+        raise _unknown(frame, f"several streams keep something of it ({names}): name one")
+    return found[0]
+
+
+def terms_of(frame: Subscribe) -> Terms:
+    """The terms of a durable subscription."""
+    ack_wait = _either(frame.ack_wait, _DEFAULT.ack_wait)
+    max_deliver = _either(frame.max_deliver, _DEFAULT.max_deliver)
+    max_in_flight = _either(frame.max_in_flight, _DEFAULT.max_in_flight)
+    if not MIN_ACK_WAIT <= ack_wait <= MAX_ACK_WAIT:
+        raise _malformed(frame, f"'ack_wait' must be {MIN_ACK_WAIT} to {MAX_ACK_WAIT:.0f} seconds")
+    if not 1 <= max_deliver <= MAX_DELIVER:
+        raise _malformed(frame, f"'max_deliver' must be 1 to {MAX_DELIVER}")
+    if not 1 <= max_in_flight <= MAX_IN_FLIGHT:
+        raise _malformed(frame, f"'max_in_flight' must be 1 to {MAX_IN_FLIGHT}")
+    return Terms(
+        patterns=tuple(frame.events),
+        ack_wait=ack_wait,
+        max_deliver=int(max_deliver),
+        max_in_flight=int(max_in_flight),
+    )
+
+
+def start_of(frame: Subscribe, stream: Stream) -> int | float:
+    """Where a new durable begins: a position, or (a float) seconds since 1970."""
+    start = frame.start
+    if start is UNSET or start == "new":
+        return stream.extent.last
+    if start == "all":
+        return stream.extent.first - 1
+    if isinstance(start, Place):
+        if isinstance(start.seq, int) and start.time is UNSET and start.seq >= 1:
+            return min(max(start.seq, stream.extent.first) - 1, stream.extent.last)
+        if isinstance(start.time, str) and start.seq is UNSET:
+            return _instant(frame, start.time)
+    raise _malformed(frame, "'start' must be 'new', 'all', {\"seq\": n} or {\"time\": instant}")
+
+
+def cursors_of(frame: Subscribe, replay: Replay, streams: Mapping[str, Stream]) -> list[Cursor]:
+    """What a replay reads."""
+    if (replay.since is UNSET) == (replay.seq is UNSET):
+        raise _malformed(frame, "'replay' must have either 'since' or 'seq'")
+    if frame.queue is not UNSET:
+        raise _malformed(frame, "'replay' and 'queue' exclude each other")
+    if isinstance(replay.seq, int):
+        if replay.seq < 1:
+            raise _malformed(frame, "'seq' must be at least 1")
+        after, since = replay.seq - 1, None
+        chosen = [stream_of(frame, streams)]
+    else:
+        after, since = 0, _instant(frame, str(replay.since))
+        if isinstance(frame.stream, str):
+            chosen = [stream_of(frame, streams)]
+        else:
+            chosen = _touched(frame, streams)
+    return [
+        Cursor(stream, _but(stream, frame.events, chosen[:place]), after, since)
+        for place, stream in enumerate(chosen)
+    ]
+
+
+def check_durable_count(frame: Subscribe, count: int) -> None:
+    """Raise `too_many_subscriptions` when there are too many durables already."""
+    if count >= MOST_DURABLES:
+        raise Refused("too_many_subscriptions", id=frame.id, limit=MOST_DURABLES)
+
+
+def _but(
+    stream: Stream, patterns: Sequence[str], earlier: Sequence[Stream]
+) -> Callable[[bytes], bool]:
+    """What matches, but for what an earlier stream has too: that was read there."""
+    wants = stream.filter(patterns)
+    others = [
+        stream.filter(other.patterns)
+        for other in earlier
+        if any(map(other.touches, stream.patterns))
+    ]
+    if not others:
+        return wants
+    return lambda payload: wants(payload) and not any(other(payload) for other in others)
+
+
+def _touched(frame: Subscribe, streams: Mapping[str, Stream]) -> list[Stream]:
+    found = [
+        stream
+        for stream in streams.values()
+        if any(stream.touches(pattern) for pattern in frame.events)
+    ]
+    if not found:
+        raise _unknown(frame, f"none keeps anything of '{frame.events[0][:200]}'")
+    return found
+
+
+def _instant(frame: Subscribe, text: str) -> float:
+    try:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is not None:
+            return instant.timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise _malformed(frame, f"'{text[:60]}' is no RFC 3339 instant")
+
+
+def _either(said: float | UnsetType, default: float) -> float:
+    return default if isinstance(said, UnsetType) else said
+
+
+def _malformed(frame: Subscribe, detail: str) -> Refused:
+    return Refused("malformed_frame", id=frame.id, detail=detail)
+
+
+def _unknown(frame: Subscribe, detail: str) -> Refused:
+    return Refused("stream_unknown", id=frame.id, detail=detail)

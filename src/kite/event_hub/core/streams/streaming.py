@@ -1,0 +1,250 @@
+"""Streams as the switch sees them: what it hands in, and when it gets it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import UNSET
+
+from kite.event_hub.core.envelope import Incoming, Refused
+from kite.event_hub.core.route import Interest
+from kite.event_hub.core.session import Session
+from kite.event_hub.core.streams.jobs import Extent, Job, Outcome, Pick, Read, Stored
+from kite.event_hub.core.streams.keeper import Batch, Keeper
+from kite.event_hub.core.streams.readers import Outside, Readers
+from kite.event_hub.core.streams.replay import Replay
+from kite.event_hub.core.streams.requests import (
+    check_durable_count,
+    cursors_of,
+    durable_name,
+    start_of,
+    stream_of,
+    terms_of,
+)
+from kite.event_hub.core.streams.stream import MOST_BYTES, Stream
+from kite.event_hub.limits import StreamConfig
+from kite.wire.frame import Ack, Settlement, Subscribe, Unsubscribe
+
+MOST_REPLAYS = 8
+"""Of one connection at a time."""
+
+_MOST_UNKEPT = 200_000
+
+
+class Streaming:
+    """All streams, with who writes them and who reads them.
+
+    Args:
+        configs: `hub.streams`.
+        stored: what was on the disk.
+        submit: hands a job to the disk.
+        wall: seconds since 1970.
+        outside: the Hub.
+    """
+
+    def __init__(
+        self,
+        configs: Mapping[str, StreamConfig],
+        stored: Stored,
+        *,
+        submit: Callable[[Job], None],
+        wall: Callable[[], float],
+        outside: Outside,
+    ) -> None:
+        self.streams = {
+            name: Stream(name, config, stored.extents.get(name, Extent()))
+            for name, config in configs.items()
+        }
+        self.keeper = Keeper(self.streams, submit, wall)
+        self.readers = Readers(self.keeper, outside, stored.durables)
+        self._outside = outside
+        self._unkept: dict[tuple[str, str], None] = {}
+        self._is_writing = False
+
+    # ── events ──────────────────────────────────────────────────────────────────────────────
+
+    def check(self, frame: Incoming, payload: bytes, now: float) -> None:
+        """Raise `stream_unavailable` or `event_too_large` where an event cannot be kept."""
+        if why := self.keeper.refuses(now):
+            raise Refused("stream_unavailable", detail=why)
+        if len(payload) > MOST_BYTES:
+            raise Refused(
+                "event_too_large", subject=frame.event, size=len(payload), limit=MOST_BYTES
+            )
+
+    def take(  # noqa: PLR0917  (the hot path of what is kept)
+        self,
+        session: Session,
+        frame: Incoming,
+        payload: bytes,
+        kept: bytes,
+        streams: tuple[Stream, ...],
+        event_id: Any,
+    ) -> None:
+        """An event that is kept, or that waits behind one of the same connection that is.
+
+        Args:
+            kept: the bytes for the streams.
+            event_id: its id, its own or the Hub's.
+        """
+        if frame.event_id is UNSET or not self._is_repeat(session, event_id):
+            session.published += 1
+        else:
+            session.duplicates += 1
+            if not frame.ack:
+                return
+            payload = b""
+        self.keeper.take(session, frame.event, payload, kept, event_id, frame, streams)
+
+    def take_own(self, subject: str, payload: bytes, streams: tuple[Stream, ...]) -> None:
+        """An event of the Hub's own that is kept."""
+        self.keeper.take(None, subject, payload, payload, "", None, streams)
+        self.flush()
+
+    def _is_repeat(self, session: Session, event_id: str) -> bool:
+        if session.recent.add(event_id):
+            return False
+        # Its id was remembered, and then the disk refused it: sent again, it is new.
+        return self._unkept.pop((session.name, event_id), False) is False
+
+    def unkept(self, source: str, event_id: str) -> None:
+        """An event was accepted, and then the disk refused it."""
+        if len(self._unkept) >= _MOST_UNKEPT:
+            del self._unkept[next(iter(self._unkept))]
+        self._unkept[source, event_id] = None
+
+    # ── what clients ask ────────────────────────────────────────────────────────────────────
+
+    def subscribe(self, session: Session, frame: Subscribe) -> Ack | None:
+        """A durable subscription or a replay, permitted already; None: the answer comes later.
+
+        Raises:
+            Refused: `malformed_frame`, `stream_unknown`, `too_many_subscriptions`.
+        """
+        if frame.replay is not UNSET:
+            self._replay(session, frame)
+            return None
+        name = durable_name(frame)
+        desk = self.readers.desks.get((session.name, name))
+        if desk is not None and frame.stream in (UNSET, desk.stream.name):
+            stream = desk.stream
+        else:
+            stream = stream_of(frame, self.streams)
+            if desk is not None:
+                detail = f"durable '{name}' reads '{desk.stream.name}'"
+                raise Refused("stream_unknown", id=frame.id, detail=detail)
+            check_durable_count(frame, len(self.readers.desks))
+        terms_of(frame)
+        start = start_of(frame, stream)
+        if desk is not None or isinstance(start, int):
+            return self._join(session, frame, name, stream, at=int(start))
+
+        def found(position: int, later: float) -> None:
+            if not session.is_leaving:
+                ack = self._join(session, frame, name, stream, at=position)
+                self._outside.answer(session, ack)
+                self.start(session, name, later)
+
+        self.readers.locate(stream, start, found)
+        return None
+
+    def start(self, session: Session, name: str, now: float) -> None:
+        """The durable's ack is on its way: now its events may follow."""
+        desk = self.readers.desks.get((session.name, name))
+        if desk is not None:
+            self.readers.work(desk, now)
+        self.flush()
+
+    def _join(
+        self, session: Session, frame: Subscribe, name: str, stream: Stream, *, at: int
+    ) -> Ack:
+        desk = self.readers.join(session, name, stream, terms_of(frame), position=at)
+        return Ack(id=frame.id, stream=stream.name, seq=desk.durable.position)
+
+    def _replay(self, session: Session, frame: Subscribe) -> None:
+        replay = frame.replay
+        assert replay is not UNSET
+        cursors = cursors_of(frame, replay, self.streams)
+        if self.readers.replays_of(session) >= MOST_REPLAYS:
+            raise Refused("too_many_subscriptions", id=frame.id, limit=MOST_REPLAYS)
+        interests = [
+            Interest(pattern, echo=frame.echo, observe=frame.observe) for pattern in frame.events
+        ]
+        self.readers.replay(Replay(session, frame.id, cursors, interests if replay.follow else ()))
+
+    def unsubscribe(self, session: Session, frame: Unsubscribe, now: float) -> None:
+        """Leave a durable subscription."""
+        self.readers.part(session, str(frame.durable), forget=frame.forget, now=now)
+        self.flush()
+
+    def settle(self, session: Session, frame: Settlement, now: float) -> None:
+        """What has become of an event.
+
+        Raises:
+            Refused: `durable_unknown`.
+        """
+        if not self.readers.settle(session, frame, now):
+            raise Refused("durable_unknown", id=frame.id, durable=frame.durable[:100])
+
+    def leave(self, session: Session, now: float) -> None:
+        """A connection is gone."""
+        self.readers.leave(session, now)
+        self.flush()
+
+    def uncovered(self, session: Session) -> list[tuple[str, str]]:
+        """Durables with a pattern that the session's rights do not cover (any more)."""
+        found = []
+        for desk in self.readers.of(session):
+            for pattern in desk.durable.terms.patterns:
+                if not session.identity.may_subscribe(pattern):
+                    found.append((desk.name[1], pattern))
+                    break
+        return found
+
+    # ── the disk ────────────────────────────────────────────────────────────────────────────
+
+    def flush(self) -> None:
+        """Hand over what waits for the disk, unless a transaction is under way."""
+        self.readers.save()
+        if self._is_writing:
+            return
+        if self.keeper.is_idle:
+            self.readers.saving()
+            self.readers.saved()
+            return
+        self._is_writing = True
+        self.readers.saving()
+        self.keeper.flush()
+
+    def written(self, outcome: Outcome, now: float) -> Batch:
+        """A transaction is on the disk, or failed."""
+        self._is_writing = False
+        batch = self.keeper.done(outcome, now)
+        if not batch.failure:
+            self.readers.saved()
+        return batch
+
+    def read(self, job: Read | Pick, outcome: Outcome, now: float) -> None:
+        """Something was read, or could not be."""
+        self.readers.done(job.ticket, outcome, job, now)
+        self.flush()
+
+    def advance(self, now: float) -> list[float]:
+        """Time has passed; returns when to look again."""
+        deadlines = self.readers.advance(now)
+        due = self.keeper.next_deadline(now)
+        if due is not None:
+            if self.keeper.is_overdue() and not self._is_writing:
+                self._is_writing = True
+                self.readers.save()
+                self.readers.saving()
+                self.keeper.trim()
+            deadlines.append(due)
+        self.flush()
+        return deadlines
+
+    def next_deadline(self, now: float) -> float | None:
+        """When `advance` is to be called."""
+        found = (self.readers.next_deadline(), self.keeper.next_deadline(now))
+        return min((each for each in found if each is not None), default=None)

@@ -1,0 +1,1 @@
+"""Streams on the disk: one sqlite file, one thread."""
