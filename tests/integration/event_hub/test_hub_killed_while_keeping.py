@@ -168,7 +168,7 @@ async def test_hub_killed_while_keeping(registry: FakeRegistry, tmp_path: Path) 
     await finish(world, registry, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_hub_killed_while_keeping_two_hundred_times(
     registry: FakeRegistry, tmp_path: Path
 ) -> None:

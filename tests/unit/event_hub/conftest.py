@@ -1,4 +1,4 @@
-"""Every test of the Hub's decisions runs with each form of its hot path."""
+"""Every test of what the Hub decides about events runs with each form of its hot path."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from hub_fakes import FORMS, Bench
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """State machines say themselves which form they try."""
-    if "hot_path" in metafunc.fixturenames:
+    """What has a hub, or asks for the form; state machines say themselves which form they try."""
+    takes_both = "hot_path" in metafunc.definition.fixturenames and (
+        hasattr(metafunc.module, "Bench") or "hot_path" in metafunc.function.__code__.co_varnames
+    )
+    if takes_both and not metafunc.module.__name__.endswith("test_hub_lane"):
         metafunc.parametrize("hot_path", ["pure", "compiled"], indirect=True, scope="module")
 
 
