@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 from fake_registry import FakeRegistry
-from hub_socket import HubSocket, masked
+from flooding import collect, flood
+from hub_socket import HubSocket
 
 from conftest import Connect
 from kite.testing.hub import HubProcess
 
 SMALL_OUTBOX = {"limits": {"outbox_bytes": 256 << 10}}
-BODY = "x" * 4000
 
 PEER = textwrap.dedent("""
     import socket, sys
@@ -90,22 +90,6 @@ async def line(process: asyncio.subprocess.Process) -> str:
         return (await process.stdout.readline()).decode().strip()
 
 
-async def flood(writer: HubSocket, subject: str, numbers: range) -> None:
-    for n in numbers:
-        frame = {
-            "type": "event", "event": subject, "event_id": f"{subject}{n}", "source": "writer",
-            "timestamp": "2026-01-01T00:00:00Z", "data": n, "body": BODY,
-        }  # fmt: skip
-        writer.send_bytes(masked(json.dumps(frame).encode(), mask=b"\0\0\0\0"))
-        if n % 50 == 0:
-            await writer.writer.drain()
-    await writer.writer.drain()
-
-
-async def collect(reader: HubSocket, count: int) -> list[int]:
-    return [(await reader.read(timeout=30))["data"] for _ in range(count)]
-
-
 # ── isolation ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -122,7 +106,7 @@ async def test_a_stopped_process_is_cut_alone_and_others_miss_nothing(
         await reader.subscribe("a")
     began = time.monotonic()
     flooding = asyncio.create_task(flood(writer, "a", range(2000)))
-    everything = await asyncio.gather(*(collect(reader, 2000) for reader in readers))
+    everything = await asyncio.gather(*(collect(reader, 2000, timeout=30) for reader in readers))
     assert everything == [list(range(2000))] * 3
     await flooding
     told = await observer.read()
@@ -130,7 +114,7 @@ async def test_a_stopped_process_is_cut_alone_and_others_miss_nothing(
     assert time.monotonic() - began < 15  # two seconds of holding, and a busy machine
     # Nobody is held any more, though the stopped one is still there and still does not read.
     flooding = asyncio.create_task(flood(writer, "a", range(2000, 4000)))
-    again = await asyncio.gather(*(collect(reader, 2000) for reader in readers))
+    again = await asyncio.gather(*(collect(reader, 2000, timeout=30) for reader in readers))
     assert again == [list(range(2000, 4000))] * 3
     await flooding
     assert stopped.returncode is None
@@ -163,7 +147,7 @@ async def test_who_drops_the_oldest_holds_nobody_and_knows_what_it_missed(
     reader, writer = await connect("reader"), await connect("writer")
     await reader.subscribe("a")
     flooding = asyncio.create_task(flood(writer, "a", range(3000)))
-    assert await collect(reader, 3000) == list(range(3000))
+    assert await collect(reader, 3000, timeout=30) == list(range(3000))
     await flooding
     stopped.send_signal(signal.SIGCONT)
     got: list[int] = []
@@ -186,7 +170,7 @@ async def test_a_handful_of_events_is_never_dropped(connect: Connect) -> None:
     reader, writer = await connect("reader"), await connect("writer")
     await reader.subscribe("a", overflow="drop_oldest")
     flooding = asyncio.create_task(flood(writer, "a", range(500)))
-    assert await collect(reader, 500) == list(range(500))
+    assert await collect(reader, 500, timeout=30) == list(range(500))
     await flooding
 
 

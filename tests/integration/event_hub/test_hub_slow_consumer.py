@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from typing import Any
 
 import pytest
+from flooding import collect, flood
 from hub_socket import Closed, HubSocket, masked
 
 from conftest import Connect
@@ -15,24 +15,6 @@ from kite.testing.hub import HubProcess
 
 SMALL = 8 << 10
 CONFIG = {"limits": {"outbox_bytes": 256 << 10}}
-BODY = "x" * 4000
-
-
-async def flood(writer: HubSocket, subject: str, count: int) -> None:
-    """Publish numbered events as fast as the Hub takes them."""
-    for n in range(count):
-        frame = {
-            "type": "event", "event": subject, "event_id": f"{subject}{n}", "source": "writer",
-            "timestamp": "2026-01-01T00:00:00Z", "data": n, "body": BODY,
-        }  # fmt: skip
-        writer.send_bytes(masked(json.dumps(frame).encode(), mask=b"\0\0\0\0"))
-        if n % 50 == 0:
-            await writer.writer.drain()
-    await writer.writer.drain()
-
-
-async def collect(reader: HubSocket, count: int) -> list[int]:
-    return [(await reader.read(timeout=20))["data"] for _ in range(count)]
 
 
 @pytest.mark.parametrize("hub", [CONFIG], indirect=True)
@@ -47,7 +29,7 @@ async def test_a_stuck_reader_is_cut_alone_and_told_how_much_it_missed(
     await observer.subscribe("hub.slow_consumer")
     stuck.writer.transport.pause_reading()  # type: ignore[attr-defined]
     started = time.monotonic()
-    flooding = asyncio.create_task(flood(writer, "a", count))
+    flooding = asyncio.create_task(flood(writer, "a", range(count)))
     assert await collect(fine, count) == list(range(count))
     assert 1.9 < time.monotonic() - started < 6  # held back for two seconds, then no more
     await flooding
@@ -81,7 +63,7 @@ async def test_a_reader_that_pauses_for_a_moment_loses_nothing(
     bursty = await connect("bursty", receive_buffer=SMALL)
     writer = await connect("writer")
     await bursty.subscribe("a")
-    flooding = asyncio.create_task(flood(writer, "a", count))
+    flooding = asyncio.create_task(flood(writer, "a", range(count)))
     got = await collect(bursty, 100)
     await asyncio.sleep(1.2)  # what is tested: a pause that is shorter than allowed
     got += await collect(bursty, count - 100)
@@ -98,7 +80,7 @@ async def test_who_does_not_feed_the_stuck_reader_is_not_held(
     stuck.writer.transport.pause_reading()  # type: ignore[attr-defined]
     writer, innocent, reader = [await connect(name) for name in ("writer", "innocent", "reader")]
     await reader.subscribe("b")
-    flooding = asyncio.create_task(flood(writer, "a", 20_000))
+    flooding = asyncio.create_task(flood(writer, "a", range(20_000)))
     latencies = []
     until = time.monotonic() + 1.5
     while time.monotonic() < until:
@@ -118,7 +100,7 @@ async def test_a_held_publisher_goes_on_when_the_reader_reads_again(
 ) -> None:
     reader, writer = await connect("reader", receive_buffer=SMALL), await connect("writer")
     await reader.subscribe("a")
-    flooding = asyncio.create_task(flood(writer, "a", 1000))
+    flooding = asyncio.create_task(flood(writer, "a", range(1000)))
     assert await collect(reader, 1000) == list(range(1000))
     await flooding
     assert (await writer.publish("b"))["type"] == "ack"
@@ -170,7 +152,7 @@ async def test_eight_readers_of_a_flood_each_get_everything_in_order(
     writers = [await connect("writer") for _ in range(2)]
     for reader in readers:
         await reader.subscribe("a.*")
-    floods = [asyncio.create_task(flood(w, f"a.{n}", count)) for n, w in enumerate(writers)]
+    floods = [asyncio.create_task(flood(w, f"a.{n}", range(count))) for n, w in enumerate(writers)]
 
     async def check(reader: HubSocket) -> None:
         got: dict[str, list[int]] = {"a.0": [], "a.1": []}

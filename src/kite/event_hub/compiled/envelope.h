@@ -194,12 +194,6 @@ static int kite_read(kite_at p, kite_at end, kite_event *out) {
     return p == end && (seen & 31) == 31;
 }
 
-static inline int kite_two(kite_at p, int *value) {
-    if (p[0] < '0' || p[0] > '9' || p[1] < '0' || p[1] > '9') return 0;
-    *value = (p[0] - '0') * 10 + (p[1] - '0');
-    return 1;
-}
-
 /* Whether a text is surely a timestamp as the full path wants it: digits and signs in their places. */
 static int kite_instant(kite_at p, size_t size) {
     static const char shape[] = "dddd-dd-ddTdd:dd:dd";

@@ -115,10 +115,7 @@ class Switch:
     def open(self, identity: Identity, wire: Wire, now: float) -> Session:
         """A client has connected."""
         limits = self.config.limits
-        recent = self._recent.get(identity.module)
-        if recent is None:
-            window = self.config.deduplication
-            recent = self._recent[identity.module] = self._parts.recent(window.seconds, window.ids)
+        recent = self._recent_of(identity.module)
         session = Session(
             self._next_number,
             identity,
@@ -134,6 +131,14 @@ class Switch:
         self._next_number += 1
         self.sessions[session.number] = session
         return session
+
+    def _recent_of(self, module: str) -> Recent:
+        """The ids that a source has used lately."""
+        recent = self._recent.get(module)
+        if recent is None:
+            window = self.config.deduplication
+            recent = self._recent[module] = self._parts.recent(window.seconds, window.ids)
+        return recent
 
     def leave(self, session: Session) -> None:
         """The client goes, or is told to: nothing is routed to it any more."""
@@ -264,11 +269,7 @@ class Switch:
         return self._announce(route, payload)
 
     def _announce(self, route: Route[Session], payload: bytes) -> int:
-        chunk = text(payload)
-        chosen = self.router.choose(route)
-        for member, holds in chosen.holds.items():
-            self._delivery.deliver(member, chunk, None, holds=holds)
-        return len(chosen.holds)
+        return len(self._hand_out(route, payload, None).holds)
 
     def push_control(self, session: Session, data: bytes) -> None:
         """Push a frame that is no event: an answer to a ping, a close."""
@@ -359,7 +360,8 @@ class Switch:
         """Gather an accepted event for its subscribers; returns how many these are."""
         delivered, answering = route.counted, route.answering
         if route.groups:
-            chosen = self._publish_to_groups(session, route, payload)
+            self._push_gathered(session)
+            chosen = self._hand_out(route, payload, session)
             delivered, answering = chosen.delivered, chosen.answering
         else:
             run = self._run
@@ -441,15 +443,14 @@ class Switch:
             lane.version == self.router.version and not session.is_leaving and not session.behind
         )
 
-    def _publish_to_groups(
-        self, session: Session, route: Route[Session], payload: bytes
+    def _hand_out(
+        self, route: Route[Session], payload: bytes, publisher: Session | None
     ) -> Chosen[Session]:
         """Each group chooses a member for this very event; a connection gets one copy."""
-        self._push_gathered(session)
-        chosen = self.router.choose(route)
         chunk = text(payload)
+        chosen = self.router.choose(route)
         for member, holds in chosen.holds.items():
-            self._delivery.deliver(member, chunk, session, holds=holds)
+            self._delivery.deliver(member, chunk, publisher, holds=holds)
         return chosen
 
     def _complete(self, session: Session, frame: Incoming, payload: bytes) -> tuple[bytes, str]:
@@ -562,12 +563,8 @@ class Switch:
             wall: seconds since 1970.
             now: as everywhere, of the loop's clock.
         """
-        window = self.config.deduplication
         for age, source, event_id in stored.ids:
-            recent = self._recent.get(source)
-            if recent is None:
-                recent = self._parts.recent(window.seconds, window.ids)
-                self._recent[source] = recent
+            recent = self._recent_of(source)
             recent.mark(now - age)
             recent.add(event_id)
         self._streaming = Streaming(

@@ -86,8 +86,7 @@ class Envelopes:
             self._middle = f'","source":"{self.source}","timestamp":"{instant}"'.encode()
         more = b',"headers":%b' % encode(dict(headers)) if headers else b""
         content = b"" if data is None else b',"data":%b' % encode(data)
-        self._number += 1
-        event_id = f"{self.prefix}-{self._number:x}"
+        event_id = self._next_id()
         frame = b"".join((head, event_id.encode(), self._middle, more, content, b"}"))
         return event_id, frame
 
