@@ -8,6 +8,7 @@ what it wants to send or close by itself (for broken framing) goes the same way 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -364,7 +365,10 @@ class Connection:
             self._timer.cancel()
             self._timer = asyncio.get_running_loop().call_later(_ANSWER, self._tcp.close)
             if self._is_drained and not self._tcp.is_closing():
-                self._tcp.write_eof()  # its close frame would not be seen: it need not wait either
+                # Its close frame would not be seen: it need not wait either. asyncio's own
+                # transport raises where the peer has gone in this very moment.
+                with contextlib.suppress(OSError):
+                    self._tcp.write_eof()
 
 
 class Way:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import json
 import os
@@ -61,7 +62,11 @@ class Attack:
                 for piece in pieces(chance, garbage(chance)):
                     client.send_bytes(piece)
                     await client.writer.drain()
-            client.writer.write_eof()
+            try:
+                client.writer.write_eof()
+            except OSError as gone:
+                if gone.errno != errno.ENOTCONN:  # the Hub has ended the connection already
+                    raise
 
     async def _hear(self, client: HubSocket) -> None:
         with contextlib.suppress(Closed, ConnectionError):
