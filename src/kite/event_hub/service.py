@@ -23,10 +23,11 @@ from kite.event_hub.client import Client
 from kite.event_hub.compiled import choose
 from kite.event_hub.connection import Connection, Listener
 from kite.event_hub.core.admission import Request
+from kite.event_hub.core.announcer import NAME
 from kite.event_hub.core.rights import Identity
 from kite.event_hub.core.session import Session
 from kite.event_hub.core.streams.jobs import Failed, Job, Outcome, Stored
-from kite.event_hub.core.switch import NAME, Switch
+from kite.event_hub.core.switch import Switch
 from kite.event_hub.core.tokens import TokenTable
 from kite.event_hub.front import Admission, Answer, Doors
 from kite.event_hub.limits import HubConfig

@@ -6,10 +6,11 @@ is room again. Meanwhile the subscriber's clock runs, and when that is exhausted
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from kite.event_hub.core.outbox import Outbox
+from kite.event_hub.core.route import Fanout
 from kite.event_hub.core.session import Session
 from kite.event_hub.core.streams.jobs import Job
 from kite.event_hub.limits import Limits
@@ -53,6 +54,7 @@ class Delivery:
         self._effects = effects
         self._cut = cut
         self._over: set[Session] = set()
+        self._full: list[Session] = []
         self._to_flush: list[Outbox] = []
 
     def push(self, member: Session, chunk: bytes, events: int, publisher: Session | None) -> None:
@@ -65,20 +67,44 @@ class Delivery:
             publisher: who feeds it; None is the Hub itself, which is never held.
         """
         if member.outbox.push(chunk, events):
-            self.hold(member, publisher)
+            self._hold(member, publisher)
+            self._part()
 
-    def deliver(
-        self, member: Session, chunk: bytes, publisher: Session | None, *, holds: bool
+    def fan_out(
+        self, fanout: Fanout[Session], chunk: bytes, events: int, publisher: Session
     ) -> None:
-        """Queue one event for one client.
+        """Queue events for all connections that they lead to.
 
         Args:
-            holds: whether who feeds it waits when there is no room; else the oldest goes.
+            fanout: the connections.
+            chunk: whole frames.
+            events: how many these are.
+            publisher: who feeds them.
         """
-        if holds:
-            self.push(member, chunk, 1, publisher)
-        else:
-            member.outbox.push_newest(chunk, 1)
+        for member in fanout.holding:
+            if member.outbox.push(chunk, events):
+                self._hold(member, publisher)
+        for member in fanout.dropping:
+            member.outbox.push_newest(chunk, events)
+        self._part()
+
+    def hand_out(
+        self, holds: Mapping[Session, bool], chunk: bytes, publisher: Session | None
+    ) -> None:
+        """Queue one event for several clients.
+
+        Args:
+            holds: the clients, and whether who feeds them waits when there is no room; else the
+                oldest goes.
+            chunk: its frame.
+            publisher: who feeds them; None is the Hub itself.
+        """
+        for member, is_held in holds.items():
+            if not is_held:
+                member.outbox.push_newest(chunk, 1)
+            elif member.outbox.push(chunk, 1):
+                self._hold(member, publisher)
+        self._part()
 
     def wake(self, outbox: Outbox) -> None:
         """An outbox has something to flush."""
@@ -92,7 +118,7 @@ class Delivery:
         for outbox in ready:
             outbox.flush()
 
-    def hold(self, member: Session, publisher: Session | None) -> None:
+    def _hold(self, member: Session, publisher: Session | None) -> None:
         """A subscriber is over its limit: who feeds it waits, and its clock runs."""
         if member.is_leaving:
             return
@@ -105,7 +131,15 @@ class Delivery:
             if (deadline := member.stall.next_deadline()) is not None:
                 self._effects.alarm(deadline)
         if member.outbox.queued > self._limits.outbox_most_bytes:
-            self._cut(member)
+            self._full.append(member)
+
+    def _part(self) -> None:
+        """Cut who is full: after the event was queued for everyone else, so that all of them hear of
+        it in the same order."""
+        while self._full:
+            member = self._full.pop()
+            if not member.is_leaving:
+                self._cut(member)
 
     def writable(self, session: Session, now: float) -> None:
         """The client's socket has taken everything that was written to it."""
