@@ -85,6 +85,24 @@ class Deduplication(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("'seconds' and 'ids' must be more than 0")
 
 
+class HistoryConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What the Hub remembers of what it has handed out, for clients that resume and for replays.
+
+    Args:
+        bytes: how much of it at most; 0: nothing.
+        seconds: for how long.
+    """
+
+    bytes: int = 4 << 20
+    seconds: float = 300.0
+
+    def __post_init__(self) -> None:
+        if self.bytes < 0:
+            raise ValueError("'bytes' must not be less than 0")
+        if self.seconds <= 0:
+            raise ValueError("'seconds' must be more than 0")
+
+
 class StreamConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One of `hub.streams`: what it keeps, and how much of it.
 
@@ -121,6 +139,7 @@ class HubConfig(msgspec.Struct, frozen=True, kw_only=True):
         limits: see `Limits`.
         origins: further origins whose pages may connect.
         deduplication: see `Deduplication`.
+        history: see `HistoryConfig`.
         hot_path: `auto` takes the compiled form where it is there.
         streams: what is kept, by name.
     """
@@ -128,6 +147,7 @@ class HubConfig(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     origins: list[str] = []
     deduplication: Deduplication = Deduplication()
+    history: HistoryConfig = HistoryConfig()
     hot_path: HotPath = "auto"
     streams: dict[str, StreamConfig] = {}
 
@@ -141,6 +161,7 @@ def read_config(section: dict[str, Any]) -> tuple[HubConfig, list[str]]:
     problems: list[str] = []
     limits = _read(Limits, section.get("limits"), "limits", problems)
     window = _read(Deduplication, section.get("deduplication"), "deduplication", problems)
+    history = _read(HistoryConfig, section.get("history"), "history", problems)
     origins = section.get("origins", [])
     if not isinstance(origins, list) or not all(isinstance(each, str) for each in origins):
         problems.append("'origins' is not a list of texts")
@@ -155,6 +176,7 @@ def read_config(section: dict[str, Any]) -> tuple[HubConfig, list[str]]:
         limits=limits,
         origins=origins,
         deduplication=window,
+        history=history,
         hot_path=hot_path,
         streams=_read_streams(section.get("streams"), problems),
     )

@@ -139,6 +139,23 @@ class HubCollector(Collector):
         yield GaugeMetricFamily(
             "kite_hub_requests", "requests that wait for an answer", value=len(switch.questions)
         )
+        history = switch.history
+        yield GaugeMetricFamily(
+            "kite_hub_history_bytes", "bytes that are remembered, about", value=history.size
+        )
+        yield GaugeMetricFamily(
+            "kite_hub_history_events", "events that are remembered", value=history.events
+        )
+        yield CounterMetricFamily(
+            "kite_hub_resumed",
+            "subscriptions that got what they had missed",
+            value=switch.recall.resumed,
+        )
+        yield CounterMetricFamily(
+            "kite_hub_not_resumed",
+            "subscriptions that were told that they had missed something",
+            value=switch.recall.not_resumed,
+        )
         late = sum(each.late_replies for each in switch.sessions.values())
         late += sum(each.late_replies for each in tally.closed.values())
         yield CounterMetricFamily(

@@ -123,6 +123,14 @@ def size(node: Node) -> int:
     return found
 
 
+def any_size(node: Node) -> int:
+    """A size in bytes; 0 is one."""
+    found = duration.size(node.value)
+    if found is None:
+        raise Wrong(phrases.SIZE)
+    return found
+
+
 def at_least(least: float, convert: Callable[[Node], N]) -> Callable[[Node], N]:
     """What another kind reads, unless that is less."""
 

@@ -288,6 +288,7 @@ def _hub(fields: Fields | None) -> dict[str, Any]:
     sections: dict[str, dict[str, Callable[[Node], Any]]] = {
         "limits": _HUB_LIMITS,
         "deduplication": {"seconds": kinds.some_seconds, "ids": kinds.count},
+        "history": {"bytes": kinds.any_size, "seconds": kinds.some_seconds},
     }
     for name, keys in sections.items():
         inner = fields.section(name)

@@ -69,7 +69,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What streams kept, before what comes.
+    """What streams kept and the Hub remembers, before what comes.
 
     Args:
         since: RFC 3339; what was kept from then on.
@@ -80,6 +80,21 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     since: str | UnsetType = UNSET
     seq: int | UnsetType = UNSET
     follow: bool = True
+
+
+class Resume(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far a client had heard before it lost its connection.
+
+    Args:
+        epoch: the life of the Hub, from the ack of the subscription.
+        source, event_id: the last event that it got;
+        position: where it got none: from the ack of the subscription.
+    """
+
+    epoch: str
+    source: str | UnsetType = UNSET
+    event_id: str | UnsetType = UNSET
+    position: int | UnsetType = UNSET
 
 
 class Subscribe(
@@ -96,7 +111,8 @@ class Subscribe(
         ack_wait: seconds until an event that was not settled is delivered again.
         max_deliver: attempts until it is a dead letter.
         max_in_flight: events that may be delivered and not settled.
-        replay: first what streams have kept.
+        replay: first what streams have kept, and what the Hub remembers.
+        resume: true for one that may be resumed; or how far an earlier connection had heard.
     """
 
     events: list[str]
@@ -112,6 +128,7 @@ class Subscribe(
     max_deliver: int | UnsetType = UNSET
     max_in_flight: int | UnsetType = UNSET
     replay: Replay | UnsetType = UNSET
+    resume: bool | Resume | UnsetType = UNSET
 
 
 class Unsubscribe(
@@ -180,7 +197,13 @@ class Ack(
     Args:
         stream: which keeps the event, or what is subscribed to.
         seq: the event's number there; of a durable, the last that it has looked at.
-        replayed: events that were read from streams.
+        replayed: events that were given again.
+        since: of a replay: from when on the Hub remembers everything, where that is later than
+            what was asked for.
+        epoch, position: of a subscription that may be resumed: the life of the Hub, and how many
+            events it had handed out.
+        resumed: whether what was missed came whole; else nothing of it did, and `reason` says why:
+            `another_epoch`, `unknown_event` or `forgotten`.
     """
 
     id: str | int | UnsetType = UNSET
@@ -190,6 +213,11 @@ class Ack(
     stream: str | UnsetType = UNSET
     seq: int | UnsetType = UNSET
     replayed: int | UnsetType = UNSET
+    since: str | UnsetType = UNSET
+    epoch: str | UnsetType = UNSET
+    position: int | UnsetType = UNSET
+    resumed: bool | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
 
 
 class Error(

@@ -12,7 +12,7 @@ from kite.event_hub.core.rights import Identity
 from kite.event_hub.core.session import Session
 from kite.event_hub.core.streams.jobs import Job
 from kite.event_hub.core.switch import Switch
-from kite.event_hub.limits import Deduplication, HubConfig, Limits
+from kite.event_hub.limits import Deduplication, HistoryConfig, HubConfig, Limits
 
 FORMS = {"pure": PURE}
 with contextlib.suppress(NotCompiled):
@@ -124,13 +124,17 @@ class Bench:
         self._ids = 0
         streams = limits.pop("streams", {})
         window = limits.pop("deduplication", Deduplication())
+        history = limits.pop("history", HistoryConfig())
         parts = limits.pop("parts", self.parts)
+        instant = limits.pop("instant", lambda _: "2026-01-01T00:00:00.000Z")
         self.switch = Switch(
-            HubConfig(limits=Limits(**limits), deduplication=window, streams=streams),
+            HubConfig(
+                limits=Limits(**limits), deduplication=window, history=history, streams=streams
+            ),
             self.shell,
             epoch="e1",
             new_id=self._new_id,
-            instant=lambda: "2026-01-01T00:00:00.000Z",
+            instant=lambda: str(instant(self.now)),
             parts=parts,
         )
 

@@ -58,6 +58,7 @@ hub:
   origins: [HTTPS://Example.org, "http://localhost:8080"]
   limits: {connections: 10, outbox_bytes: 1MiB, slow_seconds: 500ms}
   deduplication: {seconds: 1m, ids: 10}
+  history: {bytes: 0, seconds: 1m}
   streams: {docs: {subjects: [docs.>], max_age: 1d, max_size: 1GiB, max_events: 9}}
 registry: {ttl: 20s, max_ttl: 1h}
 logs: {size: 1MiB, count: 2, total: 10MiB}
@@ -80,6 +81,7 @@ logs: {size: 1MiB, count: 2, total: 10MiB}
         "origins": origins,
         "limits": {"connections": 10, "outbox_bytes": 1 << 20, "slow_seconds": 0.5},
         "deduplication": {"seconds": 60.0, "ids": 10},
+        "history": {"bytes": 0, "seconds": 60.0},
         "streams": {
             "docs": {
                 "subjects": ["docs.>"],
@@ -104,6 +106,7 @@ hub:
      subscriptions: 16, pattern_tokens: 300, routes: 50, requests: 40, awaited: 60,
      farewell_seconds: 5}
   deduplication: {seconds: 60, ids: 10}
+  history: {bytes: 1MiB}
 registry: {ttl: 5, max_ttl: 10}
 """,
         HERE,
@@ -112,6 +115,7 @@ registry: {ttl: 5, max_ttl: 10}
     config, problems = read_config(msgspec.json.decode(msgspec.json.encode(project.hub)))
     assert problems == []
     assert config.deduplication.seconds == 60
+    assert (config.history.bytes, config.history.seconds) == (1 << 20, 300)
     assert msgspec.structs.asdict(config.limits).keys() == project.hub["limits"].keys()
     registry = RegistryConfig.of(msgspec.json.decode(msgspec.json.encode(project.registry)))
     assert (registry.ttl, registry.origins) == (5, ("https://example.org",))

@@ -84,7 +84,7 @@ class Announcer:
                 self._tell(session, REPAIRED, repair)
 
     def _tell(self, session: Session, subject: str, data: dict[str, Any]) -> None:
-        self._delivery.push(session, text(self._own_event(subject, data)), 1, None)
+        self._delivery.greet(session, text(self._own_event(subject, data)))
 
     def _hears(self, session: Session, subject: str) -> bool:
         route = self._router.route(subject)

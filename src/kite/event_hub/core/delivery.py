@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from kite.event_hub.core.history import History
 from kite.event_hub.core.outbox import Outbox
 from kite.event_hub.core.route import Fanout
 from kite.event_hub.core.session import Session
@@ -42,14 +43,18 @@ class Delivery:
     Args:
         limits: how much may wait, and for how long.
         effects: the shell.
+        history: remembers what was handed out.
         cut: parts with a slow consumer.
 
     Attributes:
         now: what time it is, as the shell said last.
     """
 
-    def __init__(self, limits: Limits, effects: Effects, cut: Callable[[Session], None]) -> None:
+    def __init__(
+        self, limits: Limits, effects: Effects, history: History, cut: Callable[[Session], None]
+    ) -> None:
         self.now = 0.0
+        self._history = history
         self._limits = limits
         self._effects = effects
         self._cut = cut
@@ -70,6 +75,25 @@ class Delivery:
             self._hold(member, publisher)
             self._part()
 
+    def give(self, member: Session, chunk: bytes, events: int, *, drops: bool) -> None:
+        """Queue for one client what others have had already; nobody is held for it.
+
+        Args:
+            member: the client.
+            chunk: whole frames.
+            events: how many events they are.
+            drops: whether the oldest go when there is no room.
+        """
+        if drops:
+            member.outbox.push_newest(chunk, events)
+        else:
+            self.push(member, chunk, events, None)
+
+    def greet(self, member: Session, chunk: bytes) -> None:
+        """Queue an event that this client alone gets. It may resume from it."""
+        self._history.add(chunk, 0, self.now)
+        self.push(member, chunk, 1, None)
+
     def fan_out(
         self, fanout: Fanout[Session], chunk: bytes, events: int, publisher: Session
     ) -> None:
@@ -81,6 +105,7 @@ class Delivery:
             events: how many these are.
             publisher: who feeds them.
         """
+        self._history.add(chunk, events, self.now)
         for member in fanout.holding:
             if member.outbox.push(chunk, events):
                 self._hold(member, publisher)
@@ -99,6 +124,7 @@ class Delivery:
             chunk: its frame.
             publisher: who feeds them; None is the Hub itself.
         """
+        self._history.add(chunk, 1, self.now)
         for member, is_held in holds.items():
             if not is_held:
                 member.outbox.push_newest(chunk, 1)

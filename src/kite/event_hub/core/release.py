@@ -23,6 +23,7 @@ from kite.event_hub.core.streams.keeper import Batch, Item
 from kite.event_hub.core.streams.replay import Replay
 from kite.event_hub.core.streams.stream import MOST_BYTES
 from kite.event_hub.core.streams.streaming import Streaming
+from kite.event_hub.core.subscribing import Subscribing
 from kite.wire.frame import Ack
 
 DEAD = "_dead."
@@ -39,6 +40,7 @@ class Release:
         passing: passes events on.
         delivery: the way out.
         announcer: the Hub's own events.
+        subscribing: goes on where a replay ends.
         effects: the shell.
 
     Attributes:
@@ -53,6 +55,7 @@ class Release:
         passing: Passing,
         delivery: Delivery,
         announcer: Announcer,
+        subscribing: Subscribing,
         effects: Effects,
     ) -> None:
         self.streaming: Streaming | None = None
@@ -61,6 +64,7 @@ class Release:
         self._passing = passing
         self._delivery = delivery
         self._announcer = announcer
+        self._subscribing = subscribing
         self._effects = effects
 
     def release(self, batch: Batch) -> None:
@@ -146,11 +150,7 @@ class Release:
         if session.is_leaving:
             return
         if failure:
-            lost = error("stream_unavailable", id=replay.id, detail=failure)
+            lost = error("stream_unavailable", id=replay.frame.id, detail=failure)
             self._gathering.say(session, lost)
             return
-        for interest in replay.interests:
-            self._router.add(session, interest)
-        self._gathering.say(session, Ack(id=replay.id, replayed=replay.replayed))
-        if replay.interests:
-            self._announcer.greet(session)
+        self._subscribing.finish_replay(session, replay.frame, replay.replayed)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Generic, Protocol, TypeVar
 
+from msgspec import UNSET
+
 from kite.event_hub.core.rights import Identity
+from kite.wire.frame import Subscribe
 
 
 class Member(Protocol):
@@ -28,9 +31,12 @@ M = TypeVar("M", bound=Member)
 
 
 class Interest:
-    """One subscription: (pattern, queue) on one connection, with its options."""
+    """One subscription: (pattern, queue) on one connection, with its options.
 
-    __slots__ = ("counts", "echo", "holds", "pattern", "queue", "tokens")
+    Its connection has got what matches from `position` on.
+    """
+
+    __slots__ = ("counts", "echo", "holds", "pattern", "position", "queue", "tokens")
 
     def __init__(
         self,
@@ -40,8 +46,10 @@ class Interest:
         echo: bool = True,
         observe: bool = False,
         drops: bool = False,
+        position: int = 0,
     ) -> None:
         self.pattern = pattern
+        self.position = position
         self.queue = queue
         self.echo = echo
         self.counts = not observe
@@ -52,6 +60,21 @@ class Interest:
     def responds(self) -> bool:
         """Whether it is somebody who may answer a request: no spectator, no bare `>`."""
         return self.counts and self.pattern != ">"
+
+
+def interests_of(frame: Subscribe, position: int) -> list[Interest]:
+    """The subscriptions that a frame asks for; from a position on their connection has everything."""
+    return [
+        Interest(
+            pattern,
+            queue=None if frame.queue is UNSET else frame.queue,
+            echo=frame.echo,
+            observe=frame.observe,
+            drops=frame.overflow == "drop_oldest",
+            position=position,
+        )
+        for pattern in frame.events
+    ]
 
 
 class Group(Generic[M]):

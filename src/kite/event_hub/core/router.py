@@ -63,8 +63,10 @@ class Router(Generic[M]):
         """Add a subscription with a valid pattern, or replace the options of the same one."""
         own = self._of.setdefault(member, {})
         key = (interest.pattern, interest.queue)
-        if key not in own:
+        if (replaced := own.get(key)) is None:
             self.tokens += interest.tokens
+        else:
+            interest.position = min(interest.position, replaced.position)
         own[key] = interest
         self._place(interest.pattern)[member, interest.queue] = interest
         self.forget()

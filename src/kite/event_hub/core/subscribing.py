@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from kite.event_hub.core.announcer import Announcer
 from kite.event_hub.core.checks import check_subscribe
 from kite.event_hub.core.delivery import Effects
 from kite.event_hub.core.envelope import Refused
 from kite.event_hub.core.gathering import Gathering
+from kite.event_hub.core.recall import Recall
 from kite.event_hub.core.refusal import error
-from kite.event_hub.core.route import Interest
+from kite.event_hub.core.route import interests_of
 from kite.event_hub.core.router import Router
 from kite.event_hub.core.session import Session
+from kite.event_hub.core.streams.requests import check_replay, instant_of, malformed
 from kite.event_hub.core.streams.streaming import Streaming
 from kite.event_hub.limits import Limits
-from kite.wire.frame import Ack, Settlement, Subscribe, Unsubscribe
+from kite.wire.frame import Ack, Replay, Resume, Settlement, Subscribe, Unsubscribe
 
 
 class Subscribing:
@@ -28,6 +31,7 @@ class Subscribing:
         router: knows who is subscribed.
         gathering: the present batch.
         announcer: greets who subscribes.
+        recall: what the Hub remembers.
         effects: the shell.
         ring: sets the alarm of the streams.
 
@@ -42,6 +46,7 @@ class Subscribing:
         router: Router[Session],
         gathering: Gathering,
         announcer: Announcer,
+        recall: Recall,
         effects: Effects,
         ring: Callable[[float], None],
     ) -> None:
@@ -50,6 +55,7 @@ class Subscribing:
         self._router = router
         self._gathering = gathering
         self._announcer = announcer
+        self._recall = recall
         self._effects = effects
         self._ring = ring
 
@@ -66,10 +72,14 @@ class Subscribing:
         # What was published before is routed as things stood then.
         self._gathering.push(session)
         if isinstance(frame, Subscribe):
-            if frame.durable is UNSET and frame.replay is UNSET:
-                self._subscribe(session, frame)
+            if frame.resume is not UNSET and frame.resume is not False:
+                self._resume(session, frame)
+            elif frame.durable is not UNSET:
+                self._take_part(session, frame, now)
+            elif frame.replay is not UNSET:
+                self._replay(session, frame, frame.replay)
             else:
-                self._subscribe_to_stream(session, frame, now)
+                self._subscribe(session, frame)
         elif isinstance(frame, Unsubscribe):
             self._unsubscribe(session, frame, now)
         else:
@@ -86,26 +96,82 @@ class Subscribing:
                 streaming.unsubscribe(session, Unsubscribe(events=[pattern], durable=name), now)
                 self._tell_denied(session, pattern)
 
+    def finish_replay(self, session: Session, frame: Subscribe, replayed: int) -> None:
+        """Streams have been read: add what none of them keeps, and then what comes.
+
+        Args:
+            session: whose replay it is.
+            frame: with which it was asked for.
+            replayed: events that came from streams.
+        """
+        replay = frame.replay
+        assert replay is not UNSET
+        if replay.follow:
+            self._add(session, frame, self._recall.history.position)
+            self._announcer.greet(session)
+        whole_since = None
+        if replay.since is not UNSET and frame.stream is UNSET:
+            since = instant_of(frame, replay.since)
+            replayed += self._recall.give_since(session, frame, since)
+            whole_since = self._recall.whole_since(since)
+        ack = Ack(id=frame.id, replayed=replayed, since=whole_since or UNSET)
+        self._gathering.say(session, ack)
+        self._effects.subscribed(session)
+
     def _subscribe(self, session: Session, frame: Subscribe) -> None:
-        queue = None if frame.queue is UNSET else frame.queue
-        drops = frame.overflow == "drop_oldest"
-        for pattern in frame.events:
-            interest = Interest(
-                pattern, queue=queue, echo=frame.echo, observe=frame.observe, drops=drops
-            )
-            self._router.add(session, interest)
+        self._add(session, frame, self._recall.history.position)
         self._gathering.say(session, Ack(id=frame.id))
         self._announcer.greet(session)
         self._effects.subscribed(session)
 
-    def _subscribe_to_stream(self, session: Session, frame: Subscribe, now: float) -> None:
-        if (streaming := self.streaming) is None:
-            raise Refused("stream_unknown", id=frame.id, detail="'hub.streams' names none")
+    def _resume(self, session: Session, frame: Subscribe) -> None:
+        """Subscribe in a way that can be resumed, or resume what an earlier connection had."""
+        for key in ("queue", "durable", "replay"):
+            if getattr(frame, key) is not UNSET:
+                raise malformed(frame, f"'resume' and '{key}' exclude each other")
+        place: int | str | None = None
+        if isinstance(frame.resume, Resume):
+            place = self._recall.place(frame, frame.resume)
+        before = tuple(self._router.interests(session).values())
+        end = self._recall.history.position
+        self._add(session, frame, place if isinstance(place, int) else end)
+        self._announcer.greet(session)
+        ack = Ack(id=frame.id, epoch=self._recall.epoch, position=end)
+        if isinstance(place, int):
+            missed = self._recall.give_missed(session, frame, place, before)
+            ack = replace(ack, resumed=True, replayed=missed)
+        elif place is not None:
+            ack = replace(ack, resumed=False, reason=place)
+        self._gathering.say(session, ack)
+        self._effects.subscribed(session)
+
+    def _add(self, session: Session, frame: Subscribe, position: int) -> None:
+        """From now on the session gets what matches; it has everything from a position on."""
+        for interest in interests_of(frame, position):
+            self._router.add(session, interest)
+
+    def _replay(self, session: Session, frame: Subscribe, replay: Replay) -> None:
+        check_replay(frame, replay)
+        streaming = self.streaming
+        from_stream = replay.seq is not UNSET or frame.stream is not UNSET
+        if from_stream or (streaming is not None and streaming.touches(frame.events)):
+            self._streams(frame).subscribe(session, frame)
+        else:
+            self.finish_replay(session, frame, 0)
+
+    def _take_part(self, session: Session, frame: Subscribe, now: float) -> None:
+        """Take part in a durable subscription."""
+        streaming = self._streams(frame)
         if (ack := streaming.subscribe(session, frame)) is not None:
             self._gathering.say(session, ack)
             self._effects.subscribed(session)
             streaming.start(session, str(frame.durable), now)
             self._ring(now)
+
+    def _streams(self, frame: Subscribe) -> Streaming:
+        if self.streaming is None:
+            raise Refused("stream_unknown", id=frame.id, detail="'hub.streams' names none")
+        return self.streaming
 
     def _unsubscribe(self, session: Session, frame: Unsubscribe, now: float) -> None:
         if frame.durable is UNSET:

@@ -26,11 +26,13 @@ from kite.event_hub.core.envelope import (
     read_other,
 )
 from kite.event_hub.core.gathering import Gathering
+from kite.event_hub.core.history import History
 from kite.event_hub.core.lane import PURE, Parts
 from kite.event_hub.core.outbox import Outbox
 from kite.event_hub.core.passing import Passing
 from kite.event_hub.core.publishing import Publishing
 from kite.event_hub.core.questions import Questions
+from kite.event_hub.core.recall import Recall
 from kite.event_hub.core.refusal import error
 from kite.event_hub.core.release import Release
 from kite.event_hub.core.rights import Identity
@@ -78,7 +80,8 @@ class Switch:
             per_asker=config.limits.requests, pairs=config.limits.awaited
         )
         self.streaming: Streaming | None = None
-        self._delivery = Delivery(config.limits, effects, self.cut)
+        self.history = History(config.history.bytes, config.history.seconds)
+        self._delivery = Delivery(config.limits, effects, self.history, self.cut)
         self._effects = effects
         self._instant = instant
         self._next_number = 1
@@ -111,21 +114,30 @@ class Switch:
             new_id=new_id,
             instant=instant,
         )
-        self._release = Release(
+        self.recall = Recall(
+            epoch=epoch,
+            history=self.history,
             router=self.router,
-            gathering=self._gathering,
-            passing=self._passing,
             delivery=self._delivery,
-            announcer=self._announcer,
-            effects=effects,
+            instant=instant,
         )
         self._subscribing = Subscribing(
             limits=config.limits,
             router=self.router,
             gathering=self._gathering,
             announcer=self._announcer,
+            recall=self.recall,
             effects=effects,
             ring=self._ring,
+        )
+        self._release = Release(
+            router=self.router,
+            gathering=self._gathering,
+            passing=self._passing,
+            delivery=self._delivery,
+            announcer=self._announcer,
+            subscribing=self._subscribing,
+            effects=effects,
         )
 
     # ── sessions ────────────────────────────────────────────────────────────────────────────
@@ -258,6 +270,7 @@ class Switch:
         """Cut who has been too slow for too long, forget old ids, and say when to look again."""
         self._delivery.now = now
         deadlines = self._delivery.advance(now)
+        self.history.forget(now)
         for recent in self._recent.values():
             recent.expire(now)
             if (deadline := recent.next_deadline()) is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 _FIN_TEXT = 0x81
 _FIN_CLOSE = 0x88
 _FIN_PONG = 0x8A
@@ -59,7 +61,20 @@ def leading_frames(data: bytes | memoryview, least: int) -> tuple[int, int]:
     return position, count
 
 
+def frames(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Where each of a run of server frames begins, where its payload does, and where both end."""
+    position = 0
+    while position < len(data):
+        payload, end = _payload_of_frame(data, position)
+        yield position, payload, end
+        position = end
+
+
 def _end_of_frame(data: bytes | memoryview, position: int) -> int:
+    return _payload_of_frame(data, position)[1]
+
+
+def _payload_of_frame(data: bytes | memoryview, position: int) -> tuple[int, int]:
     size = data[position + 1]
     position += 2
     if size == 126:
@@ -68,7 +83,7 @@ def _end_of_frame(data: bytes | memoryview, position: int) -> int:
     elif size == 127:
         size = int.from_bytes(data[position : position + 8], "big")
         position += 8
-    return position + size
+    return position, position + size
 
 
 def _header(first: int, size: int) -> bytes:

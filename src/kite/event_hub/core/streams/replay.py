@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from msgspec import UnsetType
-
-from kite.event_hub.core.route import Interest
 from kite.event_hub.core.session import Session
 from kite.event_hub.core.streams.jobs import Found
 from kite.event_hub.core.streams.stream import Stream
+from kite.wire.frame import Subscribe
 
 
 @dataclass(slots=True)
@@ -40,21 +38,18 @@ class Replay:
 
     Args:
         session: whose.
-        id: of its frame.
+        frame: with which it was asked for.
         cursors: one for each stream; they are read one after the other.
-        interests: the subscriptions that begin when all is read; none where nobody follows.
     """
 
     def __init__(
         self,
         session: Session,
-        id: str | int | UnsetType,  # noqa: A002  (the wire's word)
+        frame: Subscribe,
         cursors: Sequence[Cursor],
-        interests: Sequence[Interest],
     ) -> None:
         self.session = session
-        self.id = id
-        self.interests = tuple(interests)
+        self.frame = frame
         self.replayed = 0
         self._cursors = cursors
         self._reading: Cursor | None = None

@@ -30,10 +30,10 @@ def durable_name(frame: Subscribe) -> str:
     """The name of the durable subscription."""
     name = frame.durable
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise _malformed(frame, "'durable' must be a name: [a-z][a-z0-9_-]{0,63}")
+        raise malformed(frame, "'durable' must be a name: [a-z][a-z0-9_-]{0,63}")
     for key in ("queue", "replay"):
         if getattr(frame, key) is not UNSET:
-            raise _malformed(frame, f"'durable' and '{key}' exclude each other")
+            raise malformed(frame, f"'durable' and '{key}' exclude each other")
     return name
 
 
@@ -56,11 +56,11 @@ def terms_of(frame: Subscribe) -> Terms:
     max_deliver = _either(frame.max_deliver, _DEFAULT.max_deliver)
     max_in_flight = _either(frame.max_in_flight, _DEFAULT.max_in_flight)
     if not MIN_ACK_WAIT <= ack_wait <= MAX_ACK_WAIT:
-        raise _malformed(frame, f"'ack_wait' must be {MIN_ACK_WAIT} to {MAX_ACK_WAIT:.0f} seconds")
+        raise malformed(frame, f"'ack_wait' must be {MIN_ACK_WAIT} to {MAX_ACK_WAIT:.0f} seconds")
     if not 1 <= max_deliver <= MAX_DELIVER:
-        raise _malformed(frame, f"'max_deliver' must be 1 to {MAX_DELIVER}")
+        raise malformed(frame, f"'max_deliver' must be 1 to {MAX_DELIVER}")
     if not 1 <= max_in_flight <= MAX_IN_FLIGHT:
-        raise _malformed(frame, f"'max_in_flight' must be 1 to {MAX_IN_FLIGHT}")
+        raise malformed(frame, f"'max_in_flight' must be 1 to {MAX_IN_FLIGHT}")
     return Terms(
         patterns=tuple(frame.events),
         ack_wait=ack_wait,
@@ -80,23 +80,29 @@ def start_of(frame: Subscribe, stream: Stream) -> int | float:
         if isinstance(start.seq, int) and start.time is UNSET and start.seq >= 1:
             return min(max(start.seq, stream.extent.first) - 1, stream.extent.last)
         if isinstance(start.time, str) and start.seq is UNSET:
-            return _instant(frame, start.time)
-    raise _malformed(frame, "'start' must be 'new', 'all', {\"seq\": n} or {\"time\": instant}")
+            return instant_of(frame, start.time)
+    raise malformed(frame, "'start' must be 'new', 'all', {\"seq\": n} or {\"time\": instant}")
+
+
+def check_replay(frame: Subscribe, replay: Replay) -> None:
+    """Raise `malformed_frame` unless it says from where."""
+    if (replay.since is UNSET) == (replay.seq is UNSET):
+        raise malformed(frame, "'replay' must have either 'since' or 'seq'")
+    if frame.queue is not UNSET:
+        raise malformed(frame, "'replay' and 'queue' exclude each other")
+    if isinstance(replay.seq, int) and replay.seq < 1:
+        raise malformed(frame, "'seq' must be at least 1")
+    if isinstance(replay.since, str):
+        instant_of(frame, replay.since)
 
 
 def cursors_of(frame: Subscribe, replay: Replay, streams: Mapping[str, Stream]) -> list[Cursor]:
-    """What a replay reads."""
-    if (replay.since is UNSET) == (replay.seq is UNSET):
-        raise _malformed(frame, "'replay' must have either 'since' or 'seq'")
-    if frame.queue is not UNSET:
-        raise _malformed(frame, "'replay' and 'queue' exclude each other")
+    """What a replay reads; it has been checked."""
     if isinstance(replay.seq, int):
-        if replay.seq < 1:
-            raise _malformed(frame, "'seq' must be at least 1")
         after, since = replay.seq - 1, None
         chosen = [stream_of(frame, streams)]
     else:
-        after, since = 0, _instant(frame, str(replay.since))
+        after, since = 0, instant_of(frame, str(replay.since))
         if isinstance(frame.stream, str):
             chosen = [stream_of(frame, streams)]
         else:
@@ -139,21 +145,23 @@ def _touched(frame: Subscribe, streams: Mapping[str, Stream]) -> list[Stream]:
     return found
 
 
-def _instant(frame: Subscribe, text: str) -> float:
+def instant_of(frame: Subscribe, text: str) -> float:
+    """Seconds since 1970 of an instant that a frame names."""
     try:
         instant = datetime.fromisoformat(text)
         if instant.tzinfo is not None:
             return instant.timestamp()
     except (ValueError, OverflowError):
         pass
-    raise _malformed(frame, f"'{text[:60]}' is no RFC 3339 instant")
+    raise malformed(frame, f"'{text[:60]}' is no RFC 3339 instant")
 
 
 def _either(said: float | UnsetType, default: float) -> float:
     return default if isinstance(said, UnsetType) else said
 
 
-def _malformed(frame: Subscribe, detail: str) -> Refused:
+def malformed(frame: Subscribe, detail: str) -> Refused:
+    """What a frame says is wrong, in words."""
     return Refused("malformed_frame", id=frame.id, detail=detail)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec import UNSET
 
 from kite.event_hub.core.envelope import Incoming, Refused
-from kite.event_hub.core.route import Interest
 from kite.event_hub.core.session import Session
 from kite.event_hub.core.streams.jobs import Extent, Job, Outcome, Pick, Read, Stored
 from kite.event_hub.core.streams.keeper import Batch, Keeper
@@ -114,6 +113,11 @@ class Streaming:
             del self._unkept[next(iter(self._unkept))]
         self._unkept[source, event_id] = None
 
+    def touches(self, patterns: Iterable[str]) -> bool:
+        """Whether any stream keeps anything of what matches one of the patterns."""
+        streams = self.streams.values()
+        return any(stream.touches(pattern) for stream in streams for pattern in patterns)
+
     # ── what clients ask ────────────────────────────────────────────────────────────────────
 
     def subscribe(self, session: Session, frame: Subscribe) -> Ack | None:
@@ -168,10 +172,7 @@ class Streaming:
         cursors = cursors_of(frame, replay, self.streams)
         if self.readers.replays_of(session) >= MOST_REPLAYS:
             raise Refused("too_many_subscriptions", id=frame.id, limit=MOST_REPLAYS)
-        interests = [
-            Interest(pattern, echo=frame.echo, observe=frame.observe) for pattern in frame.events
-        ]
-        self.readers.replay(Replay(session, frame.id, cursors, interests if replay.follow else ()))
+        self.readers.replay(Replay(session, frame, cursors))
 
     def unsubscribe(self, session: Session, frame: Unsubscribe, now: float) -> None:
         """Leave a durable subscription."""
