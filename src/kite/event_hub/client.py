@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from kite.event_hub.connection import Connection
+from kite.event_hub.connection import Connection, Line
 from kite.event_hub.core.rights import Identity
 from kite.event_hub.core.session import Session
 from kite.event_hub.core.switch import Switch
@@ -31,7 +31,7 @@ class Client:
         self._is_in_batch = False
         self.session: Session | None = None
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: Line) -> None:
         """The handshake is done."""
         self.session = self._switch.open(self.identity, connection, self._time())
         connection.listener.lane = self.session.lane

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
+from kite.event_hub.core.session import Wire
 from kite.event_hub.core.websocket import close, pong
 from kite.event_hub.drain import Drain
 
@@ -42,10 +43,20 @@ def is_close_code(code: int) -> bool:
     return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
 
 
+class Line(Wire, Protocol):
+    """A connection as far as who listens to it reaches.
+
+    Attributes:
+        listener: what picows calls; it may be given a lane.
+    """
+
+    listener: Any
+
+
 class Conversation(Protocol):
     """Who listens to a connection: the Hub, or an echo in the tests of the protocol."""
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: Line) -> None:
         """The handshake is done."""
         ...
 
@@ -152,6 +163,10 @@ class Connection:
         # With no room at all in the transport's buffer, one write at a time is outstanding and
         # everything else waits in the outbox, where it is counted.
         tcp.set_write_buffer_limits(high=0)
+
+    def interpose(self, between: Callable[[Any], Conversation]) -> None:
+        """Put something between this connection and who listens, before it is open."""
+        self._conversation = between(self._conversation)
 
     # ── the listener ────────────────────────────────────────────────────────────────────────
 

@@ -21,8 +21,10 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]  # what its o
 from kite.errors import KiteError, RequestError
 from kite.event_hub.connection import Connection, Way
 from kite.event_hub.core.admission import Request, switching_protocols
+from kite.event_hub.core.cloudevents import SUBPROTOCOL as CLOUDEVENTS
 from kite.event_hub.drain import Drain
 from kite.event_hub.intake import Intake, Intakes
+from kite.event_hub.interpreted import Interpreted
 from kite.http.problem import problem_bytes, problem_headers
 
 _CHUNK: Final = 16 << 10
@@ -270,6 +272,8 @@ class Door(asyncio.BufferedProtocol):
         assert tcp is not None
         self._forget()
         connection = admission(tcp)
+        if request.subprotocol() == CLOUDEVENTS:
+            connection.interpose(lambda inner: Interpreted(inner, request.patterns()))
         tcp.write(switching_protocols(request))
         make = functools.partial(_parser, tcp, connection, self._doors.frame_bytes)
         intake = Intake(tcp, connection, make, self._doors.intakes)

@@ -8,8 +8,10 @@ from hashlib import sha1
 from urllib.parse import parse_qs, urlsplit
 
 from kite.errors import RequestError
+from kite.event_hub.core import cloudevents
 
 PROTOCOL = "kite.v1"
+_PROTOCOLS = (PROTOCOL, cloudevents.SUBPROTOCOL)
 _TOKEN_PROTOCOL = "kite.token."
 _VERSION = "13"
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -90,8 +92,14 @@ class Request:
         return None
 
     def subprotocol(self) -> str | None:
-        """The subprotocol that the Hub selects: `kite.v1` where it is offered."""
-        return PROTOCOL if PROTOCOL in self.words("sec-websocket-protocol") else None
+        """The subprotocol that the Hub selects: the first one offered that it speaks."""
+        offered = self.words("sec-websocket-protocol")
+        return next((word for word in offered if word in _PROTOCOLS), None)
+
+    def patterns(self) -> list[str]:
+        """What the query asks to be subscribed to: `events`, any number of times."""
+        query = urlsplit(self.target).query
+        return parse_qs(query, keep_blank_values=True).get("events", [])
 
 
 def switching_protocols(request: Request) -> bytes:
