@@ -1,4 +1,4 @@
-"""What a reader that never reads costs the others: run as `python -m bench.hub.isolation`.
+"""What a reader that never reads costs the others.
 
 Such a reader is cut after two seconds of holding. Measured is the rate of one publisher to one
 subscriber before that, during it, and after it, all three against the same Hub.
@@ -6,12 +6,13 @@ subscriber before that, during it, and after it, all three against the same Hub.
 
 from __future__ import annotations
 
-import json
 import socket
 import statistics
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
+from bench.figure import Figure
+from bench.hub.latency import one_way
 from bench.hub.load import Reader, run
 from bench.hub.message import SIZE, envelopes
 from bench.hub.peers import Kite
@@ -88,12 +89,26 @@ def _rate(kite: Kite, mark: str) -> float:
         writer.close()
 
 
-def main() -> None:
-    """Print one JSON document."""
+def figures() -> list[Figure]:
+    """What three readers that never read have cost once they are cut: rate and latency."""
     with Kite() as kite:
-        found = [asdict(measure(kite, stuck)) for stuck in (1, 3)]
-    print(json.dumps({"isolation": found}, indent=2))
-
-
-if __name__ == "__main__":
-    main()
+        before = one_way(kite, "before").p99
+        found = measure(kite, 3)
+        after = one_way(kite, "after").p99
+    return [
+        Figure(
+            name="hub after three readers that never read: rate",
+            value=found.ratio,
+            unit="× before",
+            target=0.9,
+            at_least=True,
+            detail=f"{found.after:,.0f} and {found.before:,.0f} events/s, median of {ROUNDS}; "
+            f"held for {found.held:.1f} s",
+        ),
+        Figure(
+            name="hub after three readers that never read: latency p99",
+            value=after,
+            unit="µs",
+            detail=f"before {before:.0f} µs",
+        ),
+    ]

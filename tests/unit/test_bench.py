@@ -6,11 +6,13 @@ import json
 import os
 import time
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
 pytest.importorskip("bench.figure", reason="only in the repository")
 from bench.figure import Figure, best, machine, percentile, table
+from bench.hub.picture import svg
 from bench.idle import pss, use
 from bench.running import Steps
 
@@ -65,3 +67,23 @@ def test_steps_are_followed_from_now_on_even_in_pieces(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError):
         steps.wait(lambda step: True, 0.01)
     steps.close()
+
+
+def test_the_picture_shows_what_was_measured() -> None:
+    figures = [
+        Figure(name="hub 1 → 1", value=2e6, unit="deliveries/s", samples=[1e6, 3e6, 2e6]),
+        Figure(name="hub 1 → 1: Kite / nats-server", value=2, unit="×", samples=[1e6, 1e6]),
+        Figure(name="hub 1 → 1: Kite / Redis & Co", value=20, unit="×", samples=[1e5]),
+        Figure(name="hub memory: idle", value=1, unit="MiB", samples=[1]),
+    ]
+    picture = ET.fromstring(svg(figures))
+    space = "{http://www.w3.org/2000/svg}"
+    own, nats, redis = (float(bar.attrib["width"]) for bar in picture.iter(f"{space}rect"))
+    assert nats == pytest.approx(own / 2, rel=0.01)
+    assert redis == pytest.approx(own / 20, rel=0.01)
+    words = [text.text for text in picture.iter(f"{space}text")]
+    assert words == [
+        "1 publisher, 1 subscriber: deliveries a second",
+        "Kite", "2.00 M", "nats-server", "1.00 M", "Redis & Co", "100 k",
+    ]  # fmt: skip
+    assert "Kite 2.00 M" in picture.attrib["aria-label"]
