@@ -20,7 +20,7 @@ from bench.hub.peers.websocket import frame, header_size
 
 SUBJECT = "bench.shared"
 MESSAGES = 100_000
-ROUNDS = 3
+ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

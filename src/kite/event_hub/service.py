@@ -8,7 +8,6 @@ import itertools
 import logging
 import secrets
 import socket
-import sqlite3
 import time
 from collections.abc import Awaitable
 from pathlib import Path
@@ -26,13 +25,13 @@ from kite.event_hub.core.admission import Request
 from kite.event_hub.core.announcer import NAME
 from kite.event_hub.core.rights import Identity
 from kite.event_hub.core.session import Session
-from kite.event_hub.core.streams.jobs import Failed, Job, Outcome, Stored
+from kite.event_hub.core.streams.jobs import Job
 from kite.event_hub.core.switch import Switch
 from kite.event_hub.core.tokens import TokenTable
+from kite.event_hub.disk import Disk
 from kite.event_hub.front import Admission, Answer, Doors
 from kite.event_hub.limits import HubConfig
 from kite.event_hub.roster import Roster
-from kite.event_hub.store.writer import StoreThread
 from kite.http.guard import Guard
 from kite.http.listen import port_of
 from kite.version import __version__
@@ -46,9 +45,6 @@ _LINE_WAIT = 0.5
 
 _FAREWELL = 0.8
 """Seconds that all clients together have to take what waits for them when the Hub ends."""
-
-_LAST_WRITES = 0.5
-"""Seconds for what waits for the disk when the Hub ends."""
 
 _ANSWERS = 0.25
 """Seconds within which who has taken everything may answer the close frame."""
@@ -84,8 +80,6 @@ class Hub:
         self.epoch = secrets.token_hex(8)
         self.started_at = time.time()
         self.is_ready = False
-        self._why_not = ""
-        self._done: asyncio.Event | None = None
         self._sock = sock
         self._life = life
         self._loop = asyncio.get_running_loop()
@@ -120,15 +114,7 @@ class Hub:
             registry_url, token, self.table, self._registration(), self._table_changed
         )
         self._roster = Roster(self.table, self._authority.ask)
-        self._store: StoreThread | None = None
-        if config.streams and data_dir is not None:
-            self._store = StoreThread(
-                data_dir,
-                config.streams,
-                config.deduplication,
-                tell=self._stored,
-                damaged=self.switch.repaired,
-            )
+        self._disk = Disk(self.switch, config, data_dir)
         self._server: asyncio.Server | None = None
         self._closed: asyncio.Event | None = None
 
@@ -139,51 +125,14 @@ class Hub:
 
     async def listen(self) -> None:
         """Open the streams, then accept connections."""
-        await self._open_streams()
+        await self._disk.open()
         self._server = await self._loop.create_server(
             self._doors, sock=self._sock, backlog=_BACKLOG
         )
 
-    async def _open_streams(self) -> None:
-        """Where nothing can be kept at all, the Hub comes up and refuses what was to be kept."""
-        if not self.config.streams:
-            return
-        stored = Stored()
-        if self._store is None:
-            self._why_not = "the event hub has no directory of its own"
-        else:
-            try:
-                stored = await self._store.open()
-            except (OSError, sqlite3.Error) as failure:
-                self._why_not = str(failure)
-                self._store = None
-                _log.error("streams.not_opened why=%s", failure)
-        self.switch.keep(stored, time.time, self._loop.time())
-
-    async def _close_streams(self) -> None:
-        """Let what was gathered be written: its publishers still get to know."""
-        streaming = self.switch.streaming
-        if streaming is None or self._store is None:
-            return
-        streaming.flush()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_WRITES):
-                while not streaming.keeper.is_idle:
-                    self._done = asyncio.Event()
-                    await self._done.wait()
-        await self._store.close()
-
     def store(self, job: Job) -> None:
         """Do this on the disk."""
-        if self._store is None:
-            self._loop.call_soon(self._stored, job, Failed(why=self._why_not))
-        else:
-            self._store.submit(job)
-
-    def _stored(self, job: Job, outcome: Outcome) -> None:
-        self.switch.stored(job, outcome, self._loop.time())
-        if self._done is not None:
-            self._done.set()
+        self._disk.submit(job)
 
     async def follow_registry(self) -> None:
         """Keep what the Registry knows current, for ever."""
@@ -200,7 +149,7 @@ class Hub:
             self._server.close()
         self._doors.close()
         self._roster.stop()
-        await self._close_streams()
+        await self._disk.close()
         self.switch.flush()
         for session in list(self.switch.sessions.values()):
             if not session.is_leaving:
