@@ -15,6 +15,9 @@ from kite.wire.limits import MAX_SUBJECT_BYTES
 
 # White space in the Unicode sense, the C0 and C1 control characters, DEL, and the two wildcards.
 _FORBIDDEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f*>]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+# Nearly all subjects: whatever matches is one, if it is not too long.
+_USUAL = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
 
 
 def _problem(name: str) -> str | None:
@@ -25,7 +28,7 @@ def _problem(name: str) -> str | None:
         or len(name.encode("utf-8", "surrogatepass")) > MAX_SUBJECT_BYTES
     ):
         return f"it is longer than {MAX_SUBJECT_BYTES} bytes"
-    if any(0xD800 <= ord(character) <= 0xDFFF for character in name):
+    if _SURROGATE.search(name):
         return "it holds a lone surrogate"
     if name[0] == "." or name[-1] == "." or ".." in name:
         return "it has an empty token"
@@ -34,6 +37,8 @@ def _problem(name: str) -> str | None:
 
 def subject_problem(subject: str) -> str | None:
     """Why this is no subject, or None when it is one."""
+    if len(subject) <= MAX_SUBJECT_BYTES and _USUAL.fullmatch(subject):
+        return None
     problem = _problem(subject)
     if problem is None and (found := _FORBIDDEN.search(subject)):
         return _name_character(found.group())
