@@ -14,9 +14,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from msgspec import UNSET
+
 from kite.sdk.cancellation import is_meant
 from kite.sdk.core.subscriptions import Subscription
 from kite.sdk.event import Event
+from kite.sdk.trace import follow
 from kite.wire import frame
 from kite.wire.subject import matches
 
@@ -149,10 +152,13 @@ class Handler:
     async def _drain(self) -> None:
         handled = 0
         since = time.monotonic()
+        is_traced = False
         try:
             while self._waiting:
                 event, size = self._waiting.popleft()
                 self._bytes -= size
+                if is_traced or event.headers is not UNSET:
+                    is_traced = follow(event.headers)
                 # Most handlers are functions that just return: no coroutine is made for these.
                 if (outcome := self._call(event)) is not None:
                     await self._finish(event, outcome)

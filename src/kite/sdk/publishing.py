@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kite.errors import Unavailable
+from kite.sdk import trace
 from kite.sdk.connection import check_size, encode_event
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 
 def publish(life: Life, subject: str, data: Any, headers: Mapping[str, str] | None) -> str:
     """See `Module.publish`."""
+    if trace.is_followed:  # the hot path
+        headers = trace.carried(headers)
     event_id, frame = life.envelopes.write(subject, data, time.time(), headers)
     life.publisher.send(check_size(subject, frame))
     return event_id
@@ -41,6 +44,7 @@ async def publish_acked(
     life: Life, subject: str, data: Any, headers: Mapping[str, str] | None, timeout: float
 ) -> Published:
     """See `Module.publish_acked`."""
+    headers = trace.carried(headers)
     event = life.envelopes.make(subject, data, time.time(), headers=headers, ack=True)
     encode_event(event)  # what cannot be sent is refused now, not after an outage
     assert isinstance(event.event_id, str)

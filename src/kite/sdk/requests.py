@@ -18,6 +18,7 @@ from kite.sdk.core.pending import Pending
 from kite.sdk.event import Request
 from kite.sdk.publisher import Publisher
 from kite.sdk.refusal import refusal
+from kite.sdk.trace import carried
 from kite.wire import frame
 
 ERROR_HEADER = "kite-error"
@@ -39,7 +40,7 @@ class Questions:
     ) -> Any:
         """Publish a request and return the data of its answer; see `Module.request`."""
         event = self._envelopes.make_request(
-            subject, data, time.time(), timeout=timeout, headers=headers
+            subject, data, time.time(), timeout=timeout, headers=carried(headers)
         )
         assert isinstance(event.event_id, str)
         answer: asyncio.Future[frame.Event] = asyncio.get_running_loop().create_future()
@@ -158,7 +159,7 @@ class Answers:
         """Publish an answer; its id, or None where nobody wants one."""
         if request.reply_to is None:
             return None
-        reply = self._envelopes.make(request.reply_to, data, time.time(), headers=headers)
+        reply = self._envelopes.make(request.reply_to, data, time.time(), headers=carried(headers))
         self._publisher.send(encode_event(reply))
         assert isinstance(reply.event_id, str)
         return reply.event_id
