@@ -26,6 +26,7 @@ from kite.wire.frame import (
     Event,
     Gap,
     Place,
+    Resume,
     Subscribe,
     Unsubscribe,
     decode_hub_frame,
@@ -143,8 +144,9 @@ class HubConnection:
         echo: bool = True,
         observe: bool = False,
         durable: Durable | None = None,
+        resume: Resume | bool = False,
         timeout: float = 10.0,
-    ) -> None:
+    ) -> Ack:
         """Ask for everything that matches one of the patterns; returns when the Hub has agreed.
 
         After that nothing that matches is missed. It is granted whole or refused whole; subscribing
@@ -155,7 +157,12 @@ class HubConnection:
             echo: whether one's own events come too.
             observe: a spectator counts neither as responder nor in `delivered`.
             durable: take part in this durable subscription of a stream.
+            resume: how far an earlier connection had heard; True: say from where it may be resumed.
             timeout: seconds until the answer.
+
+        Returns:
+            What the Hub says: with `resume`, the `epoch` and `position` from where the subscription
+            may be resumed, and whether it was (`resumed`).
 
         Raises:
             RequestError: the Hub's refusal: `permission_denied`, `invalid_pattern`,
@@ -172,7 +179,9 @@ class HubConnection:
         )
         if durable is not None:
             frame = msgspec.structs.replace(frame, **_durable_options(durable))
-        await self._ask(name, encode(frame), timeout)
+        if resume:
+            frame = msgspec.structs.replace(frame, resume=resume)
+        return await self._ask(name, encode(frame), timeout)
 
     async def unsubscribe(
         self,

@@ -76,6 +76,7 @@ class Life:
         self.declaration = declaration
         self.handlers = self._handlers(declaration)
         self.link: Link | None = None
+        self._before: Link | None = None
         self.is_over = False
         self._connect = connect
         self._facts: asyncio.Queue[decide.Fact] = asyncio.Queue()
@@ -206,10 +207,13 @@ class Life:
             on_answer=self.questions.answered,
             on_refused=self._refused,
             on_gap=self._missed,
+            on_missed=self._not_resumed,
             on_lost=self._lost,
         )
         try:
-            await link.open(self._connect, await self._find_endpoint(), self.token)
+            endpoint = await self._find_endpoint()
+            before, self._before = self._before, link
+            await link.open(self._connect, endpoint, self.token, after=before)
             self.link = link
             await self._register()
             if link.is_lost:
@@ -326,6 +330,9 @@ class Life:
             gap.last,
             gap.missed,
         )
+
+    def _not_resumed(self, reason: str) -> None:
+        self.log.warning("events.missed reason=%s missed=unknown", reason)
 
     def _settle(
         self, handler: Handler, durable: Durable, event: Event, failure: BaseException | None

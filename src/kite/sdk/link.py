@@ -12,9 +12,9 @@ from msgspec import UNSET
 from kite.errors import Unavailable
 from kite.sdk.connection import HubConnection, Lost
 from kite.sdk.core.envelopes import Envelopes
-from kite.sdk.core.subscriptions import Subscription, arrange, asks
+from kite.sdk.core.subscriptions import Ask, Subscription, arrange, asks
 from kite.sdk.handlers import Handler
-from kite.wire.frame import Error, Event, Gap, Settlement, encode
+from kite.wire.frame import Error, Event, Gap, Resume, Settlement, encode
 
 SHUTDOWN = "module.shutdown"
 _REMEMBERED_SUBJECTS = 1024
@@ -44,6 +44,7 @@ class Link:
         on_answer: called with each answer to a request of this process.
         on_refused: called with the refusal of an event that nobody waits for.
         on_gap: called when a stream has not kept what a durable handler was still to get.
+        on_missed: called with the reason when what came since the link before cannot be had.
         on_lost: called once, when one of the connections is lost; the others are ended then.
     """
 
@@ -56,6 +57,7 @@ class Link:
         on_answer: Callable[[Event, str], None],
         on_refused: Callable[[Error], None],
         on_gap: Callable[[Gap], None] | None = None,
+        on_missed: Callable[[str], None] | None = None,
         on_lost: Callable[[Link, Lost], None],
     ) -> None:
         self.is_lost = False
@@ -65,14 +67,23 @@ class Link:
         self._on_answer = on_answer
         self._on_refused = on_refused
         self._on_gap = on_gap
+        self._on_missed = on_missed
         self._on_lost = on_lost
         self._connections: list[HubConnection] = []
         self._routes: list[dict[str, tuple[Handler, ...]]] = []
         self._groups: list[list[Subscription]] = []
+        self._heard: list[Event | None] = []
+        self._places: list[dict[Ask, Resume | None]] = []
         self._closing = False
 
-    async def open(self, connect: Connect, endpoint: str, token: str) -> Self:
+    async def open(
+        self, connect: Connect, endpoint: str, token: str, *, after: Link | None = None
+    ) -> Self:
         """Connect and subscribe; `module.shutdown` first.
+
+        Args:
+            after: the link before, of the same handlers: what was missed since comes first, whole,
+                or `on_missed` is called.
 
         Raises:
             PeerError, RequestError, Unavailable: as `HubConnection.open` and `subscribe`.
@@ -81,8 +92,14 @@ class Link:
         wanted = [handler.subscription for handler in self._handlers]
         self._groups = arrange([*control, *wanted])
         self._routes = [{} for _ in self._groups]
+        self._heard = [None for _ in self._groups]
+        self._places = [
+            {ask: after.place(number, ask) if after else None for ask in asks(group)}
+            for number, group in enumerate(self._groups)
+        ]
+        why_not = None
         try:
-            for number, group in enumerate(self._groups):
+            for number, places in enumerate(self._places):
                 connection = await connect(
                     endpoint, token, on_event=partial(self._deliver, number), on_lost=self._ended
                 )
@@ -90,16 +107,26 @@ class Link:
                 connection.on_gap = self._on_gap
                 self._connections.append(connection)
                 # One after the other goes out, and the answers are waited for together.
-                await asyncio.gather(
+                acks = await asyncio.gather(
                     *(
                         connection.subscribe(
-                            ask.patterns, queue=ask.queue, echo=ask.echo, durable=ask.durable
+                            ask.patterns,
+                            queue=ask.queue,
+                            echo=ask.echo,
+                            durable=ask.durable,
+                            resume=(place or True) if ask.may_resume else False,
                         )
-                        for ask in asks(group)
+                        for ask, place in places.items()
                     )
                 )
+                for ask, ack in zip(list(places), acks, strict=True):
+                    if isinstance(ack.epoch, str):
+                        places[ask] = Resume(epoch=ack.epoch, position=ack.position)
+                    why_not = ack.reason if ack.resumed is False else why_not
             if self.is_lost:
                 raise Unavailable("connection_lost")
+            if isinstance(why_not, str) and self._on_missed is not None:
+                self._on_missed(why_not)
         except BaseException:
             self.abort()
             raise
@@ -109,6 +136,17 @@ class Link:
     def connection(self) -> HubConnection:
         """The one over which the module publishes."""
         return self._connections[0]
+
+    def place(self, number: int, ask: Ask) -> Resume | None:
+        """How far a subscription of one of the connections has heard; None: nothing was granted yet.
+
+        Also right where `open` failed half-way: what has come until then was handed on.
+        """
+        place = self._places[number].get(ask) if number < len(self._places) else None
+        last = self._heard[number] if place is not None else None
+        if place is None or last is None:
+            return place
+        return Resume(epoch=place.epoch, source=last.source, event_id=last.event_id)
 
     async def unsubscribe(self, handlers: Sequence[Handler], *, timeout: float) -> None:
         """Ask for no more events for these handlers; what has come stays theirs.
@@ -144,6 +182,7 @@ class Link:
 
     def _deliver(self, number: int, event: Event) -> None:
         subject = event.event
+        self._heard[number] = event
         wanting = self._routes[number].get(subject)
         if wanting is None:
             if subject == SHUTDOWN and number == 0:

@@ -83,6 +83,12 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     echo: bool
     durable: Durable | None = None
 
+    @property
+    def may_resume(self) -> bool:
+        """Whether what a lost connection missed can be had again: of a queue the others got it, and a
+        durable subscription sees to it itself."""
+        return self.queue is None and self.durable is None
+
 
 def asks(subscriptions: Sequence[Subscription]) -> list[Ask]:
     """The subscribe frames that restore the subscriptions, in the order in which they were made.
