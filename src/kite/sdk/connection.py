@@ -7,6 +7,7 @@ is lost. The SDK's session, the Launcher, the Registry and the command line each
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 _CLOSE_TIMEOUT = 1.0
 _GATHERED_BYTES = 64 << 10
 """What is sent within one turn of the loop is written at its end, or when it is so much."""
+
+_LONE_AFTER = 50e-6
+"""A frame so many seconds after the one before is written at once: somebody may wait for it."""
 
 ABNORMAL = 1006
 
@@ -89,6 +93,7 @@ class HubConnection:
         self._transport: Any = None
         self._frames: Frames | None = None
         self._is_gathering = False
+        self._sent_at = 0.0
         self._next_id = 0
         self._waiting: dict[str | int, list[asyncio.Future[Ack]]] = {}
         self._writable = asyncio.Event()
@@ -233,11 +238,17 @@ class HubConnection:
             self._transport.send(picows.WSMsgType.TEXT, frame)
             return
         gathered.add(frame)
-        if gathered.size > _GATHERED_BYTES:
-            self._write_gathered()
-        elif not self._is_gathering:
+        if self._is_gathering:
+            if gathered.size > _GATHERED_BYTES:
+                self._write()
+            return
+        now = time.monotonic()
+        if now - self._sent_at > _LONE_AFTER:
+            self._write()
+        else:
             self._is_gathering = True
             asyncio.get_running_loop().call_soon(self._write_gathered)
+        self._sent_at = now
 
     async def publish_acked(self, event: Event, *, timeout: float = 10.0) -> Ack:
         """Send an event and wait until the Hub has accepted it.
@@ -266,6 +277,9 @@ class HubConnection:
     def _write_gathered(self) -> None:
         """Everything that was sent in this turn of the loop goes out in one write."""
         self._is_gathering = False
+        self._write()
+
+    def _write(self) -> None:
         if self._frames is not None and self._frames.size and self.is_open:
             self._transport.underlying_transport.write(self._frames.take())
 

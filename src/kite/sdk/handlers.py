@@ -27,7 +27,8 @@ MAX_BACKLOG = 64 << 20
 """Bytes of events that may wait for one handler; beyond that they are dropped, and it is said."""
 
 # A handler that never waits would keep the loop from everything else. What is read in one turn of the
-# loop should be handled in it, too, where that is possible: else more and more would wait.
+# loop should be handled in it, too, where that is possible: else more and more would wait. So an event
+# is handed over as it is read, without a queue and a task, until this turn has lasted so long.
 _RUN_AT_ONCE = 0.005
 _LOOK_EVERY = 16
 _COMPLAIN_EVERY = 5.0
@@ -35,6 +36,7 @@ _TYPICAL_BYTES = 512
 
 Done = Callable[[frame.Event, BaseException | None], None]
 Handle = Callable[[frame.Event], Awaitable[Any] | Any]
+Begun = tuple[frame.Event, Awaitable[Any]]
 
 
 class Handler:
@@ -78,7 +80,10 @@ class Handler:
         self._bytes = 0
         self._running = 0
         self._started = False
+        self._unlooked = 0
+        self._turn_began: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._begun: dict[asyncio.Task[None] | None, Begun] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self._complained_at = -_COMPLAIN_EVERY
@@ -103,6 +108,12 @@ class Handler:
         Args:
             size: bytes it takes, about.
         """
+        if self._started and self._running < self._concurrency and not self._waiting:
+            self._unlooked += 1
+            if self._unlooked < _LOOK_EVERY or not self._turn_is_long():
+                if (outcome := self._call(event)) is not None:
+                    self._work((event, outcome))
+                return
         if self._bytes + size > self._max_backlog and self._waiting:
             self.dropped += 1
             self._complain()
@@ -127,13 +138,18 @@ class Handler:
         await self._idle.wait()
 
     async def cancel(self, timeout: float) -> list[frame.Event]:
-        """End what runs, and return what was still waiting.
+        """End what runs, and return what was still waiting or had not taken its first step.
 
         Args:
             timeout: seconds to wait for a handler that does not end when it is cancelled.
         """
         self._started = False
-        rest = [event for event, _ in self._waiting]
+        rest = [event for event, _ in self._begun.values()]
+        rest += [event for event, _ in self._waiting]
+        for _, outcome in self._begun.values():
+            if inspect.iscoroutine(outcome):
+                outcome.close()
+        self._begun.clear()
         self._waiting.clear()
         tasks = list(self._tasks)
         for task in tasks:
@@ -143,17 +159,37 @@ class Handler:
         self._idle.set()
         return rest
 
-    def _work(self) -> None:
+    def _turn_is_long(self) -> bool:
+        """Whether the loop should have a turn before more is handled; asked every so many events."""
+        self._unlooked = 0
+        now = time.monotonic()
+        if self._turn_began is None:
+            self._turn_began = now
+            asyncio.get_running_loop().call_soon(self._turn_over)
+        return now - self._turn_began > _RUN_AT_ONCE
+
+    def _turn_over(self) -> None:
+        self._turn_began = None
+
+    def _work(self, begun: Begun | None = None) -> None:
+        """Handle in a task what waits; first, what has been begun and is to be awaited."""
         self._running += 1
-        task = asyncio.get_running_loop().create_task(self._drain(), name=self.subscription.pattern)
+        self._idle.clear()
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self._drain(), name=self.subscription.pattern)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if begun is not None:
+            self._begun[task] = begun
 
     async def _drain(self) -> None:
         handled = 0
         since = time.monotonic()
         is_traced = False
         try:
+            begun = self._begun.pop(asyncio.current_task(), None)
+            if begun is not None:
+                await self._finish(*begun)
             while self._waiting:
                 event, size = self._waiting.popleft()
                 self._bytes -= size

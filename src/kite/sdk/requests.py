@@ -43,16 +43,20 @@ class Questions:
             subject, data, time.time(), timeout=timeout, headers=carried(headers)
         )
         assert isinstance(event.event_id, str)
-        answer: asyncio.Future[frame.Event] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[frame.Event] = loop.create_future()
+        expiry: asyncio.TimerHandle | None = None
         self.pending.add(event.event_id, answer)
         try:
             self._publisher.send(encode_event(event))
-            async with asyncio.timeout(timeout):
-                reply = await answer
+            expiry = loop.call_later(timeout, _expire, answer)
+            reply = await answer
         except TimeoutError:
             raise RequestError("request_timeout", subject=subject, timeout=timeout) from None
         finally:
             self.pending.give_up(event.event_id)
+            if expiry is not None:
+                expiry.cancel()
         headers_back = reply.headers if isinstance(reply.headers, dict) else {}
         if ERROR_HEADER in headers_back:
             raise _error_of(reply, str(headers_back[ERROR_HEADER]))
@@ -94,30 +98,44 @@ class Answers:
         self._log = log
         self._given: dict[str, tuple[str, str]] = {}
 
-    async def __call__(self, event: frame.Event) -> None:
+    def __call__(self, event: frame.Event) -> Awaitable[None] | None:
+        """Answer a request, at once where the function just returns; else what is to be awaited."""
         request = Request(event)
         deadline = request.deadline
         if deadline is not None and deadline <= time.time():
             self._log.debug("request.expired %r", request)
-            return
+            return None
         try:
             result = self._function(request)
             if inspect.isawaitable(result):
-                result = await result
+                return self._await(request, result)
             self._answer(request, result)
-        except asyncio.CancelledError as failure:
-            if is_meant():
-                self.decline(event)
-                raise
-            self._fail(request, failure)
-        except SystemExit:
-            self.decline(event)
-            raise
-        except KiteError as failure:
-            self._log.debug("request.refused %r code=%s", request, failure.code)
-            self._refuse(request, failure)
-        except Exception as failure:  # noqa: BLE001  (the edge: a module survives its handlers)
-            self._fail(request, failure)
+        except BaseException as failure:  # noqa: BLE001  (what is not for us is raised on)
+            self._failed(request, failure)
+        return None
+
+    async def _await(self, request: Request, result: Awaitable[Any]) -> None:
+        try:
+            self._answer(request, await result)
+        except BaseException as failure:  # noqa: BLE001  (what is not for us is raised on)
+            self._failed(request, failure)
+
+    def _failed(self, request: Request, failure: BaseException) -> None:
+        """The function has raised: whoever asked is told. What ends more than it is raised on."""
+        match failure:
+            case SystemExit():
+                self._decline(request)
+                raise failure
+            case asyncio.CancelledError() if is_meant():
+                self._decline(request)
+                raise failure
+            case KiteError():
+                self._log.debug("request.refused %r code=%s", request, failure.code)
+                self._refuse(request, failure)
+            case Exception() | asyncio.CancelledError():
+                self._fail(request, failure)
+            case _:
+                raise failure
 
     def refused(self, error: frame.Error) -> bool:
         """The Hub has refused an event; False when it was no answer that was given here lately.
@@ -135,7 +153,10 @@ class Answers:
 
     def decline(self, event: frame.Event) -> None:
         """Say that the module is stopping and will not answer."""
-        self._refuse(Request(event), RequestError("module_stopping", module=self._envelopes.source))
+        self._decline(Request(event))
+
+    def _decline(self, request: Request) -> None:
+        self._refuse(request, RequestError("module_stopping", module=self._envelopes.source))
 
     def drop(self, event: frame.Event) -> None:
         """Say that too many requests wait already for one more to be kept."""
@@ -166,7 +187,7 @@ class Answers:
 
     def _fail(self, request: Request, failure: BaseException) -> None:
         self._log.error("handler.failed %r", request, exc_info=failure)
-        self._refuse(request, self._failed(request, _said(failure)))
+        self._refuse(request, self._handler_failed(request, _said(failure)))
 
     def _refuse(self, request: Request, failure: KiteError) -> None:
         try:
@@ -175,7 +196,7 @@ class Answers:
             self._log.error("refusal.unspeakable %r: %s", request, _said(wrong))
             plain = f"its refusal cannot be told: {type(wrong).__name__}"
             try:
-                self._send_refusal(request, self._failed(request, plain))
+                self._send_refusal(request, self._handler_failed(request, plain))
             except KiteError as lost:
                 self._log.error("reply.lost %r: %s", request, lost)
 
@@ -190,9 +211,14 @@ class Answers:
         }
         self._reply(request, document, {ERROR_HEADER: failure.code})
 
-    def _failed(self, request: Request, detail: str) -> RequestError:
+    def _handler_failed(self, request: Request, detail: str) -> RequestError:
         module, subject = self._envelopes.source, request.subject
         return RequestError("handler_failed", subject=subject, module=module, detail=detail)
+
+
+def _expire(answer: asyncio.Future[frame.Event]) -> None:
+    if not answer.done():
+        answer.set_exception(TimeoutError())
 
 
 def _said(failure: BaseException) -> str:

@@ -540,6 +540,7 @@ async def test_requests_beyond_the_backlog_are_refused_at_once(
 
     async with running(module, data_dir=tmp_path, name="printer") as bench:
         module._running.handlers[0]._max_backlog = 25_000
+        await bench.publish("connected")  # from here on what is asked first arrives first
         # One is being handled and two wait; the others are refused before anything moves.
         asked = [asyncio.create_task(bench.request("slow", "x" * 10_000)) for _ in range(5)]
         for refused in asked[3:]:

@@ -1,0 +1,120 @@
+"""Who gets an event when: at once where nothing runs, in order, without keeping the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from kite.sdk.core.subscriptions import Subscription
+from kite.sdk.handlers import Handle, Handler
+from kite.wire.frame import Event
+
+_LOG = logging.getLogger(__name__)
+
+
+def handler(handle: Handle, concurrency: int = 1) -> Handler:
+    """One that has begun to handle."""
+    made = Handler(
+        Subscription(pattern="news"),
+        handle,
+        concurrency=concurrency,
+        log=_LOG,
+        leave=lambda status: None,
+    )
+    made.start()
+    return made
+
+
+def events(count: int) -> list[Event]:
+    return [Event(event="news", data=number) for number in range(count)]
+
+
+async def test_a_plain_function_has_its_event_before_put_returns() -> None:
+    seen: list[Any] = []
+    plain = handler(lambda event: seen.append(event.data))
+    for number, event in enumerate(events(3)):
+        plain.put(event)
+        assert seen == list(range(number + 1))
+    assert not plain.is_busy
+
+
+async def test_a_coroutine_keeps_the_order_of_what_comes_meanwhile() -> None:
+    seen: list[Any] = []
+
+    async def slow(event: Event) -> None:
+        await asyncio.sleep(0)
+        seen.append(event.data)
+
+    one = handler(slow)
+    for event in events(50):
+        one.put(event)
+    assert one.is_busy
+    assert seen == []
+    await one.idle()
+    assert seen == list(range(50))
+
+
+async def test_a_function_that_only_sometimes_waits_keeps_the_order() -> None:
+    seen: list[Any] = []
+
+    async def later(event: Event) -> None:
+        await asyncio.sleep(0)
+        seen.append(event.data)
+
+    def handle(event: Event) -> Any:
+        if event.data % 3 == 0:
+            return later(event)
+        seen.append(event.data)
+        return None
+
+    one = handler(handle)
+    for event in events(30):
+        one.put(event)
+        if event.data % 7 == 0:
+            await asyncio.sleep(0)
+    await one.idle()
+    assert seen == list(range(30))
+
+
+async def test_what_is_slow_lets_the_loop_have_its_turn() -> None:
+    """A hundred events that are read at once and take a millisecond each."""
+    turns = 0
+    seen: list[Any] = []
+
+    def busy(event: Event) -> None:
+        until = time.monotonic() + 0.001
+        while time.monotonic() < until:
+            pass
+        seen.append(event.data)
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        if len(seen) < 100:
+            asyncio.get_running_loop().call_soon(turn)
+
+    asyncio.get_running_loop().call_soon(turn)
+    one = handler(busy)
+    for event in events(100):
+        one.put(event)
+    assert one.is_busy, "not all of it was handled within this one turn"
+    await one.idle()
+    assert seen == list(range(100))
+    assert turns > 1
+
+
+async def test_what_was_begun_and_had_no_step_is_given_back_when_all_is_cancelled() -> None:
+    seen: list[Any] = []
+
+    async def work(event: Event) -> None:
+        seen.append(event.data)
+
+    one = handler(work, concurrency=2)
+    for event in events(4):
+        one.put(event)
+    rest = await one.cancel(1.0)
+    assert [event.data for event in rest] == [0, 1, 2, 3]
+    assert seen == []
+    assert not one.is_busy
