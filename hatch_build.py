@@ -33,6 +33,7 @@ class Compiled(NamedTuple):
 MODULES = (
     Compiled("kite.event_hub.compiled", "lane", ("envelope.h", "ids.h")),
     Compiled("kite.sdk.compiled", "frames"),
+    Compiled("kite.sdk.compiled", "pen"),
 )
 
 

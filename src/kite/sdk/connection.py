@@ -78,6 +78,7 @@ class HubConnection:
         frame_size: bytes of the frame whose event `on_event` is being called with.
         ignored: frames that were no frames of the Hub's (of a newer version, say).
         missed: events that the Hub dropped, as its `gap` frames told.
+        is_writable: whether what is published goes out, instead of piling up in this process.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class HubConnection:
         self.frame_size = 0
         self.ignored = 0
         self.missed = 0
+        self.is_writable = False
         self._on_event = on_event
         self._on_lost = on_lost
         self._transport: Any = None
@@ -127,19 +129,18 @@ class HubConnection:
         transport = await shake_hands(Listener(connection), endpoint, token, timeout)
         if connection._ended.is_set():
             raise Unavailable("unreachable", url=endpoint, detail="the connection was closed")
-        connection._transport = transport
+        connection._goes_over(transport)
         connection._frames = frames()
         return connection
+
+    def _goes_over(self, transport: Any) -> None:
+        self._transport = transport
+        self.is_writable = self._writable.is_set()
 
     @property
     def is_open(self) -> bool:
         """Whether events can be published."""
         return self._transport is not None and not self._ended.is_set()
-
-    @property
-    def is_writable(self) -> bool:
-        """Whether what is published goes out, instead of piling up in this process."""
-        return self.is_open and self._writable.is_set()
 
     async def subscribe(
         self,
@@ -354,6 +355,7 @@ class HubConnection:
                 future.set_result(frame)
 
     def _writable_is(self, writable: bool) -> None:
+        self.is_writable = writable and self.is_open
         if writable:
             self._writable.set()
         else:
@@ -373,6 +375,7 @@ class HubConnection:
             error=last if last is not None and last.code == "slow_consumer" else None,
         )
         self._ended.set()
+        self.is_writable = False
         self._writable.set()
         waiting, self._waiting = self._waiting, {}
         for future in (future for futures in waiting.values() for future in futures):

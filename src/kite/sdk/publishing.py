@@ -12,6 +12,7 @@ import msgspec
 from kite.errors import Unavailable
 from kite.sdk import trace
 from kite.sdk.connection import check_size, encode_event
+from kite.wire.limits import MAX_FRAME_BYTES
 
 if TYPE_CHECKING:
     from kite.sdk.life import Life
@@ -35,8 +36,10 @@ def publish(life: Life, subject: str, data: Any, headers: Mapping[str, str] | No
     """See `Module.publish`."""
     if trace.is_followed:  # the hot path
         headers = trace.carried(headers)
-    event_id, frame = life.envelopes.write(subject, data, time.time(), headers)
-    life.publisher.send(check_size(subject, frame))
+    event_id, frame = life.write(subject, data, time.time(), headers)
+    if len(frame) > MAX_FRAME_BYTES:
+        check_size(subject, frame)
+    life.publisher.send(frame)
     return event_id
 
 

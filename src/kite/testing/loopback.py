@@ -67,7 +67,7 @@ class LoopbackHub:
             raise Unavailable("not_ready", what="the event hub")
         connection = HubConnection(on_event, on_lost)
         wire = _Wire(self, connection)
-        connection._transport = wire
+        connection._goes_over(wire)
         self._wires[wire] = {}
         return connection
 

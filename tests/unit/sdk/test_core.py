@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 import pytest
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 
 from kite.clock import rfc3339
 from kite.errors import RequestError, Unavailable
+from kite.sdk.compiled import pen
 from kite.sdk.core.envelopes import Envelopes
 from kite.sdk.core.farewell import Cause, Orders, estimate, orders, patience, time_to_finish
 from kite.sdk.core.lease import Lease, Step
 from kite.sdk.core.outbox import Outbox
+from kite.sdk.core.pen import REMEMBERED_SUBJECTS, MakePen, Pen
 from kite.sdk.core.pending import Pending
 from kite.sdk.core.subscriptions import Ask, Subscription, arrange, asks, overlaps
 from kite.sdk.event import deadline_of
@@ -222,6 +225,10 @@ def test_refusals_speak_in_the_words_of_the_other_side_unless_ours_fit() -> None
     assert refusal("of_tomorrow").message == "of_tomorrow"
 
 
+PENS = [Pen, *([] if pen() is Pen else [pen()])]
+
+
+@pytest.mark.parametrize("make_pen", PENS)
 @given(
     st.sampled_from(["a", "docs.文档", 'odd."subject"\\']),
     st.none() | st.integers() | st.text() | st.dictionaries(st.text(), st.integers(), max_size=3),
@@ -229,12 +236,32 @@ def test_refusals_speak_in_the_words_of_the_other_side_unless_ours_fit() -> None
     st.floats(0, 4e9),
 )
 def test_an_event_is_written_as_it_would_be_encoded(
-    subject: str, data: object, headers: dict[str, str] | None, now: float
+    make_pen: MakePen, subject: str, data: object, headers: dict[str, str] | None, now: float
 ) -> None:
     """The short way to a frame leads to the same bytes."""
-    short, long = Envelopes("docs", "c0ffee"), Envelopes("docs", "c0ffee")
-    for _ in range(2):
+    short, long = Envelopes("docs", "c0ffee", make_pen), Envelopes("docs", "c0ffee")
+    for _ in range(20):
         event_id, written = short.write(subject, data, now, headers)
         event = long.make(subject, data, now, headers=headers)
         assert event_id == event.event_id
         assert written == frame.encode(event)
+
+
+@pytest.mark.parametrize("make_pen", PENS)
+def test_pens_remember_subjects_within_bounds_and_refuse_what_is_none(make_pen: MakePen) -> None:
+    class Word(StrEnum):
+        ONE = "one"
+
+    envelopes = Envelopes("m", "p", make_pen)
+    for number in range(REMEMBERED_SUBJECTS + 10):
+        assert envelopes.write(f"s.{number}", None, 0.0)[0] == f"p-{number + 1:x}"
+    assert b'"event":"one"' in envelopes.write(Word.ONE, None, 0.0)[1]
+    for _ in range(2):
+        with pytest.raises(RequestError) as wrong:
+            envelopes.write("a..b", None, 0.0)
+        assert wrong.value.code == "invalid_subject"
+    with pytest.raises(TypeError):
+        envelopes.write("a", object(), 0.0)
+    used = int(envelopes.write("a", None, 0.0)[0].removeprefix("p-"), 16)
+    made = envelopes.make("a", None, 0.0).event_id
+    assert made == f"p-{used + 1:x}", "both ways count on"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kite.sdk.core.pen import MakePen
+from kite.sdk.core.pen import Pen as PurePen
+
 if TYPE_CHECKING:
     from kite.sdk.compiled.frames import Frames
 
@@ -15,3 +18,12 @@ def frames() -> Frames | None:
     except ImportError:
         return None
     return Frames()
+
+
+def pen() -> MakePen:
+    """What makes the pen that writes events."""
+    try:
+        from kite.sdk.compiled.pen import Pen  # noqa: PLC0415  (it may not have been built)
+    except ImportError:
+        return PurePen
+    return Pen

@@ -8,10 +8,9 @@ from typing import Any
 from msgspec import UNSET
 
 from kite.clock import rfc3339
+from kite.sdk.core.pen import REMEMBERED_SUBJECTS, MakePen, Pen, millisecond_of
 from kite.wire.frame import Event, encode
 from kite.wire.subject import check_subject
-
-_REMEMBERED_SUBJECTS = 4096
 
 
 class Envelopes:
@@ -20,21 +19,20 @@ class Envelopes:
     Args:
         source: the module's name.
         prefix: random text that no other process of any life has; ids are `<prefix>-<number>`.
+        make_pen: of what writes and numbers events.
     """
 
-    def __init__(self, source: str, prefix: str) -> None:
+    def __init__(self, source: str, prefix: str, make_pen: MakePen = Pen) -> None:
         self.source = source
         self.prefix = prefix
         self._replies = f"_reply.{source}.{prefix}."
-        self._number = 0
+        self.pen = make_pen(prefix, self._head, self._middle)
+        self._next_id = self.pen.next_id
         self._second = -1
         self._second_text = ""
         self._text = ""
         self._valid: set[str] = set()
-        self._heads: dict[str, bytes] = {}
         self._millisecond = -1
-        self._middle_instant = ""
-        self._middle = b""
 
     def make(
         self,
@@ -77,18 +75,7 @@ class Envelopes:
             RequestError: `invalid_subject`.
             TypeError: `data` has something that JSON has not.
         """
-        head = self._heads.get(subject)
-        if head is None:
-            head = self._head(subject)
-        instant = self._instant(now)
-        if instant is not self._middle_instant:
-            self._middle_instant = instant
-            self._middle = f'","source":"{self.source}","timestamp":"{instant}"'.encode()
-        more = b',"headers":%b' % encode(dict(headers)) if headers else b""
-        content = b"" if data is None else b',"data":%b' % encode(data)
-        event_id = self._next_id()
-        frame = b"".join((head, event_id.encode(), self._middle, more, content, b"}"))
-        return event_id, frame
+        return self.pen.write(subject, data, now, headers)
 
     def make_request(
         self,
@@ -140,20 +127,14 @@ class Envelopes:
     def _head(self, subject: str) -> bytes:
         """Everything of a frame that stands before its event's id."""
         self._check(subject)
-        if len(self._heads) >= _REMEMBERED_SUBJECTS:
-            self._heads.clear()
-        text = encode(subject).decode()
-        head = f'{{"type":"event","event":{text},"event_id":"'.encode()
-        self._heads[subject] = head
-        return head
+        return b'{"type":"event","event":%b,"event_id":"' % encode(subject)
 
-    def _next_id(self) -> str:
-        self._number += 1
-        return f"{self.prefix}-{self._number:x}"
+    def _middle(self, now: float) -> bytes:
+        """And what stands behind the id."""
+        return f'","source":"{self.source}","timestamp":"{self._instant(now)}"'.encode()
 
     def _instant(self, now: float) -> str:
-        # Half a microsecond: what was a whole millisecond before it became a float still is one.
-        millisecond = int(now * 1000 + 0.0005)
+        millisecond = millisecond_of(now)
         if millisecond != self._millisecond:
             self._millisecond = millisecond
             second, rest = divmod(millisecond, 1000)
@@ -167,6 +148,6 @@ class Envelopes:
         if subject in self._valid:
             return
         check_subject(subject)
-        if len(self._valid) >= _REMEMBERED_SUBJECTS:
+        if len(self._valid) >= REMEMBERED_SUBJECTS:
             self._valid.clear()
         self._valid.add(subject)
