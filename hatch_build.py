@@ -34,6 +34,7 @@ MODULES = (
     Compiled("kite.event_hub.compiled", "lane", ("envelope.h", "ids.h")),
     Compiled("kite.sdk.compiled", "frames"),
     Compiled("kite.sdk.compiled", "pen"),
+    Compiled("kite.sdk.compiled", "arrivals"),
 )
 
 

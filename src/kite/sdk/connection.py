@@ -16,7 +16,7 @@ import picows
 from msgspec import UNSET
 
 from kite.errors import RequestError, Unavailable
-from kite.sdk.compiled import frames
+from kite.sdk.compiled import frames, listener
 from kite.sdk.core.subscriptions import Durable
 from kite.sdk.handshake import shake_hands
 from kite.sdk.listener import Listener
@@ -26,6 +26,7 @@ from kite.wire.frame import (
     Error,
     Event,
     Gap,
+    HubFrame,
     Place,
     Resume,
     Subscribe,
@@ -75,6 +76,8 @@ class HubConnection:
         on_error: called with an error frame that nobody waits for: the refusal of an event that
             was published without an acknowledgement. It carries the `event_id`.
         on_gap: called when a stream has not kept what a durable subscription was still to get.
+        routes: subjects whose events go straight to a function, with their size in bytes, and not
+            to `on_event`.
         frame_size: bytes of the frame whose event `on_event` is being called with.
         ignored: frames that were no frames of the Hub's (of a newer version, say).
         missed: events that the Hub dropped, as its `gap` frames told.
@@ -86,6 +89,7 @@ class HubConnection:
     ) -> None:
         self.on_error: Callable[[Error], None] | None = None
         self.on_gap: Callable[[Gap], None] | None = None
+        self.routes: dict[str, Callable[[Event, int], None]] = {}
         self.frame_size = 0
         self.ignored = 0
         self.missed = 0
@@ -126,12 +130,18 @@ class HubConnection:
             Unavailable: `not_ready` (503: try again), `unreachable` (nobody answers, in time).
         """
         connection = cls(on_event, on_lost)
-        transport = await shake_hands(Listener(connection), endpoint, token, timeout)
+        pure = Listener(connection)
+        called = connection._called(pure)
+        transport = await shake_hands(pure, called, endpoint, token, timeout)
         if connection._ended.is_set():
             raise Unavailable("unreachable", url=endpoint, detail="the connection was closed")
         connection._goes_over(transport)
         connection._frames = frames()
         return connection
+
+    def _called(self, pure: Listener) -> picows.WSListener:
+        """What picows calls; who looks at payloads in `_received` keeps to the pure one."""
+        return listener(pure, self)
 
     def _goes_over(self, transport: Any) -> None:
         self._transport = transport
@@ -331,8 +341,15 @@ class HubConnection:
         except (msgspec.DecodeError, RecursionError):
             self.ignored += 1
             return
+        if isinstance(frame, Event) and (route := self.routes.get(frame.event)) is not None:
+            route(frame, len(payload))
+        else:
+            self._heard(frame, len(payload))
+
+    def _heard(self, frame: HubFrame, size: int) -> None:
+        """What came, where no route leads further."""
         if isinstance(frame, Event):
-            self.frame_size = len(payload)
+            self.frame_size = size
             self._on_event(frame)
             return
         if isinstance(frame, Gap):

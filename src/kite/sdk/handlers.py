@@ -111,8 +111,15 @@ class Handler:
         if self._started and self._running < self._concurrency and not self._waiting:
             self._unlooked += 1
             if self._unlooked < _LOOK_EVERY or not self._turn_is_long():
-                if (outcome := self._call(event)) is not None:
+                try:
+                    outcome = self._handle(event)
+                except BaseException as failure:  # noqa: BLE001  (as in _call, which this is)
+                    self._failed(event, failure)
+                    return
+                if outcome is not None and inspect.isawaitable(outcome):
                     self._work((event, outcome))
+                elif self.done is not None:
+                    self.done(event, None)
                 return
         if self._bytes + size > self._max_backlog and self._waiting:
             self.dropped += 1

@@ -18,11 +18,13 @@ _log.setLevel(logging.WARNING)
 
 
 async def shake_hands(
-    listener: Listener, endpoint: str, token: str, timeout: float
+    listener: Listener, called: picows.WSListener, endpoint: str, token: str, timeout: float
 ) -> picows.WSTransport:
     """Connect and show the token; the listener hears everything from then on.
 
     Args:
+        listener: dials; hears what `called` passes on.
+        called: by picows: the listener itself, or what stands in front of it.
         endpoint: `ws://127.0.0.1:<port>/ws`.
         token: 64 hex digits.
         timeout: seconds for the whole of it.
@@ -35,7 +37,7 @@ async def shake_hands(
     try:
         async with asyncio.timeout(timeout):
             transport, opened = await picows.ws_connect(
-                lambda: listener,
+                lambda: called,
                 endpoint,
                 extra_headers={"Authorization": f"Bearer {token}"},
                 websocket_handshake_timeout=timeout,
@@ -55,7 +57,7 @@ async def shake_hands(
         listener.abandon()
         raise
     # The types of picows do not say it: a peer that closes instead of answering leaves None.
-    if not isinstance(opened, Listener):
+    if opened is not called:
         raise Unavailable("unreachable", url=endpoint, detail="the connection was closed")
     return transport
 

@@ -200,7 +200,9 @@ class Link:
                 handler.put(event, self._connections[number].frame_size)
 
     def _find(self, number: int, subject: str) -> tuple[Handler, ...]:
+        """Who wants events of this subject; where it is one handler, they go to it straight from now on."""
         routes, group = self._routes[number], self._groups[number]
+        straight = self._connections[number].routes
         found = tuple(
             handler
             for handler in self._handlers
@@ -208,8 +210,11 @@ class Link:
         )
         if len(routes) >= _REMEMBERED_SUBJECTS:
             routes.clear()
+            straight.clear()
         if subject != SHUTDOWN:  # an order to go is looked at each time
             routes[subject] = found
+            if len(found) == 1 and found[0].subscription.is_plain:
+                straight[subject] = found[0].put
         return found
 
     def _ended(self, lost: Lost) -> None:

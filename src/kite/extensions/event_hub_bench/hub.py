@@ -11,6 +11,7 @@ from msgspec import UNSET
 from kite.clock import now_rfc3339
 from kite.errors import Unavailable
 from kite.sdk.connection import HubConnection
+from kite.sdk.listener import Listener
 from kite.wire.frame import Event
 
 PREFIX = "event_hub_bench"
@@ -31,6 +32,9 @@ class Tap(HubConnection):
         self.wanted = wanted
         self.reached = asyncio.Event()
         self.is_counting = True
+
+    def _called(self, pure: Listener) -> Listener:
+        return pure
 
     def _received(self, payload: Any) -> None:
         if not self.is_counting:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import picows
+
 from kite.sdk.core.pen import MakePen
 from kite.sdk.core.pen import Pen as PurePen
 
 if TYPE_CHECKING:
     from kite.sdk.compiled.frames import Frames
+    from kite.sdk.connection import HubConnection
 
 
 def frames() -> Frames | None:
@@ -18,6 +21,16 @@ def frames() -> Frames | None:
     except ImportError:
         return None
     return Frames()
+
+
+def listener(pure: picows.WSListener, connection: HubConnection) -> picows.WSListener:
+    """What picows is to call for a connection: the compiled listener in front of the pure one."""
+    try:
+        from kite.sdk.compiled import arrivals  # noqa: PLC0415  (it may not have been built)
+    except ImportError:
+        return pure
+    here = picows.__version__  # type: ignore[attr-defined]  # no stub has it
+    return arrivals.Listener(pure, connection) if here == arrivals.PICOWS else pure
 
 
 def pen() -> MakePen:

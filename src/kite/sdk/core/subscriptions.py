@@ -51,6 +51,11 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     echo: bool = True
     durable: Durable | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether each event that comes for it is its own: none has to be looked at."""
+        return self.echo and self.durable is None
+
     def conflicts(self, other: Subscription) -> bool:
         """Whether the two cannot share a connection."""
         if (self.durable is None) != (other.durable is None):
