@@ -44,6 +44,7 @@ def sections() -> list[tuple[str, dict[str, str]]]:
                 "events": _("watch events as they happen"),
                 "pub": _("publish an event"),
                 "request": _("publish a request and print the reply"),
+                "top": _("show the busiest subjects and clients"),
                 "registry": _("ask the Registry"),
             },
         ),
@@ -52,6 +53,7 @@ def sections() -> list[tuple[str, dict[str, str]]]:
             {
                 "new": _("write a new module that runs"),
                 "check": _("find every mistake in every manifest"),
+                "spec": _("describe the project for other tools"),
                 "doctor": _("find out what may keep Kite from working here"),
                 "bench": _("measure the Event Hub"),
                 "completion": _("print the completion script of a shell"),
@@ -111,6 +113,7 @@ class Verb(click.Command):
 
 
 _SAID_ELSEWHERE = {
+    "ask": "request",
     "halt": "down",
     "init": "new",
     "kill": "stop",
@@ -119,6 +122,7 @@ _SAID_ELSEWHERE = {
     "ls": "ps",
     "publish": "pub",
     "reload": "rescan",
+    "req": "request",
     "run": "up",
     "status": "ps",
     "sub": "events",

@@ -1,25 +1,30 @@
-"""`kite events`: watch events as they happen."""
+"""`kite events`: watch events as they happen, and those that were kept."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import errno
-import json
-import os
-import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kite import terminal
-from kite.cli import report
 from kite.cli.command import Verb
 from kite.cli.session import Session
-from kite.cli.usage import positive_count
+from kite.cli.usage import bad_value, exclusive, needs, positive_count
 from kite.locale import _
 
-MAX_DATA_CHARACTERS = 4000
+if TYPE_CHECKING:
+    from kite.cli.watching import Watcher
+
+
+def _since(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    from kite.cli.instant import since
+
+    if (found := since(value)) is None:
+        expected = _("a duration such as 5m, or an instant such as 2026-01-31T09:05:00Z")
+        raise bad_value(ctx, parameter, value, expected)
+    return found
 
 
 @click.command(
@@ -28,96 +33,84 @@ MAX_DATA_CHARACTERS = 4000
         "Watch events as they happen: time, subject, source and data. A PATTERN is a subject in"
         " which * stands for one word and a last > for the rest; without one, all events."
         " Ends with Ctrl-C, after --count events, or with status 3 when Kite ends."
+        " Watching never slows anybody down: what is too much for this terminal is left out,"
+        " and how much that was is said."
     ),
 )
 @click.option("--count", callback=positive_count, metavar="N", help=_("end after this many events"))
+@click.option(
+    "--since",
+    callback=_since,
+    metavar="WHEN",
+    help=_("first what was kept since then: 30s, 5m, 2h, or an instant in RFC 3339"),
+)
+@click.option("--no-follow", is_flag=True, help=_("with --since: end when that has been read"))
+@click.option(
+    "--rate", is_flag=True, help=_("show only how many come: each second, and all together")
+)
+@click.option("--headers", is_flag=True, help=_("show headers too"))
+@click.option("--raw", is_flag=True, help=_("show only the data, text without quotes"))
+@click.option(
+    "--template",
+    metavar="TEXT",
+    help=_(
+        "show each event as TEXT, in which {{subject}}, {{source}}, {{time}}, {{data}},"
+        " {{data.user.0}}, {{headers.NAME}} … are filled in"
+    ),
+)
+@click.option(
+    "--queue",
+    metavar="NAME",
+    help=_("be a member of this queue group: what comes here reaches none of its other members"),
+)
 @click.argument("patterns", metavar="[PATTERN]...", nargs=-1)
-@click.pass_obj
-def events(session: Session, *, count: int | None, patterns: tuple[str, ...]) -> int:
+@click.pass_context
+def events(
+    ctx: click.Context,
+    /,
+    *,
+    count: int | None,
+    since: str | None,
+    no_follow: bool,
+    queue: str | None,
+    patterns: tuple[str, ...],
+    **how: Any,
+) -> int:
     from kite.cli.hub import run
+    from kite.cli.watching import Wish, watch
     from kite.wire.subject import check_pattern
 
+    needs(ctx, "no_follow", "since")
+    for one, other in (("since", "queue"), ("raw", "template"), ("headers", "template")):
+        exclusive(ctx, one, other)
+    for shape in ("raw", "template", "headers"):
+        exclusive(ctx, "rate", shape)
     wanted = [check_pattern(pattern) for pattern in patterns] or [">"]
+    session = ctx.ensure_object(Session)
+    watcher = _watcher(session, count, how)
+    wish = Wish(patterns=wanted, queue=queue, since=since, follow=not no_follow)
     control = session.control()
-    printer = Printer(wants_json=session.wants_json, left=count)
-    with contextlib.suppress(KeyboardInterrupt):  # that is how watching ends
-        run(_watch(control, wanted, printer))
+    try:
+        with contextlib.suppress(KeyboardInterrupt):  # that is how watching ends
+            run(watch(control, wish, watcher))
+    finally:
+        watcher.end()
     return 0
 
 
-async def _watch(control: Any, patterns: list[str], printer: Printer) -> None:
-    from kite.cli.audience import when_left
-    from kite.cli.hub import connect
+def _watcher(session: Session, count: int | None, how: dict[str, Any]) -> Watcher:
+    from kite.cli import event_lines
 
-    when_left(sys.stdout.fileno(), printer.leave)
-    while True:
-        lost = asyncio.Event()
-        connection = await connect(control, on_event=printer.event, on_lost=lost.set)
-        try:
-            await connection.subscribe(patterns, observe=True)
-            report.say(
-                _("watching {patterns}; end with Ctrl-C").format(patterns=" ".join(patterns))
-            )
-            over = [asyncio.create_task(each.wait()) for each in (lost, printer.done)]
-            await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
-            for task in over:
-                task.cancel()
-            if printer.failure:
-                raise printer.failure
-            if printer.done.is_set():
-                return
-        finally:
-            await connection.close()
-        control.get("/launcher")  # raises when Kite has ended
-        report.say(_("the Event Hub is restarting; what happens meanwhile is not shown"))
+    if how["rate"]:
+        from kite.cli.event_rate import RateWatcher
 
-
-class Printer:
-    """Prints events until there are enough. What the reader of the output does to it is kept."""
-
-    def __init__(self, *, wants_json: bool, left: int | None) -> None:
-        self._wants_json = wants_json
-        self._left = left
-        self._color = terminal.wants_color(sys.stdout, os.environ)
-        self.done = asyncio.Event()
-        self.failure: OSError | None = None
-
-    def event(self, event: Any) -> None:
-        """Print one, unless it is over."""
-        if self.done.is_set():
-            return
-        try:
-            self._print(event)
-        except OSError as gone:  # a pipe whose reader has left
-            self.failure = gone
-            self.done.set()
-            return
-        if self._left is not None:
-            self._left -= 1
-            if self._left == 0:
-                self.done.set()
-
-    def leave(self) -> None:
-        """Nobody reads any more, though there was nothing to print."""
-        self.failure = self.failure or BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
-        self.done.set()
-
-    def _print(self, event: Any) -> None:
-        import msgspec
-
-        if self._wants_json:
-            report.line(msgspec.to_builtins(event))
-        else:
-            report.data(line(event, color=self._color))
-
-
-def line(event: Any, *, color: bool) -> str:
-    """One event on one line: time of day (UTC), subject, source, data."""
-    data = json.dumps(event.data, ensure_ascii=False)
-    if len(data) > MAX_DATA_CHARACTERS:
-        data = data[:MAX_DATA_CHARACTERS] + "…"
-    time = terminal.clean(str(event.timestamp)[11:23], color=False)
-    subject = terminal.paint(terminal.clean(event.event, color=False), "bold", color=color)
-    source = terminal.clean(str(event.source), color=False)
-    source = terminal.paint(source, terminal.name_color(source), color=color)
-    return f"{terminal.paint(time, 'dim', color=color)} {subject} {source} {data}"
+        return RateWatcher(wants_json=session.wants_json, left=count)
+    if how["template"] is not None:
+        show = event_lines.by_template(how["template"])
+    elif session.wants_json and not how["raw"]:
+        show = event_lines.as_sent
+    elif how["raw"]:
+        show = event_lines.data_only(wants_json=session.wants_json)
+    else:
+        show = event_lines.for_people(headers=how["headers"])
+    return event_lines.Printer(show, left=count)

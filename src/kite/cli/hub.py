@@ -1,17 +1,21 @@
-"""The Event Hub, spoken to as the operator: for `events`, `pub` and `request`."""
+"""The Event Hub, spoken to as the operator: for `events`, `pub`, `request` and `top`."""
 
 from __future__ import annotations
 
 import asyncio
-import json
+import contextlib
 import secrets
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import msgspec
+from msgspec import UNSET, Raw
+
 from kite.cli.control import Control
-from kite.errors import ConfigError, KiteError, Unavailable
+from kite.errors import KiteError, Unavailable
 from kite.sdk.connection import HubConnection, Lost
-from kite.wire.frame import Event
+from kite.wire.frame import Ack, Error, Event, Gap, Replay, Subscribe, encode
 
 OPERATOR = "operator"
 HUB_SECONDS = 20.0
@@ -19,12 +23,89 @@ HUB_SECONDS = 20.0
 RETRY_SECONDS = 0.25
 
 
+class Seen(msgspec.Struct, frozen=True, kw_only=True, tag="event", tag_field="type", gc=False):
+    """One event as it came: what a publisher chose freely is left undecoded.
+
+    Attributes:
+        event, source, timestamp, event_id, reply_to: as on the wire; empty when missing.
+        data, headers, stream, seq: JSON; empty when missing.
+    """
+
+    event: str
+    source: str = ""
+    timestamp: str = ""
+    event_id: str = ""
+    reply_to: str = ""
+    data: Raw = Raw()
+    headers: Raw = Raw()
+    stream: Raw = Raw()
+    seq: Raw = Raw()
+
+
+_decode = msgspec.json.Decoder(Seen | Ack | Error | Gap).decode
+
+
+class OperatorConnection(HubConnection):
+    """A connection that hands out events undecoded, so that they are shown as they were sent.
+
+    Attributes:
+        on_seen: called with each event and its frame, in order; must not block.
+        on_missed: called with how many events are not coming: dropped by the Hub because too many
+            waited here, or no longer kept by a stream.
+    """
+
+    on_seen: Callable[[Seen, bytes], None] | None = None
+    on_missed: Callable[[int], None] | None = None
+
+    async def watch(
+        self,
+        patterns: Sequence[str],
+        *,
+        queue: str | None = None,
+        since: str | None = None,
+        follow: bool = True,
+    ) -> Ack:
+        """Look on, without ever holding a publisher back: too much is dropped and told.
+
+        Args:
+            queue: take part in this queue group; without it one is a mere spectator.
+            since: first what was kept from this instant on (RFC 3339); returns when that was read.
+            follow: whether what comes afterwards is wanted too.
+
+        Raises:
+            RequestError: the Hub's refusal.
+            Unavailable: `connection_lost`, `unreachable`.
+        """
+        name = self._new_id()
+        frame = Subscribe(
+            events=list(patterns),
+            id=name,
+            queue=UNSET if queue is None else queue,
+            observe=queue is None,
+            overflow="drop_oldest",
+            replay=UNSET if since is None else Replay(since=since, follow=follow),
+        )
+        # History takes as long as there is much of it.
+        return await self._ask(name, encode(frame), 10.0 if since is None else float("inf"))
+
+    def _received(self, payload: Any) -> None:
+        whole = bytes(payload)
+        try:
+            frame = _decode(whole)
+        except (msgspec.DecodeError, RecursionError):
+            frame = None
+        if isinstance(frame, Seen):
+            if self.on_seen is not None:
+                self.on_seen(frame, whole)
+            return
+        if isinstance(frame, Gap) and self.on_missed is not None:
+            self.on_missed(frame.missed)
+        super()._received(whole)
+
+
 async def connect(
-    control: Control,
-    *,
-    on_event: Callable[[Event], None],
-    on_lost: Callable[[], object] | None = None,
-) -> HubConnection:
+    control: Control, *, on_lost: Callable[[], object] | None = None
+) -> OperatorConnection:
     """A connection with the operator's token.
 
     A Hub that says 503 is asked again as `Retry-After` has it, for as long as Kite runs and at most
@@ -45,10 +126,10 @@ async def connect(
         async with asyncio.timeout(HUB_SECONDS):
             while True:
                 try:
-                    return await HubConnection.open(
+                    return await OperatorConnection.open(
                         endpoint,
                         control.api.token,
-                        on_event=on_event,
+                        on_event=_nothing,
                         on_lost=lost,
                         timeout=HUB_SECONDS,
                     )
@@ -61,31 +142,32 @@ async def connect(
         raise Unavailable("not_ready", what="event_hub") from None
 
 
-def parse_data(text: str | None) -> Any:
-    """The JSON argument of `pub` and `request`: nothing is null, `-` reads standard input.
-
-    Raises:
-        ConfigError: `not_json`.
-    """
-    if text is None:
-        return None
-    if text == "-":
-        import sys
-
-        text = sys.stdin.read()
-    try:
-        return json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as wrong:
-        raise ConfigError("not_json", detail=str(wrong), value=text[:80].strip()) from None
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+def _nothing(_event: Event) -> None:
+    """Events go to `on_seen`."""
 
 
 def new_id() -> str:
     """An event id that nobody else has."""
     return secrets.token_hex(12)
+
+
+@contextlib.contextmanager
+def interrupts(call: Callable[[], object]) -> Iterator[None]:
+    """Call at Ctrl-C while the block runs. Where it is ignored, as under nohup, it stays so.
+
+    For verbs that have something to say at their end; the others are ended by `KeyboardInterrupt`.
+    """
+    loop = asyncio.get_running_loop()
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        yield
+        return
+    loop.add_signal_handler(signal.SIGINT, call)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, before)
 
 
 def run(work: Any) -> Any:

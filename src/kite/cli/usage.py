@@ -75,6 +75,65 @@ def positive_count(ctx: click.Context, parameter: click.Parameter, value: str | 
     return int(value)
 
 
+def positive_number(
+    ctx: click.Context, parameter: click.Parameter, value: str | None
+) -> float | None:
+    """An option's value as a number above 0. A callback of click's."""
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise bad_value(ctx, parameter, value, _("a number above 0"))
+    return number
+
+
+def positive_duration(
+    ctx: click.Context, parameter: click.Parameter, value: str | None
+) -> float | None:
+    """An option's value as seconds above 0, from `2`, `100ms`, `5m`. A callback of click's."""
+    if value is None:
+        return None
+    from kite.model.duration import seconds
+
+    found = seconds(f"{value}s" if value[-1:].isdecimal() else value)
+    if not found:
+        raise bad_value(ctx, parameter, value, _("a duration above 0, such as 2s or 100ms"))
+    return found
+
+
+def exclusive(ctx: click.Context, one: str, other: str) -> None:
+    """Refuse two options (or arguments) of a verb that contradict each other.
+
+    Raises:
+        ConfigError: `options_exclude`.
+    """
+    if all(ctx.params.get(name) not in (None, False, ()) for name in (one, other)):
+        first, second = _written(ctx, one), _written(ctx, other)
+        raise ConfigError("options_exclude", one=first, other=second, command=ctx.command_path)
+
+
+def needs(ctx: click.Context, one: str, other: str) -> None:
+    """Refuse an option that means nothing without another one.
+
+    Raises:
+        ConfigError: `option_needs`.
+    """
+    if ctx.params.get(one) not in (None, False) and ctx.params.get(other) in (None, False):
+        first, second = _written(ctx, one), _written(ctx, other)
+        raise ConfigError("option_needs", one=first, other=second, command=ctx.command_path)
+
+
+def _written(ctx: click.Context, name: str) -> str:
+    """An option or argument as one types it."""
+    parameter = next(each for each in ctx.command.params if each.name == name)
+    if isinstance(parameter, click.Option):
+        return max(parameter.opts, key=len)
+    return parameter.make_metavar(ctx)
+
+
 def unknown(
     code: str, name: str, known: list[str], *, where: str = "kite", **params: Any
 ) -> ConfigError:

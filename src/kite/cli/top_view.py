@@ -1,0 +1,149 @@
+"""How `kite top` looks: two tables and a line above them, or a JSON document. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kite.cli.figures import count, rate, size
+from kite.cli.table import Cell, table
+from kite.cli.top_rates import (
+    ClientRate,
+    Sample,
+    SubjectRate,
+    sorted_clients,
+    sorted_subjects,
+)
+from kite.locale import _
+from kite.terminal import clean, fit, paint
+
+_AROUND = 5
+"""Lines that are neither's rows: the head, a blank line, headers, a blank line, headers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How it is to look.
+
+    Args:
+        sort: one of `SORTS`.
+        rows: of each table at most; None: as many as there is room for.
+        columns, lines: of the terminal; None: no terminal, no end.
+        color: whether to paint.
+    """
+
+    sort: str = "rate"
+    rows: int | None = None
+    columns: int | None = None
+    lines: int | None = None
+    color: bool = False
+
+
+def picture(sample: Sample, style: Style, *, title: str, note: str = "") -> list[str]:
+    """The lines, no more and none wider than there is room for.
+
+    Args:
+        title: stands in front of the totals.
+        note: what is to be said besides.
+    """
+    subjects = sorted_subjects(sample.subjects, style.sort)
+    clients = sorted_clients(sample.clients, style.sort)
+    most_subjects, most_clients = _shares(len(subjects), len(clients), style)
+    head = head_line(sample, title=title, note=note)
+    if style.columns is not None:
+        head = fit(head, style.columns)
+    lines = [
+        paint(head, "bold", color=style.color),
+        "",
+        *_subjects(subjects[:most_subjects], style),
+        "",
+        *_clients(clients[:most_clients], style),
+    ]
+    return lines if style.lines is None else lines[: style.lines]
+
+
+def head_line(sample: Sample, *, title: str, note: str = "") -> str:
+    """The totals."""
+    parts = [
+        title,
+        _("in {rate}/s").format(rate=rate(sample.taken)),
+        _("out {rate}/s").format(rate=rate(sample.given)),
+        _("connections {count}").format(count=count(len(sample.clients))),
+    ]
+    if sample.looked_at < 0.995:
+        parts.append(
+            _("subjects from {share} of the time").format(share=f"{sample.looked_at * 100:.2g} %")
+        )
+    return "  ".join([*filter(None, parts), *filter(None, [note])])
+
+
+def _shares(subjects: int, clients: int, style: Style) -> tuple[int, int]:
+    """How many rows each table gets: half the room, and what the other one does not need."""
+    if style.rows is not None:
+        subjects, clients = min(subjects, style.rows), min(clients, style.rows)
+    if style.lines is None:
+        return subjects, clients
+    room = max(0, style.lines - _AROUND)
+    half = room // 2
+    for_clients = min(clients, max(half, room - subjects))
+    return min(subjects, room - for_clients), for_clients
+
+
+def _subjects(rows: Sequence[SubjectRate], style: Style) -> list[str]:
+    headers = [_("SUBJECT"), _("EVENTS/S"), _("BYTES/S")]
+    cells = [[clean(row.subject, color=False), rate(row.events), size(row.size)] for row in rows]
+    right = frozenset({1, 2})
+    return table(headers, cells, color=style.color, columns=style.columns, right=right, spare=(2,))
+
+
+def _clients(rows: Sequence[ClientRate], style: Style) -> list[str]:
+    headers = [
+        _("CLIENT"), _("IN/S"), _("OUT/S"), _("QUEUED"), _("BYTES"), _("DROPPED"), _("STALLS"),
+    ]  # fmt: skip
+    several = {row.module for row in rows if sum(row.module == each.module for each in rows) > 1}
+    cells: list[list[str | Cell]] = [
+        [
+            f"{row.module} #{row.connection}" if row.module in several else row.module,
+            rate(row.taken),
+            rate(row.given),
+            count(row.queued),
+            size(row.queued_bytes),
+            Cell(count(row.dropped), ("red",) if row.is_losing else ()),
+            Cell(count(row.stalls), ("yellow",) if row.is_stalling else ()),
+        ]
+        for row in rows
+    ]
+    right = frozenset(range(1, 7))
+    spare = (4, 6, 3, 5)
+    return table(headers, cells, color=style.color, columns=style.columns, right=right, spare=spare)
+
+
+def document(sample: Sample, style: Style, *, ts: str) -> dict[str, Any]:
+    """As JSON; rates are a second's."""
+    subjects = sorted_subjects(sample.subjects, style.sort)[: style.rows]
+    clients = sorted_clients(sample.clients, style.sort)[: style.rows]
+    return {
+        "ts": ts,
+        "seconds": round(sample.seconds, 3),
+        "in": round(sample.taken, 3),
+        "out": round(sample.given, 3),
+        "looked_at": round(sample.looked_at, 4),
+        "subjects": [
+            {"subject": row.subject, "events": round(row.events, 3), "bytes": round(row.size)}
+            for row in subjects
+        ],
+        "clients": [
+            {
+                "module": row.module,
+                "connection": row.connection,
+                "in": round(row.taken, 3),
+                "out": round(row.given, 3),
+                "queued": row.queued,
+                "queued_bytes": row.queued_bytes,
+                "dropped": row.dropped,
+                "stalls": row.stalls,
+            }
+            for row in clients
+        ],
+    }
