@@ -194,7 +194,7 @@ def test_the_limits_are_those_of_the_hub():
 
 def test_the_limits_of_streams_are_those_of_the_hub():
     from kite.event_hub.core.streams import requests, stream, streaming
-    from kite.event_hub.core.streams.durable import Terms
+    from kite.event_hub.core.streams.decisions import Terms
 
     told, usual = shapes.limits()["hub"], Terms(patterns=())
     assert told["kept_event_bytes"] == stream.MOST_BYTES
@@ -202,6 +202,7 @@ def test_the_limits_of_streams_are_those_of_the_hub():
     assert told["replays_per_connection"] == streaming.MOST_REPLAYS
     assert told["durable_ack_wait"] == usual.ack_wait
     assert told["durable_ack_wait_most"] == requests.MAX_ACK_WAIT
+    assert told["durable_delay_most"] == requests.MAX_DELAY
     assert told["durable_ack_wait_least"] == requests.MIN_ACK_WAIT
     assert told["durable_max_deliver"] == usual.max_deliver
     assert told["durable_max_deliver_most"] == requests.MAX_DELIVER

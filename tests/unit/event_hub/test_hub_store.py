@@ -10,62 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from store_life import NOW, Life, die, event
 
-from kite.event_hub.core.streams.jobs import Append, Found, Pick, Read, Write
-from kite.event_hub.limits import Deduplication, StreamConfig
+from kite.event_hub.core.streams.jobs import Append, Found, Pick, Write
 from kite.event_hub.store.chunk import MOST_BYTES, chunks, pack, unpack
-from kite.event_hub.store.file import FILE, StreamFile
-from kite.event_hub.store.wal import torn_bytes
-
-NOW = 1_800_000_000.0
-
-
-def event(number: int, source: str = "writer", size: int = 0) -> bytes:
-    filler = "x" * size
-    return (
-        f'{{"type":"event","event":"docs.a","source":"{source}","event_id":"i{number}",'
-        f'"data":"{filler}"}}'
-    ).encode()
-
-
-class Life:
-    """A file that is open."""
-
-    def __init__(self, directory: Path, now: float = NOW, **bounds: float) -> None:
-        config = StreamConfig(subjects=["docs.>"], **bounds)  # type: ignore[arg-type]
-        self.file = StreamFile(directory, {"docs": config}, Deduplication(seconds=120, ids=5))
-        self.stored = self.file.open(now)
-        self.last = self.stored.extents["docs"].last
-
-    def write(self, *payloads: bytes, at: float = NOW) -> None:
-        sources = frozenset({"writer"})
-        append = Append(
-            stream="docs", first=self.last + 1, payloads=list(payloads), sources=sources
-        )
-        extent = self.file.write(Write(appends=(append,), at=at, sync=False)).extents["docs"]
-        self.last = extent.last
-
-    def read(self, after: int = 0, since: float | None = None) -> Found:
-        return self.file.read(Read(stream="docs", after=after, since=since, ticket=1))
-
-    def everything(self) -> list[tuple[int, bytes]]:
-        found: list[tuple[int, bytes]] = []
-        at = 0
-        while at < self.last:
-            part = self.read(at)
-            found += part.records
-            assert part.through > at
-            at = part.through
-        return found
-
-
-def die(life: Life, directory: Path, elsewhere: Path) -> None:
-    """Copy the files as they lie there: what a killed process leaves."""
-    elsewhere.mkdir()
-    for path in directory.iterdir():
-        if not path.name.endswith("-shm"):
-            (elsewhere / path.name).write_bytes(path.read_bytes())
-    life.file.close()
+from kite.event_hub.store.file import FILE
+from kite.event_hub.store.wal import log_at
 
 
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=50))
@@ -159,15 +109,16 @@ def test_a_torn_tail_is_cut_and_told(tmp_path: Path) -> None:
         life.write(event(number, size=3000))
     die(life, tmp_path / "a", tmp_path / "b")
     wal = tmp_path / "b" / f"{FILE}-wal"
-    assert torn_bytes(wal) == 0
-    os.truncate(wal, wal.stat().st_size - 5000)
+    whole = wal.stat().st_size
+    assert log_at(wal).size == whole
+    os.truncate(wal, whole - 5000)
     life = Life(tmp_path / "b")
     [told] = life.stored.repairs
     assert told["kind"] == "torn_tail"
     assert life.everything() == [(n + 1, event(n, size=3000)) for n in range(life.last)]
     assert life.last == 19
     life.file.close()
-    assert torn_bytes(tmp_path / "nothing") == 0
+    assert log_at(tmp_path / "nothing").size == 0
 
 
 def test_a_wal_cut_anywhere_leaves_a_whole_beginning(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from kite.event_hub.core.passing import Passing
 from kite.event_hub.core.refusal import error
 from kite.event_hub.core.router import Router
 from kite.event_hub.core.session import Session
+from kite.event_hub.core.streams.batch import Batch, Item
 from kite.event_hub.core.streams.jobs import Pick, Read
-from kite.event_hub.core.streams.keeper import Batch, Item
 from kite.event_hub.core.streams.replay import Replay
 from kite.event_hub.core.streams.stream import MOST_BYTES
 from kite.event_hub.core.streams.streaming import Streaming
@@ -75,6 +75,8 @@ class Release:
                 if speaker is not None:
                     self._gathering.push(speaker)
                 speaker = item.session
+            if item.is_told:
+                continue
             if batch.failure and item.stream:
                 self._tell_failure(item, batch.failure)
             elif speaker is None:
@@ -85,6 +87,12 @@ class Release:
             self._gathering.push(speaker)
 
     def _release_one(self, session: Session, item: Item, batch: Batch) -> None:
+        streaming = self.streaming
+        assert streaming is not None
+        if not item.payload and streaming.is_unkept(session.name, item.event_id):
+            # It repeats one that the disk refused meanwhile.
+            self._tell_failure(item, "the event that it repeats was not kept")
+            return
         delivered = 0
         if item.payload:
             route = self._router.routes.get(item.subject) or self._router.route(item.subject)
@@ -133,14 +141,13 @@ class Release:
         """Have something read from the disk."""
         self._effects.store(job)
 
-    def answer(self, session: Session, ack: Ack) -> None:
-        """A durable subscription stands."""
-        self._gathering.say(session, ack)
-        self._effects.subscribed(session)
+    def refuse(self, session: Session, refused: Refused) -> None:
+        """Tell a connection what cannot be, after all."""
+        self._gathering.say(session, error(refused.code, id=refused.id, **refused.params))
 
     def bury(self, name: str, data: dict[str, Any]) -> None:
         """Publish a dead letter; an event that leaves no room for it is told by its number."""
-        if len(data["event"]) > MOST_BYTES - _LETTER_BYTES:
+        if data["event"] is not None and len(data["event"]) > MOST_BYTES - _LETTER_BYTES:
             data = {**data, "event": None}
         self._announcer.announce(DEAD + name, data)
 

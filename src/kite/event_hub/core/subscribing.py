@@ -155,18 +155,17 @@ class Subscribing:
         streaming = self.streaming
         from_stream = replay.seq is not UNSET or frame.stream is not UNSET
         if from_stream or (streaming is not None and streaming.touches(frame.events)):
-            self._streams(frame).subscribe(session, frame)
+            self._streams(frame).replay(session, frame)
         else:
             self.finish_replay(session, frame, 0)
 
     def _take_part(self, session: Session, frame: Subscribe, now: float) -> None:
         """Take part in a durable subscription."""
         streaming = self._streams(frame)
-        if (ack := streaming.subscribe(session, frame)) is not None:
-            self._gathering.say(session, ack)
-            self._effects.subscribed(session)
-            streaming.start(session, str(frame.durable), now)
-            self._ring(now)
+        self._gathering.say(session, streaming.take_part(session, frame))
+        self._effects.subscribed(session)
+        streaming.start(session, str(frame.durable), now)
+        self._ring(now)
 
     def _streams(self, frame: Subscribe) -> Streaming:
         if self.streaming is None:

@@ -14,16 +14,16 @@ MOST_BYTES = 256 << 10
 """Of a chunk, unless one event alone is larger."""
 
 
-def chunks(payloads: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """Events in portions, each for one chunk."""
+def chunks(payloads: Sequence[bytes], most: int = MOST_BYTES) -> Iterator[Sequence[bytes]]:
+    """Events in portions of at most so many bytes, or of one event, each for one chunk."""
     ends = list(accumulate(map(len, payloads)))
-    if not ends or ends[-1] <= MOST_BYTES:
+    if not ends or ends[-1] <= most:
         if payloads:
             yield payloads
         return
     start, begun = 0, 0
     for place, end in enumerate(ends):
-        if end - begun > MOST_BYTES and place > start:
+        if end - begun > most and place > start:
             yield payloads[start:place]
             start, begun = place, ends[place - 1]
     yield payloads[start:]
@@ -40,7 +40,15 @@ def checksum(data: bytes) -> int:
 
 
 def unpack(data: bytes, count: int) -> list[bytes]:
-    """The events of a chunk whose checksum is right."""
+    """The events of a chunk whose checksum is right.
+
+    Raises:
+        ValueError: it does not hold so many.
+    """
     head = 4 * count
+    if not 0 < head <= len(data):
+        raise ValueError(f"a chunk of {len(data)} bytes with {count} events")
     ends = list(accumulate(struct.unpack_from(f"<{count}I", data), initial=head))
+    if ends[-1] != len(data):
+        raise ValueError(f"a chunk of {len(data)} bytes whose events have {ends[-1] - head}")
     return [data[start:end] for start, end in pairwise(ends)]

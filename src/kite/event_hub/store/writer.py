@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import queue
 import sqlite3
@@ -14,12 +15,16 @@ from typing import Any, assert_never
 
 from kite.event_hub.core.streams.jobs import Failed, Job, Outcome, Pick, Read, Stored, Write
 from kite.event_hub.limits import Deduplication, StreamConfig
-from kite.event_hub.store.file import StreamFile, is_damage
+from kite.event_hub.store.file import StreamFile
+from kite.event_hub.store.mending import is_damage
 
 _MOST_JOBS = 100_000
 """The core has one write, and one read of each reader, under way; this is far above their sum."""
 
 _log = logging.getLogger("kite.event_hub")
+
+_Place = tuple[int, int, Job | None]
+"""A job's rank, its number, and it; None ends the thread."""
 
 Tell = Callable[[Job, Outcome], None]
 
@@ -48,7 +53,8 @@ class StoreThread:
         self._tell = tell
         self._damaged = damaged
         self._loop = asyncio.get_running_loop()
-        self._jobs: queue.Queue[Job | None] = queue.Queue(_MOST_JOBS)
+        self._jobs: queue.PriorityQueue[_Place] = queue.PriorityQueue(_MOST_JOBS)
+        self._count = itertools.count()
         self._opened: asyncio.Future[Stored] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
@@ -63,14 +69,18 @@ class StoreThread:
         return await self._opened
 
     def submit(self, job: Job) -> None:
-        """Hand over a job."""
-        self._jobs.put_nowait(job)
+        """Hand over a job. A transaction passes what is to be read: publishers wait for it, and
+        there is one at a time."""
+        self._put(0 if isinstance(job, Write) else 1, job)
+
+    def _put(self, rank: int, job: Job | None) -> None:
+        self._jobs.put_nowait((rank, next(self._count), job))
 
     async def close(self) -> None:
         """Do what was handed over, and end."""
         if not self._thread.is_alive():
             return
-        self._jobs.put_nowait(None)
+        self._put(2, None)
         await self._ended
         self._thread.join()
 
@@ -81,7 +91,7 @@ class StoreThread:
             self._post(_fail, self._opened, failure)
             return
         self._post(self._opened.set_result, stored)
-        while (job := self._jobs.get()) is not None:
+        while (job := self._jobs.get()[2]) is not None:
             outcome = self._do(job)
             self._post(self._tell, job, outcome)
             for repair in self._file.repairs():
@@ -104,6 +114,10 @@ class StoreThread:
         except (sqlite3.Error, OSError) as wrong:
             _log.error("streams.failed job=%s why=%s", type(job).__name__, wrong)
             return Failed(why=str(wrong))
+        except Exception as wrong:  # noqa: BLE001
+            # The edge of the thread: without it nobody would ever hear from the disk again.
+            _log.exception("streams.failed job=%s", type(job).__name__)
+            return Failed(why=f"{type(wrong).__name__}: {wrong}")
 
     def _perform(self, job: Job) -> Outcome:
         match job:

@@ -85,12 +85,14 @@ class Extent:
         last: the highest that was ever given.
         oldest: seconds since 1970 at which the oldest chunk was kept; None where nothing is.
         size: bytes of its events.
+        is_one_chunk: whether no bound by size could make it smaller: the newest chunk stays.
     """
 
     first: int = 1
     last: int = 0
     oldest: float | None = None
     size: int = 0
+    is_one_chunk: bool = False
 
     @property
     def count(self) -> int:

@@ -6,20 +6,17 @@ published something that waits here has everything after it wait too, so that it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from kite.event_hub.core.envelope import Incoming
 from kite.event_hub.core.hold import Holder
 from kite.event_hub.core.session import Session
-from kite.event_hub.core.streams.jobs import (
-    Append,
-    Failed,
-    Outcome,
-    Write,
-    Written,
-)
+from kite.event_hub.core.streams.batch import Batch, Confirm, Item
+from kite.event_hub.core.streams.jobs import Append, Failed, Outcome, Write, Written
 from kite.event_hub.core.streams.stream import Stream
+from kite.wire.frame import Ack
 
 _MOST_BYTES = 8 << 20
 """That wait for the disk before publishers are held."""
@@ -30,47 +27,10 @@ _ITEM_BYTES = 256
 _RETRY = 1.0
 """Seconds after a failed write in which events for streams are refused at once."""
 
+_MOST_OWED = 8 << 20
+"""Bytes of the Hub's own events that a disk refused and that are kept later."""
+
 _SOON = 0.05
-
-
-class Item(NamedTuple):
-    """An event on its way.
-
-    Args:
-        session: who published it; None is the Hub.
-        subject: its subject.
-        payload: its bytes; empty for a repeat, which is only acknowledged.
-        event_id: its id.
-        ack: whether its publisher wants to know.
-        frame: the event as it was read; None for the Hub's own.
-        stream: the (first) stream that keeps it; empty where none does.
-        place: its place among what goes to that stream.
-    """
-
-    session: Session | None
-    subject: str
-    payload: bytes
-    event_id: str
-    ack: bool
-    frame: Incoming | None
-    stream: str
-    place: int
-
-
-class Batch(NamedTuple):
-    """What has become of a transaction.
-
-    Args:
-        items: in the order in which they were published.
-        firsts: the sequence number of the first event, by stream.
-        appends: what was written.
-        failure: why it was not.
-    """
-
-    items: list[Item]
-    firsts: Mapping[str, int]
-    appends: tuple[Append, ...]
-    failure: str
 
 
 class Keeper:
@@ -98,22 +58,28 @@ class Keeper:
         self._sources: dict[str, set[str]] = {}
         self._last: Session | None = None
         self._bytes = 0
-        self._held = 0
-        self._flying: tuple[list[Item], dict[str, int], int] | None = None
+        self._confirms: list[Confirm] = []
+        self._must_sync = False
         self._states: dict[tuple[str, str], bytes | None] = {}
-        self._appends: tuple[Append, ...] = ()
-        self._saving: dict[tuple[str, str], bytes | None] = {}
+        self._owed: list[Item] = []
+        self._owed_bytes = 0
+        self._flying: _Flying | None = None
         self._retry_at = 0.0
+        self._is_waiting = False
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits here."""
-        return self._flying is None and not self._items and not self._states
+        return self._flying is None and not self._items and not self._is_anything_else
 
     @property
     def has_items(self) -> bool:
         """Whether events have been gathered for the next transaction."""
         return bool(self._items)
+
+    @property
+    def _is_anything_else(self) -> bool:
+        return bool(self._states or self._confirms or self._owed)
 
     def keeping(self, subject: str) -> tuple[Stream, ...]:
         """The streams that keep events on a subject."""
@@ -163,72 +129,106 @@ class Keeper:
             name = streams[0].name
         ack = frame is not None and frame.ack
         self._items.append(Item(session, subject, payload, event_id, ack, frame, name, place))
-        self._bytes += len(payload) + _ITEM_BYTES
+        self._charge(session, len(payload))
         if session is not None:
             session.behind += 1
-            if self._bytes + self._held > _MOST_BYTES:
-                self._gate.hold(session)
 
     def save(self, states: Mapping[tuple[str, str], bytes | None]) -> None:
         """Durables whose state is to be written with the next transaction."""
         self._states.update(states)
 
+    def confirm(self, session: Session, ack: Ack, *, is_synced: bool) -> None:
+        """Tell a connection when what is saved before the next transaction is on the disk.
+
+        Args:
+            is_synced: whether that must outlive a loss of power.
+        """
+        self._confirms.append(Confirm(session, ack))
+        self._must_sync = self._must_sync or is_synced
+        self._charge(session, 0)
+
+    def _charge(self, session: Session | None, size: int) -> None:
+        self._bytes += size + _ITEM_BYTES
+        flying = self._flying
+        if session is not None and (
+            self._bytes + (0 if flying is None else flying.size) > _MOST_BYTES
+        ):
+            self._gate.hold(session)
+
     def flush(self) -> None:
         """Write what was gathered, unless a transaction is under way."""
-        if self._flying is not None or not (self._items or self._states):
-            return
-        self._write()
-
-    def is_overdue(self) -> bool:
-        """Whether something is too old already."""
-        now = self._wall()
-        return any(
-            stream.max_age is not None
-            and stream.extent.oldest is not None
-            and stream.extent.oldest + stream.max_age <= now
-            for stream in self.streams.values()
-        )
-
-    def trim(self) -> None:
-        """Let the disk look for what is too old."""
-        if self._flying is None:
+        if self._flying is None and (
+            self._items or (self._is_anything_else and not self._is_waiting)
+        ):
             self._write()
 
     def done(self, outcome: Outcome, now: float) -> Batch:
         """The transaction is on the disk, or failed."""
-        assert self._flying is not None
-        items, firsts, size = self._flying
-        self._flying = None
-        self._held -= size
-        appends, self._appends = self._appends, ()
+        flying, self._flying = self._flying, None
+        assert flying is not None
         failure = ""
         if isinstance(outcome, Written):
             for name, extent in outcome.extents.items():
                 if name in self.streams:
                     self.streams[name].extent = extent
-            self.failure = ""
         else:
             failure = outcome.why if isinstance(outcome, Failed) else "?"
-            self.failure = failure
-            self._states = {**self._saving, **self._states}
+            self._states = {**flying.states, **self._states}
+            self._owe(flying.items)
             self._retry_at = now + _RETRY
-        for item in items:
+        self.failure = failure
+        self._is_waiting = bool(failure)
+        for item in flying.items:
             if item.session is not None:
                 item.session.behind -= 1
-        if self._bytes + self._held <= _MOST_BYTES // 2:
+        if self._bytes <= _MOST_BYTES // 2:
             self._gate.release()
-        return Batch(items, firsts, appends, failure)
+        firsts = {append.stream: append.first for append in flying.appends}
+        return Batch(flying.items, flying.confirms, firsts, flying.appends, failure)
+
+    def advance(self, now: float) -> None:
+        """Time has passed: what is too old or too much goes, what failed is tried again."""
+        if now >= self._retry_at:
+            self._is_waiting = False
+        if self._flying is None and not self._is_waiting and self._overfull_in() <= 0:
+            self._write()
+        self.flush()
 
     def next_deadline(self, now: float) -> float | None:
-        """When something becomes too old."""
-        due = [
-            stream.extent.oldest + stream.max_age
-            for stream in self.streams.values()
-            if stream.max_age is not None and stream.extent.oldest is not None
-        ]
-        return now + max(_SOON, min(due) - self._wall()) if due else None
+        """When to call `advance`."""
+        if self._flying is not None:
+            return None
+        if self._is_waiting and self._is_anything_else:
+            return self._retry_at
+        left = self._overfull_in()
+        if left == math.inf:
+            return None
+        return max(now + max(_SOON, left), self._retry_at)
+
+    def _overfull_in(self) -> float:
+        """Seconds until something is to go."""
+        due = [stream.overfull_at() for stream in self.streams.values()]
+        return min((at for at in due if at is not None), default=math.inf) - self._wall()
+
+    def _owe(self, items: Sequence[Item]) -> None:
+        """The Hub's own events are passed on all the same; they are kept when the disk lets them."""
+        for item in items:
+            if item.session is None and item.stream:
+                if self._owed_bytes + len(item.payload) > _MOST_OWED:
+                    return
+                self._owed.append(item)
+                self._owed_bytes += len(item.payload)
+
+    def _take_owed(self) -> None:
+        owed, self._owed, self._owed_bytes = self._owed, [], 0
+        for item in owed:
+            streams = self.keeping(item.subject)
+            self.take(None, item.subject, item.payload, item.payload, "", None, streams)
+            self._items[-1] = self._items[-1]._replace(is_told=True)
 
     def _write(self) -> None:
+        if self._owed:
+            self._take_owed()
         appends = tuple(
             Append(
                 stream=name,
@@ -238,18 +238,22 @@ class Keeper:
             )
             for name, payloads in self._kept.items()
         )
-        firsts = {append.stream: append.first for append in appends}
-        self._flying = (self._items, firsts, self._bytes)
-        self._held += self._bytes
-        self._appends = appends
-        states = self._saving = self._states
-        self._items, self._kept, self._sources, self._states = [], {}, {}, {}
-        self._bytes = 0
-        self._submit(
-            Write(
-                appends=appends,
-                states=states,
-                at=self._wall(),
-                sync=any(self.streams[append.stream].is_synced for append in appends),
-            )
+        self._flying = _Flying(self._items, self._confirms, appends, self._states, self._bytes)
+        must_sync = self._must_sync or any(
+            self.streams[append.stream].is_synced for append in appends
         )
+        states = self._states
+        self._items, self._kept, self._sources = [], {}, {}
+        self._confirms, self._states = [], {}
+        self._must_sync, self._bytes = False, 0
+        self._submit(Write(appends=appends, states=states, at=self._wall(), sync=must_sync))
+
+
+class _Flying(NamedTuple):
+    """What is on its way to the disk."""
+
+    items: list[Item]
+    confirms: list[Confirm]
+    appends: tuple[Append, ...]
+    states: dict[tuple[str, str], bytes | None]
+    size: int

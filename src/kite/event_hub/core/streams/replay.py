@@ -1,12 +1,14 @@
-"""A replay: what streams have kept, read from a place to their end, and then what comes."""
+"""A replay: what streams have kept, read from a place to their end."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kite.event_hub.core.session import Session
-from kite.event_hub.core.streams.jobs import Found
+from kite.event_hub.core.streams.decisions import Missed
+from kite.event_hub.core.streams.jobs import Found, Record
 from kite.event_hub.core.streams.stream import Stream
 from kite.wire.frame import Subscribe
 
@@ -32,6 +34,16 @@ class Cursor:
         """Whether the end of the stream is reached."""
         return self.after >= self.stream.extent.last
 
+    def found(self, found: Found) -> tuple[Missed | None, list[Record]]:
+        """What was read: what is missing before it, and what of it is wanted."""
+        gap = None
+        first = found.records[0][0] if found.records else found.through + 1
+        if self.since is None and first > self.after + 1:
+            gap = Missed(self.after + 1, first - 1)
+        self.since = None
+        self.after = max(found.through, self.after)
+        return gap, [record for record in found.records if self.wants(record[1])]
+
 
 class Replay:
     """One replay of one connection.
@@ -40,44 +52,35 @@ class Replay:
         session: whose.
         frame: with which it was asked for.
         cursors: one for each stream; they are read one after the other.
+
+    Attributes:
+        pending: what was read and waits for room: a stream's events, and words about gaps.
+        replayed: how many events were found.
+        is_reading: whether something is on its way from the disk.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        frame: Subscribe,
-        cursors: Sequence[Cursor],
-    ) -> None:
+    def __init__(self, session: Session, frame: Subscribe, cursors: Sequence[Cursor]) -> None:
         self.session = session
         self.frame = frame
+        self.pending: deque[tuple[Stream, Record | Missed]] = deque()
         self.replayed = 0
+        self.is_reading = False
         self._cursors = cursors
-        self._reading: Cursor | None = None
-
-    @property
-    def is_reading(self) -> bool:
-        """Whether something is on its way from the disk."""
-        return self._reading is not None
+        self._at: Cursor | None = None
 
     def next(self) -> Cursor | None:
         """What to read next, which counts as being read from now on; None: everything is read."""
-        self._reading = next((each for each in self._cursors if not each.is_done), None)
-        return self._reading
+        self._at = next((each for each in self._cursors if not each.is_done), None)
+        self.is_reading = self._at is not None
+        return self._at
 
-    def found(self, found: Found) -> tuple[Stream, list[tuple[int, bytes]], tuple[int, int] | None]:
-        """What was read: its stream, what of it is wanted, and what is missing before it."""
-        cursor = self._reading
+    def found(self, found: Found) -> None:
+        """What was read."""
+        cursor = self._at
         assert cursor is not None
-        self._reading = None
-        gap = None
-        if cursor.since is None and found.records and found.records[0][0] > cursor.after + 1:
-            gap = (cursor.after + 1, found.records[0][0] - 1)
-        cursor.since = None
-        cursor.after = max(found.through, cursor.after)
-        wanted = [record for record in found.records if cursor.wants(record[1])]
+        self.is_reading = False
+        gap, wanted = cursor.found(found)
+        if gap is not None:
+            self.pending.append((cursor.stream, gap))
+        self.pending += [(cursor.stream, record) for record in wanted]
         self.replayed += len(wanted)
-        return cursor.stream, wanted, gap
-
-    def failed(self) -> None:
-        """The disk could not read."""
-        self._reading = None

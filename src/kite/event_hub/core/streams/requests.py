@@ -12,15 +12,16 @@ from datetime import datetime
 from msgspec import UNSET, UnsetType
 
 from kite.event_hub.core.envelope import Refused
-from kite.event_hub.core.streams.durable import Terms
+from kite.event_hub.core.streams.decisions import Terms
 from kite.event_hub.core.streams.replay import Cursor
 from kite.event_hub.core.streams.stream import Stream
-from kite.wire.frame import Place, Replay, Subscribe
+from kite.wire.frame import NackEvent, Place, Replay, Settlement, Subscribe
 
 MAX_IN_FLIGHT = 10_000
 MAX_DELIVER = 1_000
 MIN_ACK_WAIT = 0.05
 MAX_ACK_WAIT = 86_400.0
+MAX_DELAY = 86_400.0
 MOST_DURABLES = 1_024
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)
 _DEFAULT = Terms(patterns=())
@@ -38,16 +39,42 @@ def durable_name(frame: Subscribe) -> str:
 
 
 def stream_of(frame: Subscribe, streams: Mapping[str, Stream]) -> Stream:
-    """The stream that is named, or the one that keeps anything of what the patterns match."""
+    """The stream that is named, or the one that keeps anything of what the patterns match.
+
+    A pattern of which it keeps nothing is refused: whoever asks for it waits for it.
+    """
     if isinstance(frame.stream, str):
         if frame.stream not in streams:
             raise _unknown(frame, f"'{frame.stream[:100]}' is not in 'hub.streams'")
-        return streams[frame.stream]
-    found = _touched(frame, streams)
+        found = [streams[frame.stream]]
+    else:
+        found = _touched(frame, streams)
     if len(found) != 1:
         names = ", ".join(stream.name for stream in found)
         raise _unknown(frame, f"several streams keep something of it ({names}): name one")
+    check_touched(frame, found[0])
     return found[0]
+
+
+def check_touched(frame: Subscribe, stream: Stream) -> None:
+    """Raise `stream_unknown` where the stream keeps nothing of a pattern."""
+    for pattern in frame.events:
+        if not stream.touches(pattern):
+            raise _unknown(frame, f"'{stream.name}' keeps nothing of '{pattern[:200]}'")
+
+
+def check_same_stream(frame: Subscribe, name: str, stream: Stream) -> None:
+    """Raise `stream_unknown` where an existing durable reads another stream than is asked for."""
+    if frame.stream not in (UNSET, stream.name):
+        raise _unknown(frame, f"durable '{name}' reads '{stream.name}'")
+    check_touched(frame, stream)
+
+
+def check_settlement(frame: Settlement) -> None:
+    """Raise `malformed_frame` where an event is put off for too long, or into the past."""
+    if isinstance(frame, NackEvent) and not 0 <= frame.delay <= MAX_DELAY:
+        detail = f"'delay' must be 0 to {MAX_DELAY:.0f} seconds"
+        raise Refused("malformed_frame", id=frame.id, detail=detail)
 
 
 def terms_of(frame: Subscribe) -> Terms:
@@ -69,18 +96,19 @@ def terms_of(frame: Subscribe) -> Terms:
     )
 
 
-def start_of(frame: Subscribe, stream: Stream) -> int | float:
-    """Where a new durable begins: a position, or (a float) seconds since 1970."""
-    start = frame.start
+def start_of(frame: Subscribe, stream: Stream) -> tuple[int, float | None]:
+    """Where a new durable begins: behind a position, and (where it is not None) with what was kept
+    since then, in seconds since 1970."""
+    start, extent = frame.start, stream.extent
     if start is UNSET or start == "new":
-        return stream.extent.last
+        return extent.last, None
     if start == "all":
-        return stream.extent.first - 1
+        return extent.first - 1, None
     if isinstance(start, Place):
         if isinstance(start.seq, int) and start.time is UNSET and start.seq >= 1:
-            return min(max(start.seq, stream.extent.first) - 1, stream.extent.last)
+            return min(max(start.seq, extent.first) - 1, extent.last), None
         if isinstance(start.time, str) and start.seq is UNSET:
-            return instant_of(frame, start.time)
+            return extent.first - 1, instant_of(frame, start.time)
     raise malformed(frame, "'start' must be 'new', 'all', {\"seq\": n} or {\"time\": instant}")
 
 

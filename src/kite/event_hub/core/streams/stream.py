@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -10,7 +11,7 @@ from kite.event_hub.core.rights import reply_audience
 from kite.event_hub.core.streams.jobs import Extent
 from kite.event_hub.limits import StreamConfig
 from kite.wire.limits import MAX_FRAME_BYTES
-from kite.wire.subject import covers, matches, overlaps
+from kite.wire.subject import matches, overlaps
 
 MARK_BYTES = 512
 """Room that an event must leave for what the Hub writes in front of it on delivery."""
@@ -40,10 +41,22 @@ class Stream:
 
     def __init__(self, name: str, config: StreamConfig, extent: Extent) -> None:
         self.name = name
+        self.json_name = msgspec.json.encode(name)
         self.patterns = tuple(config.subjects)
         self.is_synced = config.sync == "full"
-        self.max_age = config.max_age
         self.extent = extent
+        self._config = config
+
+    def overfull_at(self) -> float | None:
+        """Since when, or from when on (seconds since 1970), there is more than there should be."""
+        extent, config = self.extent, self._config
+        if extent.count > _or(config.max_events) or (
+            extent.size > _or(config.max_size) and not extent.is_one_chunk
+        ):
+            return 0.0
+        if config.max_age is None or extent.oldest is None:
+            return None
+        return extent.oldest + config.max_age
 
     def keeps(self, subject: str) -> bool:
         """Whether events on the subject are kept. Replies never are: they answer one question."""
@@ -55,10 +68,14 @@ class Stream:
         """Whether the pattern and the stream may have subjects in common."""
         return any(overlaps(own, pattern) for own in self.patterns)
 
-    def filter(self, patterns: Sequence[str]) -> Callable[[bytes], bool]:
-        """Whether an event's bytes match one of the patterns."""
-        if all(any(covers(wide, own) for wide in patterns) for own in self.patterns):
-            return lambda _: True
+    @staticmethod
+    def filter(patterns: Sequence[str]) -> Callable[[bytes], bool]:
+        """Whether an event's bytes match one of the patterns.
+
+        What the stream keeps at present says nothing about what it has kept: each is looked at.
+        """
+        if ">" in patterns:
+            return _everything
         known: dict[str, bool] = {}
 
         def wants(payload: bytes) -> bool:
@@ -71,6 +88,14 @@ class Stream:
             return found
 
         return wants
+
+
+def _or(bound: int | None) -> float:
+    return math.inf if bound is None else bound
+
+
+def _everything(payload: bytes) -> bool:  # noqa: ARG001
+    return True
 
 
 def without_marks(payload: bytes) -> bytes:

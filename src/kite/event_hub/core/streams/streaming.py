@@ -9,12 +9,16 @@ from msgspec import UNSET
 
 from kite.event_hub.core.envelope import Incoming, Refused
 from kite.event_hub.core.session import Session
+from kite.event_hub.core.streams.batch import Batch
 from kite.event_hub.core.streams.jobs import Extent, Job, Outcome, Pick, Read, Stored
-from kite.event_hub.core.streams.keeper import Batch, Keeper
-from kite.event_hub.core.streams.readers import Outside, Readers
+from kite.event_hub.core.streams.keeper import Keeper
+from kite.event_hub.core.streams.outside import Outside
+from kite.event_hub.core.streams.readers import Readers
 from kite.event_hub.core.streams.replay import Replay
 from kite.event_hub.core.streams.requests import (
     check_durable_count,
+    check_same_stream,
+    check_settlement,
     cursors_of,
     durable_name,
     start_of,
@@ -22,8 +26,9 @@ from kite.event_hub.core.streams.requests import (
     terms_of,
 )
 from kite.event_hub.core.streams.stream import MOST_BYTES, Stream
+from kite.event_hub.core.websocket import text
 from kite.event_hub.limits import StreamConfig
-from kite.wire.frame import Ack, Settlement, Subscribe, Unsubscribe
+from kite.wire.frame import Ack, Settlement, Subscribe, Unsubscribe, encode
 
 MOST_REPLAYS = 8
 """Of one connection at a time."""
@@ -59,7 +64,6 @@ class Streaming:
         self.readers = Readers(self.keeper, outside, stored.durables)
         self._outside = outside
         self._unkept: dict[tuple[str, str], None] = {}
-        self._is_writing = False
 
     # ── events ──────────────────────────────────────────────────────────────────────────────
 
@@ -113,6 +117,10 @@ class Streaming:
             del self._unkept[next(iter(self._unkept))]
         self._unkept[source, event_id] = None
 
+    def is_unkept(self, source: str, event_id: str) -> bool:
+        """Whether an event was refused by the disk, and has not been sent again."""
+        return (source, event_id) in self._unkept
+
     def touches(self, patterns: Iterable[str]) -> bool:
         """Whether any stream keeps anything of what matches one of the patterns."""
         streams = self.streams.values()
@@ -120,38 +128,36 @@ class Streaming:
 
     # ── what clients ask ────────────────────────────────────────────────────────────────────
 
-    def subscribe(self, session: Session, frame: Subscribe) -> Ack | None:
-        """A durable subscription or a replay, permitted already; None: the answer comes later.
+    def replay(self, session: Session, frame: Subscribe) -> None:
+        """Begin a replay, permitted already: its end is told to the Hub.
 
         Raises:
             Refused: `malformed_frame`, `stream_unknown`, `too_many_subscriptions`.
         """
-        if frame.replay is not UNSET:
-            self._replay(session, frame)
-            return None
-        name = durable_name(frame)
+        replay = frame.replay
+        assert replay is not UNSET
+        cursors = cursors_of(frame, replay, self.streams)
+        if self.readers.replays.count(session) >= MOST_REPLAYS:
+            raise Refused("too_many_subscriptions", id=frame.id, limit=MOST_REPLAYS)
+        self.readers.replays.begin(Replay(session, frame, cursors))
+
+    def take_part(self, session: Session, frame: Subscribe) -> Ack:
+        """Take part in a durable subscription, permitted already; its events follow `start`.
+
+        Raises:
+            Refused: `malformed_frame`, `stream_unknown`, `too_many_subscriptions`.
+        """
+        name, terms = durable_name(frame), terms_of(frame)
         desk = self.readers.desks.get((session.name, name))
-        if desk is not None and frame.stream in (UNSET, desk.stream.name):
-            stream = desk.stream
-        else:
+        if desk is None:
             stream = stream_of(frame, self.streams)
-            if desk is not None:
-                detail = f"durable '{name}' reads '{desk.stream.name}'"
-                raise Refused("stream_unknown", id=frame.id, detail=detail)
             check_durable_count(frame, len(self.readers.desks))
-        terms_of(frame)
-        start = start_of(frame, stream)
-        if desk is not None or isinstance(start, int):
-            return self._join(session, frame, name, stream, at=int(start))
-
-        def found(position: int, later: float) -> None:
-            if not session.is_leaving:
-                ack = self._join(session, frame, name, stream, at=position)
-                self._outside.answer(session, ack)
-                self.start(session, name, later)
-
-        self.readers.locate(stream, start, found)
-        return None
+        else:
+            stream = desk.stream
+            check_same_stream(frame, name, stream)
+        position, since = start_of(frame, stream)
+        desk = self.readers.join(session, name, stream, terms, position=position, since=since)
+        return Ack(id=frame.id, stream=stream.name, seq=desk.durable.position)
 
     def start(self, session: Session, name: str, now: float) -> None:
         """The durable's ack is on its way: now its events may follow."""
@@ -160,33 +166,26 @@ class Streaming:
             self.readers.work(desk, now)
         self.flush()
 
-    def _join(
-        self, session: Session, frame: Subscribe, name: str, stream: Stream, *, at: int
-    ) -> Ack:
-        desk = self.readers.join(session, name, stream, terms_of(frame), position=at)
-        return Ack(id=frame.id, stream=stream.name, seq=desk.durable.position)
-
-    def _replay(self, session: Session, frame: Subscribe) -> None:
-        replay = frame.replay
-        assert replay is not UNSET
-        cursors = cursors_of(frame, replay, self.streams)
-        if self.readers.replays_of(session) >= MOST_REPLAYS:
-            raise Refused("too_many_subscriptions", id=frame.id, limit=MOST_REPLAYS)
-        self.readers.replay(Replay(session, frame, cursors))
-
     def unsubscribe(self, session: Session, frame: Unsubscribe, now: float) -> None:
-        """Leave a durable subscription."""
-        self.readers.part(session, str(frame.durable), forget=frame.forget, now=now)
+        """Leave a durable subscription, or end it.
+
+        Raises:
+            Refused: `permission_denied`.
+        """
+        if frame.forget:
+            self.readers.forget(session, str(frame.durable))
+        else:
+            self.readers.part(session, str(frame.durable), now)
         self.flush()
 
     def settle(self, session: Session, frame: Settlement, now: float) -> None:
         """What has become of an event.
 
         Raises:
-            Refused: `durable_unknown`.
+            Refused: `durable_unknown`, `permission_denied`, `malformed_frame`.
         """
-        if not self.readers.settle(session, frame, now):
-            raise Refused("durable_unknown", id=frame.id, durable=frame.durable[:100])
+        check_settlement(frame)
+        self.readers.settle(session, frame, now)
 
     def leave(self, session: Session, now: float) -> None:
         """A connection is gone."""
@@ -194,7 +193,9 @@ class Streaming:
         self.flush()
 
     def uncovered(self, session: Session) -> list[tuple[str, str]]:
-        """Durables with a pattern that the session's rights do not cover (any more)."""
+        """Durables with a pattern that the session's rights do not cover (any more); replays of
+        such patterns end, and that is said."""
+        self.readers.replays.review(session)
         found = []
         for desk in self.readers.of(session):
             for pattern in desk.durable.terms.patterns:
@@ -208,22 +209,19 @@ class Streaming:
     def flush(self) -> None:
         """Hand over what waits for the disk, unless a transaction is under way."""
         self.readers.save()
-        if self._is_writing:
-            return
-        if self.keeper.is_idle:
-            self.readers.saving()
-            self.readers.saved()
-            return
-        self._is_writing = True
-        self.readers.saving()
         self.keeper.flush()
 
     def written(self, outcome: Outcome, now: float) -> Batch:
         """A transaction is on the disk, or failed."""
-        self._is_writing = False
         batch = self.keeper.done(outcome, now)
-        if not batch.failure:
-            self.readers.saved()
+        for session, ack in batch.confirms:
+            if session.is_leaving:
+                continue
+            if batch.failure:
+                refused = Refused("stream_unavailable", id=ack.id, detail=batch.failure)
+                self._outside.refuse(session, refused)
+            else:
+                self._outside.push(session, text(encode(ack)), 0)
         return batch
 
     def read(self, job: Read | Pick, outcome: Outcome, now: float) -> None:
@@ -233,17 +231,11 @@ class Streaming:
 
     def advance(self, now: float) -> list[float]:
         """Time has passed; returns when to look again."""
-        deadlines = self.readers.advance(now)
-        due = self.keeper.next_deadline(now)
-        if due is not None:
-            if self.keeper.is_overdue() and not self._is_writing:
-                self._is_writing = True
-                self.readers.save()
-                self.readers.saving()
-                self.keeper.trim()
-            deadlines.append(due)
-        self.flush()
-        return deadlines
+        self.readers.advance(now)
+        self.readers.save()
+        self.keeper.advance(now)
+        deadline = self.next_deadline(now)
+        return [] if deadline is None else [deadline]
 
     def next_deadline(self, now: float) -> float | None:
         """When `advance` is to be called."""
