@@ -90,6 +90,7 @@ class HubConnection:
         self.on_error: Callable[[Error], None] | None = None
         self.on_gap: Callable[[Gap], None] | None = None
         self.routes: dict[str, Callable[[Event, int], None]] = {}
+        self._listener: Any = Listener(self)
         self.frame_size = 0
         self.ignored = 0
         self.missed = 0
@@ -130,14 +131,20 @@ class HubConnection:
             Unavailable: `not_ready` (503: try again), `unreachable` (nobody answers, in time).
         """
         connection = cls(on_event, on_lost)
-        pure = Listener(connection)
-        called = connection._called(pure)
+        pure: Listener = connection._listener
+        connection._listener = called = connection._called(pure)
         transport = await shake_hands(pure, called, endpoint, token, timeout)
         if connection._ended.is_set():
             raise Unavailable("unreachable", url=endpoint, detail="the connection was closed")
         connection._goes_over(transport)
         connection._frames = frames()
         return connection
+
+    @property
+    def last_event(self) -> Event | None:
+        """The last event that came, whoever got it."""
+        last: Event | None = self._listener.last
+        return last
 
     def _called(self, pure: Listener) -> picows.WSListener:
         """What picows calls; who looks at payloads in `_received` keeps to the pure one."""
@@ -341,10 +348,12 @@ class HubConnection:
         except (msgspec.DecodeError, RecursionError):
             self.ignored += 1
             return
-        if isinstance(frame, Event) and (route := self.routes.get(frame.event)) is not None:
-            route(frame, len(payload))
-        else:
-            self._heard(frame, len(payload))
+        if isinstance(frame, Event):
+            self._listener.last = frame
+            if (route := self.routes.get(frame.event)) is not None:
+                route(frame, len(payload))
+                return
+        self._heard(frame, len(payload))
 
     def _heard(self, frame: HubFrame, size: int) -> None:
         """What came, where no route leads further."""

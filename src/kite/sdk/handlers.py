@@ -19,7 +19,7 @@ from msgspec import UNSET
 from kite.sdk.cancellation import is_meant
 from kite.sdk.core.subscriptions import Subscription
 from kite.sdk.event import Event
-from kite.sdk.trace import follow
+from kite.sdk.trace import follow, leave
 from kite.wire import frame
 from kite.wire.subject import matches
 
@@ -111,15 +111,13 @@ class Handler:
         if self._started and self._running < self._concurrency and not self._waiting:
             self._unlooked += 1
             if self._unlooked < _LOOK_EVERY or not self._turn_is_long():
-                try:
-                    outcome = self._handle(event)
-                except BaseException as failure:  # noqa: BLE001  (as in _call, which this is)
-                    self._failed(event, failure)
+                if event.headers is UNSET or not follow(event.headers):
+                    self._call_at_once(event)
                     return
-                if outcome is not None and inspect.isawaitable(outcome):
-                    self._work((event, outcome))
-                elif self.done is not None:
-                    self.done(event, None)
+                try:
+                    self._call_at_once(event)
+                finally:
+                    leave()  # whose turn it is next has this very context
                 return
         if self._bytes + size > self._max_backlog and self._waiting:
             self.dropped += 1
@@ -133,6 +131,17 @@ class Handler:
             self._idle.clear()
             if self._started:
                 self._work()
+
+    def _call_at_once(self, event: frame.Event) -> None:
+        try:
+            outcome = self._handle(event)
+        except BaseException as failure:  # noqa: BLE001  (as in _call, which this is)
+            self._failed(event, failure)
+            return
+        if outcome is not None and inspect.isawaitable(outcome):
+            self._work((event, outcome))
+        elif self.done is not None:
+            self.done(event, None)
 
     def start(self) -> None:
         """Begin to handle what has come and what comes."""
@@ -192,7 +201,7 @@ class Handler:
     async def _drain(self) -> None:
         handled = 0
         since = time.monotonic()
-        is_traced = False
+        is_traced = True  # perhaps: what was begun is, where it has a trace
         try:
             begun = self._begun.pop(asyncio.current_task(), None)
             if begun is not None:

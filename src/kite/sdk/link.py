@@ -72,7 +72,6 @@ class Link:
         self._connections: list[HubConnection] = []
         self._routes: list[dict[str, tuple[Handler, ...]]] = []
         self._groups: list[list[Subscription]] = []
-        self._heard: list[Event | None] = []
         self._places: list[dict[Ask, Resume | None]] = []
         self._closing = False
 
@@ -92,7 +91,6 @@ class Link:
         wanted = [handler.subscription for handler in self._handlers]
         self._groups = arrange([*control, *wanted])
         self._routes = [{} for _ in self._groups]
-        self._heard = [None for _ in self._groups]
         self._places = [
             {ask: after.place(number, ask) if after else None for ask in asks(group)}
             for number, group in enumerate(self._groups)
@@ -143,8 +141,10 @@ class Link:
         Also right where `open` failed half-way: what has come until then was handed on.
         """
         place = self._places[number].get(ask) if number < len(self._places) else None
-        last = self._heard[number] if place is not None else None
-        if place is None or last is None:
+        if place is None or number >= len(self._connections):
+            return place
+        last = self._connections[number].last_event
+        if last is None:
             return place
         return Resume(epoch=place.epoch, source=last.source, event_id=last.event_id)
 
@@ -182,7 +182,6 @@ class Link:
 
     def _deliver(self, number: int, event: Event) -> None:
         subject = event.event
-        self._heard[number] = event
         wanting = self._routes[number].get(subject)
         if wanting is None:
             if subject == SHUTDOWN and number == 0:

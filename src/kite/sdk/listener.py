@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import picows
 
+from kite.wire.frame import Event
 from kite.wire.limits import MAX_FRAME_BYTES
 
 _TEXT = picows.WSMsgType.TEXT
@@ -30,10 +31,15 @@ class Recipient(Protocol):
 
 
 class Listener(picows.WSListener):
-    """What picows calls: puts fragments together, answers closes, passes on the rest."""
+    """What picows calls: puts fragments together, answers closes, passes on the rest.
+
+    Attributes:
+        last: the last event that came.
+    """
 
     def __init__(self, connection: Recipient) -> None:
         super().__init__()
+        self.last: Event | None = None
         self._connection = connection
         self._fragments: bytearray | None = None
         self._socket: socket.socket | None = None

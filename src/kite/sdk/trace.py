@@ -36,6 +36,11 @@ def follow(headers: object) -> bool:
     return True
 
 
+def leave() -> None:
+    """What is published in this context belongs to no trace any more."""
+    _trace.set(None)
+
+
 def carried(headers: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """Headers with those of the present trace, unless they name one themselves."""
     trace = _trace.get()

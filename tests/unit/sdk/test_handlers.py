@@ -9,6 +9,7 @@ from typing import Any
 
 from kite.sdk.core.subscriptions import Subscription
 from kite.sdk.handlers import Handle, Handler
+from kite.sdk.trace import carried
 from kite.wire.frame import Event
 
 _LOG = logging.getLogger(__name__)
@@ -118,3 +119,30 @@ async def test_what_was_begun_and_had_no_step_is_given_back_when_all_is_cancelle
     assert [event.data for event in rest] == [0, 1, 2, 3]
     assert seen == []
     assert not one.is_busy
+
+
+async def test_a_trace_is_followed_for_as_long_as_its_event_is_handled() -> None:
+    """However an event comes to its handler: at once, in a task, or behind others."""
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    traced = Event(event="news", data="traced", headers={"traceparent": parent})
+    bare, empty = Event(event="news", data="bare"), Event(event="news", data="", headers={})
+    seen: list[tuple[Any, Any]] = []
+
+    def note(event: Event) -> None:
+        seen.append((event.data, carried(None)))
+
+    async def slow(event: Event) -> None:
+        await asyncio.sleep(0)
+        note(event)
+
+    for handle in (note, slow):
+        first, second = handler(handle), handler(handle)
+        for event in (traced, bare, traced, empty, bare):
+            first.put(event)
+            second.put(bare)
+        await first.idle()
+        await second.idle()
+    assert carried(None) is None
+    assert len(seen) == 20
+    for said, trace in seen:
+        assert trace == ({"traceparent": parent} if said == "traced" else None)

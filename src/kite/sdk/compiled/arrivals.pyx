@@ -25,6 +25,7 @@ cdef class Listener(WSListener):
     cdef dict _routes
     cdef object _decode
     cdef object _event
+    cdef public object last
 
     def __init__(self, pure, connection):
         self._pure = pure
@@ -44,6 +45,7 @@ cdef class Listener(WSListener):
             self._connection.ignored += 1
             return
         if type(heard) is self._event:
+            self.last = heard
             route = self._routes.get(heard.event)
             if route is not None:
                 route(heard, size)
