@@ -75,6 +75,21 @@ def id_of(event_id: str) -> str:
     return _MARKED.sub("", event_id)
 
 
+def event_id_of(id: str, told: str, source: str) -> str:  # noqa: A002  (CloudEvents' word)
+    """The `event_id` of a CloudEvent.
+
+    CloudEvents counts ids for each `source`, Kite for each module: what a module publishes in
+    another's name has that name's mark.
+
+    Args:
+        id, told: its `id` and `source`.
+        source: the module that publishes it.
+    """
+    if told == source and not _MARKED.search(id):
+        return id
+    return f"{id}~{sha256(told.encode()).hexdigest()[:16]}"
+
+
 # ── in ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -99,7 +114,7 @@ def from_cloudevent(members: Members, sender: str | None = None) -> bytes:
     event: Fields = {
         "type": b'"event"',
         "event": given["type"],
-        "event_id": _encode(_event_id(texts["id"], texts["source"], source)),
+        "event_id": _encode(event_id_of(texts["id"], texts["source"], source)),
         "source": _encode(source),
     }
     if "time" in texts:
@@ -209,14 +224,6 @@ def _read_object(name: str, texts: Mapping[str, str]) -> Fields:
         raise wrong(name, "it must hold a JSON object as text") from None
 
 
-def _event_id(id: str, told: str, source: str) -> str:  # noqa: A002  (CloudEvents' word)
-    """CloudEvents counts ids for each `source`, Kite for each module: what a module publishes in
-    another's name has that name's mark."""
-    if told == source and not _MARKED.search(id):
-        return id
-    return f"{id}~{sha256(told.encode()).hexdigest()[:16]}"
-
-
 # ── out ─────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -261,7 +268,7 @@ def _id(raw: bytes, told: str, source: str, odd: Fields) -> bytes:
     """The `id` that gives this `event_id` back; where none does, that is odd."""
     event_id = decode_text(raw)
     for found in (_MARKED.sub("", event_id), event_id):
-        if found and is_plain(found) and _event_id(found, told, source) == event_id:
+        if found and is_plain(found) and event_id_of(found, told, source) == event_id:
             return _encode(found)
     odd["event_id"] = raw
     return _encode(attributes.quoted(event_id))

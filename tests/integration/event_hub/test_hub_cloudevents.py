@@ -249,6 +249,30 @@ async def test_requests_in_both_directions(
         assert (reply["event"], reply["data"]) == ("_reply.search.1", None)
 
 
+async def test_a_client_resumes_after_the_last_cloudevent_it_got(
+    hub: HubProcess, registry: FakeRegistry, connect: Connect
+) -> None:
+    writer = await connect("writer")
+    ask = {"type": "subscribe", "events": ["a.>"], "id": 1}
+    for last in ({**LEAST, "source": "/x"}, {**LEAST, "source": BRIDGE, "id": "own"}, None):
+        async with await bridge(hub, registry) as client:
+            epoch = (await client.call({**ask, "resume": True}))["epoch"]
+            if last is not None:
+                client.send(last)
+            else:
+                await writer.publish("a.b", "theirs")
+            got = await client.read()
+        await writer.publish("a.b", "missed")
+        resume = {"epoch": epoch, "source": got["source"], "event_id": got["id"]}
+        if "kitesource" in got:
+            resume["kitesource"] = got["kitesource"]
+        async with await bridge(hub, registry) as client:
+            client.send({**ask, "resume": resume})
+            assert (await client.read())["data"] == "missed"
+            ack = await client.read()
+            assert (ack["id"], ack["resumed"], ack["replayed"]) == (1, True, 1)
+
+
 STREAMS = {"streams": {"docs": {"subjects": ["docs.>"], "max_events": 1000}}}
 
 

@@ -14,7 +14,14 @@ from kite.event_hub.core.envelope import Refused
 from kite.event_hub.core.shape import repeated_key
 from kite.event_hub.core.websocket import leading_frames, text
 from kite.wire.attributes import text_of
-from kite.wire.cloudevents import Fields, from_cloudevent, id_of, members_of, to_cloudevent
+from kite.wire.cloudevents import (
+    Fields,
+    event_id_of,
+    from_cloudevent,
+    id_of,
+    members_of,
+    to_cloudevent,
+)
 from kite.wire.frame import Subscribe, encode
 from kite.wire.limits import MAX_FRAME_BYTES
 
@@ -23,6 +30,7 @@ FROM_URL: Final = "events"
 """The `id` of the subscription that stands in the address."""
 
 _FIN_TEXT = 0x81
+_encode = msgspec.json.Encoder().encode
 _OF_KITE: Final = frozenset({"event", "subscribe", "unsubscribe", "ack", "nack", "term"})
 
 
@@ -87,7 +95,7 @@ class Interpreter:
         except (msgspec.DecodeError, RecursionError):
             return payload
         if "specversion" not in members and _text(members, "type") in _OF_KITE:
-            return payload
+            return _resuming(members) if members.get("resume", b"")[:1] == b"{" else payload
         if "specversion" not in members and not members.keys() & {"id", "source"}:
             return payload
         if _is_long(members, payload) and repeated_key(payload):
@@ -133,15 +141,26 @@ class Interpreter:
         if (event_id := _text(members, "event_id")) is None:
             return frame
         # The client knows the event by its CloudEvents id.
-        words = members | {"event_id": encode_text(id_of(event_id))}
-        return text(b"{%b}" % b",".join(b'"%b":%b' % (k.encode(), v) for k, v in words.items()))
+        return text(_object(members | {"event_id": _encode(id_of(event_id))}))
 
 
-encode_text = msgspec.json.Encoder().encode
+def _resuming(members: Fields) -> bytes:
+    """A subscription that goes on after a CloudEvent, which the client knows by its own words."""
+    resume = members_of(members["resume"])
+    told, name = _text(resume, "source"), _text(resume, "event_id")
+    if told is not None and name is not None:
+        source = text_of(resume.pop("kitesource", None)) or told
+        known = event_id_of(name, told, source)
+        resume |= {"source": _encode(source), "event_id": _encode(known)}
+    return _object(members | {"resume": _object(resume)})
 
 
 def _text(members: Fields, name: str) -> str | None:
     return text_of(members.get(name))
+
+
+def _object(members: Fields) -> bytes:
+    return b"{%b}" % b",".join([b"%b:%b" % (_encode(name), raw) for name, raw in members.items()])
 
 
 def _is_long(members: Fields, payload: bytes) -> bool:
