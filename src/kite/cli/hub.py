@@ -15,6 +15,7 @@ from msgspec import UNSET, Raw
 from kite.cli.control import Control
 from kite.errors import KiteError, Unavailable
 from kite.sdk.connection import HubConnection, Lost
+from kite.sdk.listener import Listener
 from kite.wire.frame import Ack, Error, Event, Gap, Replay, Subscribe, encode
 
 OPERATOR = "operator"
@@ -88,19 +89,24 @@ class OperatorConnection(HubConnection):
         # History takes as long as there is much of it.
         return await self._ask(name, encode(frame), 10.0 if since is None else float("inf"))
 
+    def _called(self, pure: Listener) -> Listener:
+        """The pure listener, as the compiled one decodes events before anybody sees their frames."""
+        return pure
+
     def _received(self, payload: Any) -> None:
         whole = bytes(payload)
         try:
             frame = _decode(whole)
         except (msgspec.DecodeError, RecursionError):
-            frame = None
+            self.ignored += 1
+            return
         if isinstance(frame, Seen):
             if self.on_seen is not None:
                 self.on_seen(frame, whole)
             return
         if isinstance(frame, Gap) and self.on_missed is not None:
             self.on_missed(frame.missed)
-        super()._received(whole)
+        self._heard(frame, len(whole))
 
 
 async def connect(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -94,17 +95,17 @@ def _subjects(rows: Sequence[SubjectRate], style: Style) -> list[str]:
     headers = [_("SUBJECT"), _("EVENTS/S"), _("BYTES/S")]
     cells = [[clean(row.subject, color=False), rate(row.events), size(row.size)] for row in rows]
     right = frozenset({1, 2})
-    return table(headers, cells, color=style.color, columns=style.columns, right=right, spare=(2,))
+    return table(headers, cells, color=style.color, columns=style.columns, right=right)
 
 
 def _clients(rows: Sequence[ClientRate], style: Style) -> list[str]:
     headers = [
         _("CLIENT"), _("IN/S"), _("OUT/S"), _("QUEUED"), _("BYTES"), _("DROPPED"), _("STALLS"),
     ]  # fmt: skip
-    several = {row.module for row in rows if sum(row.module == each.module for each in rows) > 1}
+    connections = Counter(row.module for row in rows)
     cells: list[list[str | Cell]] = [
         [
-            f"{row.module} #{row.connection}" if row.module in several else row.module,
+            f"{row.module} #{row.connection}" if connections[row.module] > 1 else row.module,
             rate(row.taken),
             rate(row.given),
             count(row.queued),
@@ -115,7 +116,7 @@ def _clients(rows: Sequence[ClientRate], style: Style) -> list[str]:
         for row in rows
     ]
     right = frozenset(range(1, 7))
-    spare = (4, 6, 3, 5)
+    spare = (4, 5, 3)
     return table(headers, cells, color=style.color, columns=style.columns, right=right, spare=spare)
 
 
