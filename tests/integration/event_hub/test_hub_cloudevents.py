@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +21,9 @@ from hub_socket import Closed, HubSocket, Refusal
 from conftest import Connect
 from kite.testing.hub import HubProcess
 
-ROWS = json.loads(
-    (Path(__file__).parents[3] / "protocol" / "vectors" / "cloudevents.json").read_text("utf-8")
-)
+ROOT = Path(__file__).parents[3]
+ROWS = json.loads((ROOT / "protocol" / "vectors" / "cloudevents.json").read_text("utf-8"))
+PAGE = ROOT / "docs" / "reference" / "cloudevents.md"
 BRIDGE = ROWS["sender"]
 SUBPROTOCOL = {"Sec-WebSocket-Protocol": "cloudevents.json"}
 LEAST = {"specversion": "1.0", "id": "1", "source": "/x", "type": "a.b"}
@@ -78,6 +81,19 @@ async def test_a_client_of_another_library_needs_no_frame_of_kites(
             assert got == {
                 **LEAST, "id": str(number), "type": kind, "data": {"n": number}, "kitesource": BRIDGE,
             }  # fmt: skip
+
+
+async def test_the_example_of_the_page(hub: HubProcess, registry: FakeRegistry) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    env = {**os.environ, "HUB": hub.endpoint, "TOKEN": await registry.add(BRIDGE)}
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, env=env, stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(20):
+        out, _ = await child.communicate()
+    assert child.returncode == 0
+    got = json.loads(out)
+    assert (got["source"], got["data"], got["kitesource"]) == ("/shop", {"apples": 3}, BRIDGE)
 
 
 @in_both_forms
