@@ -75,54 +75,54 @@ class Release:
                 if speaker is not None:
                     self._gathering.push(speaker)
                 speaker = item.session
-            if item.is_told:
-                continue
             if batch.failure and item.stream:
                 self._tell_failure(item, batch.failure)
             elif speaker is None:
-                self._announcer.pass_on(item.subject, item.payload)
-            else:
+                self._release_own(item)
+            elif item.payload:
                 self._release_one(speaker, item, batch)
+            else:
+                self._answer_repeat(speaker, item)
         if speaker is not None:
             self._gathering.push(speaker)
 
+    def _release_own(self, item: Item) -> None:
+        if not item.is_told:
+            self._announcer.pass_on(item.subject, item.payload)
+
     def _release_one(self, session: Session, item: Item, batch: Batch) -> None:
-        streaming = self.streaming
-        assert streaming is not None
-        if not item.payload and streaming.is_unkept(session.name, item.event_id):
-            # It repeats one that the disk refused meanwhile.
-            self._tell_failure(item, "the event that it repeats was not kept")
-            return
-        delivered = 0
-        if item.payload:
-            route = self._router.routes.get(item.subject) or self._router.route(item.subject)
-            if session in route.quiet:
-                route = self._router.route_from(route, session)
-            assert item.frame is not None
-            delivered = self._passing.pass_on(
-                session, route, item.frame, item.payload, item.event_id
-            )
-            if item.frame.reply_to is not UNSET and not route.has_responders:
-                # Whoever could have answered has left while the event was written.
-                lost = error("responder_lost", event_id=item.event_id, subject=item.subject)
-                self._gathering.say(session, lost)
+        subject, event_id, frame, stream = item.subject, item.event_id, item.frame, item.stream
+        assert frame is not None
+        route = self._router.routes.get(subject) or self._router.route(subject)
+        if session in route.quiet:
+            route = self._router.route_from(route, session)
+        delivered = self._passing.pass_on(session, route, frame, item.payload, event_id)
+        if frame.reply_to is not UNSET and not route.has_responders:
+            # Whoever could have answered has left while the event was written.
+            lost = error("responder_lost", event_id=event_id, subject=subject)
+            self._gathering.say(session, lost)
         if not item.ack:
             return
-        ack = Ack(event_id=item.event_id, delivered=delivered, duplicate=not item.payload)
-        if item.stream and item.payload:
-            ack = Ack(
-                event_id=item.event_id,
-                delivered=delivered,
-                stream=item.stream,
-                seq=batch.firsts[item.stream] + item.place,
-            )
+        if stream:
+            seq = batch.firsts[stream] + item.place
+            ack = Ack(event_id=event_id, delivered=delivered, stream=stream, seq=seq)
+        else:
+            ack = Ack(event_id=event_id, delivered=delivered)
         self._gathering.acknowledge(ack)
+
+    def _answer_repeat(self, session: Session, item: Item) -> None:
+        assert self.streaming is not None
+        if self.streaming.is_unkept(session.name, item.event_id):
+            # It repeats one that the disk refused meanwhile.
+            self._tell_failure(item, "the event that it repeats was not kept")
+        else:
+            self._gathering.acknowledge(Ack(event_id=item.event_id, delivered=0, duplicate=True))
 
     def _tell_failure(self, item: Item, why: str) -> None:
         session = item.session
         if session is None or self.streaming is None:
             # The Hub's own words are said at least to those who are there.
-            self._announcer.pass_on(item.subject, item.payload)
+            self._release_own(item)
             return
         if item.payload:
             session.published -= 1

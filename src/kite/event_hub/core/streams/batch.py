@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from kite.event_hub.core.envelope import Incoming
 from kite.event_hub.core.session import Session
 from kite.event_hub.core.streams.jobs import Append
 from kite.wire.frame import Ack
 
 
-class Item(NamedTuple):
+class Item(msgspec.Struct, frozen=True, gc=False):  # made in C, and part of no cycle
     """An event on its way.
 
     Args:
@@ -35,6 +37,31 @@ class Item(NamedTuple):
     stream: str
     place: int
     is_told: bool = False
+
+
+class Portion:
+    """What goes into one stream.
+
+    Attributes:
+        payloads: the events' bytes, in order.
+        sources: the modules they come from.
+    """
+
+    __slots__ = ("_speaker", "payloads", "sources")
+
+    def __init__(self) -> None:
+        self.payloads: list[bytes] = []
+        self.sources: set[str] = set()
+        self._speaker: object = self
+
+    def add(self, session: Session | None, payload: bytes) -> int:
+        """An event of a connection, or (None) of the Hub; returns its place."""
+        if session is not self._speaker:
+            self._speaker = session
+            self.sources.add("event_hub" if session is None else session.name)
+        payloads = self.payloads
+        payloads.append(payload)
+        return len(payloads) - 1
 
 
 class Confirm(NamedTuple):

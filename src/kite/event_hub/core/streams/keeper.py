@@ -10,10 +10,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from kite.event_hub.core.envelope import Incoming
 from kite.event_hub.core.hold import Holder
 from kite.event_hub.core.session import Session
-from kite.event_hub.core.streams.batch import Batch, Confirm, Item
+from kite.event_hub.core.streams.batch import Batch, Confirm, Item, Portion
 from kite.event_hub.core.streams.jobs import Append, Failed, Outcome, Write, Written
 from kite.event_hub.core.streams.stream import Stream
 from kite.wire.frame import Ack
@@ -54,10 +56,9 @@ class Keeper:
         self._wall = wall
         self._gate = Holder()
         self._items: list[Item] = []
-        self._kept: dict[str, list[bytes]] = {}
-        self._sources: dict[str, set[str]] = {}
-        self._last: Session | None = None
+        self._kept: dict[str, Portion] = {}
         self._bytes = 0
+        self._room = _MOST_BYTES
         self._confirms: list[Confirm] = []
         self._must_sync = False
         self._states: dict[tuple[str, str], bytes | None] = {}
@@ -111,27 +112,21 @@ class Keeper:
             streams: what keeps it.
         """
         name, place = "", 0
-        if payload:
-            for stream in reversed(streams):
-                name = stream.name
-                gathered = self._kept.get(name)
-                if gathered is None:
-                    gathered = self._kept[name] = []
-                    self._sources[name] = set()
-                    self._last = None
-                place = len(gathered)
-                gathered.append(kept)
-            if streams and (session is not self._last or session is None):
-                self._last = session
-                for stream in streams:
-                    self._sources[stream.name].add("event_hub" if session is None else session.name)
-        elif streams:
+        if streams:
             name = streams[0].name
+            if payload:
+                for stream in reversed(streams):
+                    portion = self._kept.get(stream.name)
+                    if portion is None:
+                        portion = self._kept[stream.name] = Portion()
+                    place = portion.add(session, kept)
         ack = frame is not None and frame.ack
         self._items.append(Item(session, subject, payload, event_id, ack, frame, name, place))
-        self._charge(session, len(payload))
+        self._bytes += len(payload) + _ITEM_BYTES
         if session is not None:
             session.behind += 1
+            if self._bytes > self._room:
+                self._gate.hold(session)
 
     def save(self, states: Mapping[tuple[str, str], bytes | None]) -> None:
         """Durables whose state is to be written with the next transaction."""
@@ -145,14 +140,8 @@ class Keeper:
         """
         self._confirms.append(Confirm(session, ack))
         self._must_sync = self._must_sync or is_synced
-        self._charge(session, 0)
-
-    def _charge(self, session: Session | None, size: int) -> None:
-        self._bytes += size + _ITEM_BYTES
-        flying = self._flying
-        if session is not None and (
-            self._bytes + (0 if flying is None else flying.size) > _MOST_BYTES
-        ):
+        self._bytes += _ITEM_BYTES
+        if self._bytes > self._room:
             self._gate.hold(session)
 
     def flush(self) -> None:
@@ -166,6 +155,7 @@ class Keeper:
         """The transaction is on the disk, or failed."""
         flying, self._flying = self._flying, None
         assert flying is not None
+        self._room = _MOST_BYTES
         failure = ""
         if isinstance(outcome, Written):
             for name, extent in outcome.extents.items():
@@ -224,7 +214,7 @@ class Keeper:
         for item in owed:
             streams = self.keeping(item.subject)
             self.take(None, item.subject, item.payload, item.payload, "", None, streams)
-            self._items[-1] = self._items[-1]._replace(is_told=True)
+            self._items[-1] = replace(self._items[-1], is_told=True)
 
     def _write(self) -> None:
         if self._owed:
@@ -233,19 +223,20 @@ class Keeper:
             Append(
                 stream=name,
                 first=self.streams[name].extent.last + 1,
-                payloads=payloads,
-                sources=frozenset(self._sources[name]),
+                payloads=portion.payloads,
+                sources=frozenset(portion.sources),
             )
-            for name, payloads in self._kept.items()
+            for name, portion in self._kept.items()
         )
-        self._flying = _Flying(self._items, self._confirms, appends, self._states, self._bytes)
+        self._flying = _Flying(self._items, self._confirms, appends, self._states)
         must_sync = self._must_sync or any(
             self.streams[append.stream].is_synced for append in appends
         )
         states = self._states
-        self._items, self._kept, self._sources = [], {}, {}
+        self._items, self._kept = [], {}
         self._confirms, self._states = [], {}
-        self._must_sync, self._bytes = False, 0
+        self._must_sync = False
+        self._room, self._bytes = _MOST_BYTES - self._bytes, 0
         self._submit(Write(appends=appends, states=states, at=self._wall(), sync=must_sync))
 
 
@@ -256,4 +247,3 @@ class _Flying(NamedTuple):
     confirms: list[Confirm]
     appends: tuple[Append, ...]
     states: dict[tuple[str, str], bytes | None]
-    size: int

@@ -69,7 +69,7 @@ class Streaming:
 
     def check(self, frame: Incoming, payload: bytes, now: float) -> None:
         """Raise `stream_unavailable` or `event_too_large` where an event cannot be kept."""
-        if why := self.keeper.refuses(now):
+        if self.keeper.failure and (why := self.keeper.refuses(now)):
             raise Refused("stream_unavailable", detail=why)
         if len(payload) > MOST_BYTES:
             raise Refused(
@@ -91,8 +91,10 @@ class Streaming:
             kept: the bytes for the streams.
             event_id: its id, its own or the Hub's.
         """
-        if frame.event_id is UNSET or not self._is_repeat(session, event_id):
+        if frame.event_id is UNSET or session.recent.add(event_id):
             session.published += 1
+        elif self._unkept and self._unkept.pop((session.name, event_id), False) is None:
+            session.published += 1  # its id was remembered, and then the disk refused it
         else:
             session.duplicates += 1
             if not frame.ack:
@@ -104,12 +106,6 @@ class Streaming:
         """An event of the Hub's own that is kept."""
         self.keeper.take(None, subject, payload, payload, "", None, streams)
         self.flush()
-
-    def _is_repeat(self, session: Session, event_id: str) -> bool:
-        if session.recent.add(event_id):
-            return False
-        # Its id was remembered, and then the disk refused it: sent again, it is new.
-        return self._unkept.pop((session.name, event_id), False) is False
 
     def unkept(self, source: str, event_id: str) -> None:
         """An event was accepted, and then the disk refused it."""
