@@ -92,10 +92,16 @@ async def watch(control: Control, wish: Wish, watcher: Watcher) -> None:
             try:
                 if await _watch_one(connection, wish, since, watcher, lost):
                     return
+                since = None  # that has been read
+            except Unavailable as why:
+                if why.code != "connection_lost":
+                    raise
+                control.get("/launcher")  # raises when Kite has ended
+                if since is not None:
+                    raise  # some of it has been shown, and would be again
             finally:
                 await connection.close()
-            since = None  # that has been read
-            control.get("/launcher")  # raises when Kite has ended
+            control.get("/launcher")
             report.say(_("the Event Hub is restarting; what happens meanwhile is not shown"))
     finally:
         missed.tell()
@@ -121,10 +127,6 @@ async def _watch_one(
         if watcher.failure is not None:
             raise watcher.failure
         return watcher.done.is_set()
-    except Unavailable as why:
-        if why.code == "connection_lost" and since is None:
-            return False
-        raise
     finally:
         for task in (asked, *over):
             task.cancel()
@@ -142,6 +144,9 @@ async def _ask(connection: OperatorConnection, wish: Wish, since: str | None) ->
     ack = await connection.watch(wish.patterns, queue=wish.queue, since=since, follow=wish.follow)
     if isinstance(ack.replayed, int):
         report.say(_("kept events: {count}").format(count=ack.replayed))
+    if isinstance(ack.since, str):
+        text = _("what is in no stream is remembered since {since} only")
+        report.say(text.format(since=ack.since))
     if wish.follow or since is None:
         report.say(_("watching {patterns}; end with Ctrl-C").format(patterns=names))
 

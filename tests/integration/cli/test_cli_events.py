@@ -170,6 +170,8 @@ def test_history_is_read_to_its_end(system: System) -> None:
     assert "kept events: 3" in past.err
     first = system.kite("events", "kept.>", "--since", "5m", "--count", "1", "--raw")
     assert first.out.split() == ["1"]
+    everything = system.kite("events", ">", "--since", "1h", "--no-follow", "--raw")
+    assert "what is in no stream is remembered since 20" in everything.err, "Kite is younger"
     none = system.kite("events", "kept.>", "--since", "2090-01-01T00:00:00Z", "--no-follow")
     assert none.out == ""
 
