@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from kite.event_hub.connection import Connection, Line
+from kite.event_hub.connection import Connection
+from kite.event_hub.conversation import Line
 from kite.event_hub.core.rights import Identity
 from kite.event_hub.core.session import Session
 from kite.event_hub.core.switch import Switch

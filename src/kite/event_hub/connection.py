@@ -1,7 +1,7 @@
 """One WebSocket: frames in, reassembled and checked; bytes out; and an end that reaches the peer.
 
 picows parses frames, and hands them to a listener: the pure one below, or the compiled one, which
-lets plain events pass by. It is handed this connection's `_Way` in place of the real transport, so that
+lets plain events pass by. It is handed this connection's `Way` in place of the real transport, so that
 what it wants to send or close by itself (for broken framing) goes the same way as everything else.
 """
 
@@ -11,13 +11,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
-from kite.event_hub.core.session import Wire
+from kite.event_hub.conversation import Conversation
 from kite.event_hub.core.websocket import close, pong
 from kite.event_hub.drain import Drain
+from kite.event_hub.fragments import Fragments, TooBig
 
 _CONTINUATION = WSMsgType.CONTINUATION
 _TEXT = WSMsgType.TEXT
@@ -25,7 +26,6 @@ _BINARY = WSMsgType.BINARY
 _PING = WSMsgType.PING
 _CLOSE = WSMsgType.CLOSE
 
-_CLOSE_BYTE = 0x88
 _ANSWER = 1.0
 """Seconds the peer has to answer our close frame once it is with the socket."""
 
@@ -41,56 +41,6 @@ _log = logging.getLogger("kite.event_hub")
 def is_close_code(code: int) -> bool:
     """Whether a peer may close with it (RFC 6455, 7.4; 1004 to 1006 and 1015 are never sent)."""
     return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
-
-
-class Line(Wire, Protocol):
-    """A connection as far as who listens to it reaches.
-
-    Attributes:
-        listener: what picows calls; it may be given a lane.
-    """
-
-    listener: Any
-
-
-class Conversation(Protocol):
-    """Who listens to a connection: the Hub, or an echo in the tests of the protocol."""
-
-    def opened(self, connection: Line) -> None:
-        """The handshake is done."""
-        ...
-
-    def message(self, payload: bytes, *, is_text: bool) -> None:
-        """A whole message; text is valid UTF-8."""
-        ...
-
-    def batch_ended(self) -> None:
-        """All messages that had arrived together were handed over."""
-        ...
-
-    def push(self, data: bytes) -> None:
-        """Queue a control frame behind what was queued before."""
-        ...
-
-    def writable(self) -> None:
-        """The socket has taken everything that was written."""
-        ...
-
-    def leaving(self) -> None:
-        """The connection ends: nothing more comes from it, and what waits need not be sent."""
-        ...
-
-    def flush(self) -> None:
-        """Write what is queued."""
-        ...
-
-    def is_flushed(self) -> bool:
-        """Whether nothing is queued."""
-        ...
-
-    def closed(self) -> None:
-        """It is gone."""
-        ...
 
 
 class Listener(WSListener):
@@ -145,13 +95,9 @@ class Connection:
         self.listener = listener(self)
         self._tcp = tcp
         self._conversation = conversation
-        self._max_bytes = max_bytes
         self._farewell = farewell
         self._allow_binary = allow_binary
-        self._fragments: list[bytes] = []
-        self._fragment_bytes = 0
-        self._fragments_are_text = True
-        self._is_assembling = False
+        self._fragments = Fragments(max_bytes)
         self._is_closing = False  # our close frame is queued
         self._is_drained = False  # the input means nothing any more
         self._ends_when_flushed = False
@@ -189,7 +135,7 @@ class Connection:
                 self._conversation.batch_ended()  # what was heard before the end counts
             return
         try:
-            if frame.msg_type == _TEXT and frame.fin and not self._is_assembling:
+            if frame.msg_type == _TEXT and frame.fin and not self._fragments.is_open:
                 payload = frame.get_payload_as_bytes()
                 if not payload.isascii():
                     payload.decode()
@@ -224,42 +170,27 @@ class Connection:
         elif kind == _CLOSE:
             self._answer_close(frame)
         elif kind == _CONTINUATION:
-            if self._is_assembling:
+            if self._fragments.is_open:
                 self._add(frame)
             else:
                 self.fail(PROTOCOL_ERROR, "a continuation of nothing")
         elif kind in (_TEXT, _BINARY):
-            if self._is_assembling:
+            if self._fragments.is_open:
                 self.fail(PROTOCOL_ERROR, "a message began within another")
             elif kind == _BINARY and not self._allow_binary:
                 self.fail(UNSUPPORTED, "frames are text")
             else:
-                self._is_assembling = True
-                self._fragments_are_text = kind == _TEXT
+                self._fragments.begin(is_text=kind == _TEXT)
                 self._add(frame)
 
     def _add(self, frame: WSFrame) -> None:
-        payload = frame.get_payload_as_bytes()
-        self._fragment_bytes += len(payload)
-        if self._fragment_bytes > self._max_bytes:
+        try:
+            whole = self._fragments.add(frame.get_payload_as_bytes(), is_last=frame.fin)
+        except TooBig:
             self.fail(TOO_BIG, "the message is too big")
             return
-        # Many small fragments are joined as they come: a list of them would weigh far more.
-        if self._fragments and len(self._fragments[-1]) < 4096:
-            self._fragments[-1] += payload
-        else:
-            self._fragments.append(payload)
-        if frame.fin:
-            whole = b"".join(self._fragments)
-            self._forget_fragments()
-            if self._fragments_are_text:
-                whole.decode()
-            self._conversation.message(whole, is_text=self._fragments_are_text)
-
-    def _forget_fragments(self) -> None:
-        self._fragments.clear()
-        self._fragment_bytes = 0
-        self._is_assembling = False
+        if whole is not None:
+            self._conversation.message(whole, is_text=self._fragments.are_text)
 
     def _answer_close(self, frame: WSFrame) -> None:
         code = (
@@ -278,7 +209,7 @@ class Connection:
     @property
     def unfinished(self) -> int:
         """Bytes of a fragmented message that have come so far."""
-        return self._fragment_bytes
+        return self._fragments.size
 
     # ── the way out ─────────────────────────────────────────────────────────────────────────
 
@@ -336,7 +267,7 @@ class Connection:
             self._is_gone = self._is_closing = True
             if self._timer is not None:
                 self._timer.cancel()
-            self._forget_fragments()
+            self._fragments.clear()
             self._conversation.closed()
 
     def _drain(self) -> None:
@@ -358,7 +289,7 @@ class Connection:
         if self._is_closing:
             return
         self._is_closing = True
-        self._forget_fragments()
+        self._fragments.clear()
         self.resume()
         self._timer = asyncio.get_running_loop().call_later(self._farewell, self.abort)
         self._conversation.push(frame)
@@ -384,40 +315,3 @@ class Connection:
                 # transport raises where the peer has gone in this very moment.
                 with contextlib.suppress(OSError):
                     self._tcp.write_eof()
-
-
-class Way:
-    """What picows takes for the transport: everything it does passes through the connection."""
-
-    def __init__(self, tcp: asyncio.Transport, connection: Callable[[], Connection | None]) -> None:
-        self._tcp = tcp
-        self._connection = connection
-        self.is_mute = True
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """The handshake's answer has gone out before; a close frame ends the connection."""
-        if self.is_mute:
-            return
-        connection = self._connection()
-        if connection is not None and len(data) and data[0] == _CLOSE_BYTE:
-            connection.sent_by_parser(bytes(data))
-        else:
-            self._tcp.write(bytes(data))
-
-    def get_write_buffer_size(self) -> int:
-        """Never 0: at 0 picows would write past us, straight into the socket."""
-        return 1
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Of the real transport."""
-        return self._tcp.get_extra_info(name, default)
-
-    def is_closing(self) -> bool:
-        """Of the real transport."""
-        return self._tcp.is_closing()
-
-    def close(self) -> None:
-        """picows closes a moment after its close frame; the connection knows when."""
-
-    def abort(self) -> None:
-        """Likewise."""

@@ -19,12 +19,13 @@ from picows import WSAutoPingStrategy, WSUpgradeResponse, WSUpgradeResponseWithL
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # what its own server makes
 
 from kite.errors import KiteError, RequestError
-from kite.event_hub.connection import Connection, Way
+from kite.event_hub.connection import Connection
 from kite.event_hub.core.admission import Request, switching_protocols
 from kite.event_hub.core.cloudevents import SUBPROTOCOL as CLOUDEVENTS
 from kite.event_hub.drain import Drain
 from kite.event_hub.intake import Intake, Intakes
 from kite.event_hub.interpreted import Interpreted
+from kite.event_hub.way import Way
 from kite.http.problem import problem_bytes, problem_headers
 
 _CHUNK: Final = 16 << 10

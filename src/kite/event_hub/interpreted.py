@@ -6,7 +6,8 @@ import asyncio
 import logging
 from typing import Any, Protocol
 
-from kite.event_hub.connection import INTERNAL_ERROR, Conversation, Line
+from kite.event_hub.connection import INTERNAL_ERROR
+from kite.event_hub.conversation import Conversation, Line
 from kite.event_hub.core.cloudevents import Interpreter, Spoken
 from kite.event_hub.core.envelope import Refused
 from kite.event_hub.core.refusal import error
