@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from kite.cli.top_rates import (
     sorted_subjects,
 )
 from kite.locale import _
-from kite.terminal import clean, fit, paint
+from kite.terminal import clean, fit, name_color, paint
 
 _AROUND = 5
 """Lines that are neither's rows: the head, a blank line, headers, a blank line, headers."""
@@ -93,9 +93,15 @@ def _shares(subjects: int, clients: int, style: Style) -> tuple[int, int]:
 
 def _subjects(rows: Sequence[SubjectRate], style: Style) -> list[str]:
     headers = [_("SUBJECT"), _("EVENTS/S"), _("BYTES/S")]
-    cells = [[clean(row.subject, color=False), rate(row.events), size(row.size)] for row in rows]
-    right = frozenset({1, 2})
-    return table(headers, cells, color=style.color, columns=style.columns, right=right)
+    cells: list[list[str | Cell]] = [
+        [
+            clean(row.subject, color=False),
+            _figure(rate(row.events), row.events),
+            _figure(size(row.size), row.size),
+        ]
+        for row in rows
+    ]
+    return table(headers, cells, color=style.color, columns=style.columns, right=frozenset({1, 2}))
 
 
 def _clients(rows: Sequence[ClientRate], style: Style) -> list[str]:
@@ -105,19 +111,29 @@ def _clients(rows: Sequence[ClientRate], style: Style) -> list[str]:
     connections = Counter(row.module for row in rows)
     cells: list[list[str | Cell]] = [
         [
-            f"{row.module} #{row.connection}" if connections[row.module] > 1 else row.module,
-            rate(row.taken),
-            rate(row.given),
-            count(row.queued),
-            size(row.queued_bytes),
-            Cell(count(row.dropped), ("red",) if row.is_losing else ()),
-            Cell(count(row.stalls), ("yellow",) if row.is_stalling else ()),
+            Cell(_name(row, connections), (name_color(row.module),)),
+            _figure(rate(row.taken), row.taken),
+            _figure(rate(row.given), row.given),
+            _figure(count(row.queued), row.queued),
+            _figure(size(row.queued_bytes), row.queued_bytes),
+            _figure(count(row.dropped), row.dropped, "red" if row.is_losing else ""),
+            _figure(count(row.stalls), row.stalls, "yellow" if row.is_stalling else ""),
         ]
         for row in rows
     ]
     right = frozenset(range(1, 7))
     spare = (4, 5, 3)
     return table(headers, cells, color=style.color, columns=style.columns, right=right, spare=spare)
+
+
+def _name(row: ClientRate, connections: Mapping[str, int]) -> str:
+    """The module, and which of its connections where it has several."""
+    return f"{row.module} #{row.connection}" if connections[row.module] > 1 else row.module
+
+
+def _figure(text: str, value: float, alarm: str = "") -> Cell:
+    """What is nothing steps back, so that what is something is seen."""
+    return Cell(text, (alarm,) if alarm else () if value else ("dim",))
 
 
 def document(sample: Sample, style: Style, *, ts: str) -> dict[str, Any]:

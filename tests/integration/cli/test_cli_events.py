@@ -160,6 +160,20 @@ def test_ctrl_c_ends_publishing_with_a_summary(system: System) -> None:
     assert err == ""
 
 
+def test_a_hub_that_is_restarted_ends_publishing_and_the_summary_is_true(system: System) -> None:
+    watch = watching(system, "cut.>", "--raw")
+    typed = Typed(system, "--json", "pub", "cut.a", "1", "--count", "1000000", "--rate", "500")
+    until(watch.stdout, "1\n1\n")
+    system.kite("restart", "event_hub")
+    status, out, err = typed.done()
+    assert status == 1
+    assert json.loads(err)["code"] == "connection_lost"
+    assert 2 <= json.loads(out)["published"] < 1_000_000
+    watch.send_signal(signal.SIGINT)
+    finished(watch)
+    system.wait_answer("greet", {"to": "you"})
+
+
 # -- events ---------------------------------------------------------------------------------------
 
 
@@ -286,3 +300,27 @@ def test_wrong_places_never_reach_the_hub(system: System, tmp_path: Path) -> Non
         )
     assert done.returncode == 2
     assert "no UTF-8" in done.stderr
+
+
+# -- a reader that does not keep up ---------------------------------------------------------------
+
+
+def test_a_watcher_that_is_stuck_holds_nobody_and_what_it_missed_is_told(system: System) -> None:
+    total, filler = 40_000, "x" * 400
+    watch = watching(system, "stuck.>", "--template", "{{data.n}}")
+    assert watch.stdout
+    assert watch.stderr
+    os.kill(watch.pid, signal.SIGSTOP)
+    data = f'{{"n": {{{{Count}}}}, "filler": "{filler}"}}'
+    done = system.kite("--json", "pub", "stuck.a", data, "--template", "--count", str(total))
+    assert json.loads(done.out)["published"] == total, "nobody was held"
+    os.kill(watch.pid, signal.SIGCONT)
+    shown: list[int] = []
+    while not shown or shown[-1] < total:
+        shown.append(int(watch.stdout.readline()))
+    watch.send_signal(signal.SIGINT)
+    _out, err = watch.communicate(timeout=PATIENCE)
+    told = [int(line.rpartition(" ")[2]) for line in err.splitlines() if "left out" in line]
+    assert shown == sorted(set(shown)), "in order, and none twice"
+    assert sum(told) > 0
+    assert len(shown) + sum(told) == total
