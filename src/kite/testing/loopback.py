@@ -1,7 +1,8 @@
 """A hub and a registry within the process of a test: no socket, no port, the real frames.
 
-They do what a module meets in ordinary life; permissions, limits and slow consumers are the real
-Hub's (`kite.testing.hub`).
+They do what a module meets in ordinary life, durable subscriptions included: what modules publish is
+one stream, from the beginning of the test. Permissions, limits, replays, resuming and slow consumers
+are the real Hub's (`kite.testing.hub`).
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ import msgspec
 from msgspec import UNSET
 
 from kite.errors import RequestError, Unavailable
+from kite.event_hub.core.envelope import Refused
 from kite.sdk.connection import HubConnection, Lost
 from kite.sdk.registry_client import RegistryClient
+from kite.testing.loopback_durables import LoopbackDurables
 from kite.wire.frame import (
     Ack,
     AckEvent,
@@ -50,8 +53,11 @@ class LoopbackHub:
         self.events: list[Event] = []
         self.is_down = False
         self._wires: dict[_Wire, dict[tuple[str, str | None], Subscribe]] = {}
-        self._published = asyncio.Condition()
+        self._published = asyncio.Event()
         self._seen: set[tuple[Any, Any]] = set()
+        self._durables = LoopbackDurables(self._bury)
+        self._letters = 0
+        self._numbers = itertools.count(1)
 
     async def connect(
         self,
@@ -66,7 +72,7 @@ class LoopbackHub:
         if self.is_down:
             raise Unavailable("not_ready", what="the event hub")
         connection = HubConnection(on_event, on_lost)
-        wire = _Wire(self, connection)
+        wire = _Wire(self, connection, next(self._numbers))
         connection._goes_over(wire)
         self._wires[wire] = {}
         return connection
@@ -88,8 +94,10 @@ class LoopbackHub:
             return [event for event in self.events if matches(pattern, event.event)]
 
         try:
-            async with asyncio.timeout(timeout), self._published:
-                await self._published.wait_for(lambda: len(found()) >= count)
+            async with asyncio.timeout(timeout):
+                while len(found()) < count:
+                    self._published.clear()
+                    await self._published.wait()
         except TimeoutError:
             subjects = [event.event for event in self.events]
             raise TimeoutError(
@@ -97,9 +105,24 @@ class LoopbackHub:
             ) from None
         return found()
 
-    async def _received(self, wire: _Wire, text: bytes) -> None:
+    def _parts_with(self, wire: _Wire) -> bool:
+        """A connection ends; False when it had ended before."""
+        if self._wires.pop(wire, None) is None:
+            return False
+        self._durables.leave(wire)
+        return True
+
+    def _received(self, wire: _Wire, text: bytes) -> None:
         frame: ClientFrame = _decoder.decode(text)
         match frame:
+            case Subscribe(durable=str()):
+                try:
+                    wire.receive(self._durables.subscribe(wire, frame))
+                except Refused as refused:
+                    wire.receive(Error(code=refused.code, id=frame.id, params=refused.params))
+            case Unsubscribe(durable=str(durable), id=name):
+                self._durables.part(wire, durable, forget=frame.forget)
+                wire.receive(Ack(id=name))
             case Subscribe(events=patterns, id=name):
                 queue = None if frame.queue is UNSET else frame.queue
                 for pattern in patterns:
@@ -111,11 +134,19 @@ class LoopbackHub:
                     self._wires[wire].pop((pattern, queue), None)
                 wire.receive(Ack(id=name))
             case Event():
-                await self._route(wire, frame)
+                self._route(wire, frame)
             case AckEvent() | NackEvent() | TermEvent():
-                pass  # it keeps no streams: nothing comes again
+                if (answer := self._durables.settle(wire, frame)) is not None:
+                    wire.receive(answer)
 
-    async def _route(self, sender: _Wire, event: Event) -> None:
+    def _bury(self, subject: str, data: dict[str, Any]) -> None:
+        self._letters += 1
+        self._route(
+            None,
+            Event(event=subject, event_id=f"letter-{self._letters}", source="event_hub", data=data),
+        )
+
+    def _route(self, sender: _Wire | None, event: Event) -> None:
         key = (event.source, event.event_id)
         duplicate = key in self._seen
         self._seen.add(key)
@@ -123,9 +154,11 @@ class LoopbackHub:
         for wire in chosen:
             wire.receive(event)
         if not duplicate:
-            async with self._published:
-                self.events.append(event)
-                self._published.notify_all()
+            self.events.append(event)
+            self._published.set()
+            self._durables.published(event)
+        if sender is None:
+            return
         if event.reply_to is not UNSET and not chosen and not duplicate:
             sender.receive(
                 Error(
@@ -135,7 +168,7 @@ class LoopbackHub:
         elif event.ack:
             sender.receive(Ack(event_id=event.event_id, delivered=len(chosen), duplicate=duplicate))
 
-    def _chosen(self, sender: _Wire, event: Event) -> list[_Wire]:
+    def _chosen(self, sender: _Wire | None, event: Event) -> list[_Wire]:
         queues: dict[str, list[_Wire]] = {}
         chosen: dict[_Wire, None] = {}
         for wire, subscriptions in self._wires.items():
@@ -155,8 +188,10 @@ class _Wire:
     """What a `HubConnection` takes for its transport; frames cross it as bytes, in order."""
 
     close_handshake = None
+    is_ready = True
 
-    def __init__(self, hub: LoopbackHub, connection: HubConnection) -> None:
+    def __init__(self, hub: LoopbackHub, connection: HubConnection, number: int) -> None:
+        self.number = number
         self._hub = hub
         self._connection = connection
         self._loop = asyncio.get_running_loop()
@@ -178,12 +213,12 @@ class _Wire:
 
     def cut(self) -> None:
         """The other end is gone, and it is noticed at once."""
-        if self._hub._wires.pop(self, None) is not None:
+        if self._hub._parts_with(self):
             self._task.cancel()
             self._connection._lost(self)
 
     def disconnect(self, graceful: bool = True) -> None:  # noqa: ARG002
-        if self._hub._wires.pop(self, None) is not None:
+        if self._hub._parts_with(self):
             self._task.cancel()
             self._loop.call_soon(self._connection._lost, self)
 
@@ -197,8 +232,8 @@ class _Wire:
     async def _carry(self) -> None:
         while (frame := await self._outgoing.get()) is not None:
             self._unsent -= len(frame)
-            await self._hub._received(self, frame)
-        if self._hub._wires.pop(self, None) is not None:
+            self._hub._received(self, frame)
+        if self._hub._parts_with(self):
             self._connection._lost(self)
 
 
