@@ -389,6 +389,42 @@ def test_an_event_is_put_off_for_a_day_at_most(start: Open, delay: float) -> Non
     assert (error["code"], error["id"]) == ("malformed_frame", 1)
 
 
+def test_a_replay_of_two_streams_has_what_only_the_second_still_has(start: Open) -> None:
+    """And each event once, whatever the streams' patterns were when they kept it."""
+    bench = start({"all": {"subjects": [">"]}})
+    fill(bench, 2)
+    bench = start({"docs": {"subjects": ["docs.>"], "max_events": 3}, "all": {"subjects": [">"]}})
+    bench.wait(10)
+    fill(bench, 4)
+    fill(bench, 1, "plain")
+    reader = bench.client("reader")
+    replay = {"since": "2020-01-01T00:00:00Z", "follow": False}
+    reader.send({"type": "subscribe", "events": [">"], "replay": replay, "id": "r"})
+    bench.disk()
+    *events, ack = reader.got()
+    assert [(each["stream"], each["seq"]) for each in events] == [
+        ("docs", 2), ("docs", 3), ("docs", 4), ("all", 1), ("all", 2), ("all", 3), ("all", 7),
+    ]  # fmt: skip
+    assert ack["replayed"] == 7
+
+
+def test_there_are_only_so_many_durables_and_replays(
+    start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = start()
+    fill(bench, 1)
+    reader = bench.client("reader")
+    frame = {"type": "subscribe", "events": ["docs.>"], "replay": {"seq": 1}, "id": 1}
+    answers = reader.send(*[frame] * 9)
+    assert [answer["code"] for answer in answers] == ["too_many_subscriptions"]
+    bench.disk()
+    monkeypatch.setattr("kite.event_hub.core.streams.requests.MOST_DURABLES", 2)
+    worker = bench.client("worker")
+    assert [durable(worker, name).get("code") for name in ("a", "b", "c", "b")] == [
+        None, None, "too_many_subscriptions", None,
+    ]  # fmt: skip
+
+
 # ── bounds ──────────────────────────────────────────────────────────────────────────────────
 
 

@@ -202,9 +202,10 @@ class StreamFile:
         changed: dict[str, Shelf] = {}
         db.execute("BEGIN IMMEDIATE")
         try:
+            at = self._time(job.at) if job.appends else job.at
             for append in job.appends:
                 shelf = changed[append.stream] = self._shelves[append.stream]
-                self._append(shelf, append, job.at)
+                self._append(shelf, append, at)
             for name, shelf in self._shelves.items():
                 is_less = trim(db, shelf, job.at)
                 if is_less:
@@ -220,8 +221,7 @@ class StreamFile:
             raise
         return Written(extents={name: shelf.extent for name, shelf in changed.items()})
 
-    def _append(self, shelf: Shelf, append: Append, now: float) -> None:
-        at = self._time(shelf, now)
+    def _append(self, shelf: Shelf, append: Append, at: float) -> None:
         seq = append.first
         sources = ",".join(sorted(append.sources))
         rows = []
@@ -238,22 +238,24 @@ class StreamFile:
         if shelf.lowest is None:
             shelf.lowest, shelf.oldest_at = rows[0][0], at
 
-    def _time(self, shelf: Shelf, now: float) -> float:
-        """When it is, for a stream, in which time does not go back: ages and instants are looked up.
+    def _time(self, now: float) -> float:
+        """When it is, for the streams, in which time does not go back: ages and instants are looked
+        up, and one commit has one time in all of them.
 
         A clock that was far ahead and is right again would keep for ever what it has dated.
         """
-        if now >= shelf.newest_at:
-            return now
-        if shelf.newest_at - now <= _CLOCK_STEP:
-            return shelf.newest_at
-        key = self._reader.kept_since(shelf, now)
-        if key is not None:
-            self._db.execute(
-                "UPDATE chunks SET at=? WHERE key BETWEEN ? AND ?", (now, key, shelf.keys[1])
-            )
-        if shelf.oldest_at is not None:
-            shelf.oldest_at = min(shelf.oldest_at, now)
+        newest_at = max((shelf.newest_at for shelf in self._shelves.values()), default=now)
+        if now < newest_at <= now + _CLOCK_STEP:
+            return newest_at
+        for shelf in self._shelves.values():
+            if shelf.newest_at > now:
+                key = self._reader.kept_since(shelf, now)
+                self._db.execute(
+                    "UPDATE chunks SET at=? WHERE key BETWEEN ? AND ?", (now, key, shelf.keys[1])
+                )
+                shelf.newest_at = now
+                if shelf.oldest_at is not None:
+                    shelf.oldest_at = min(shelf.oldest_at, now)
         return now
 
     def _note(self, shelf: Shelf) -> None:
@@ -283,7 +285,8 @@ class StreamFile:
         Raises:
             sqlite3.Error: the file is damaged.
         """
-        return self._reader.read(self._shelves[job.stream], job)
+        others = [self._shelves[name] for name in job.others]
+        return self._reader.read(self._shelves[job.stream], job, others)
 
     def pick(self, job: Pick) -> Found:
         """These very events, as far as they are there, up to some bytes.

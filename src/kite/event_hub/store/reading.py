@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from kite.event_hub.core.streams.jobs import Found, Pick, Read, Record
 from kite.event_hub.store.chunk import checksum, unpack
@@ -28,8 +28,11 @@ class Reader:
         self._db = db
         self._damaged = damaged
 
-    def read(self, shelf: Shelf, job: Read) -> Found:
+    def read(self, shelf: Shelf, job: Read, others: Sequence[Shelf] = ()) -> Found:
         """What is behind a sequence number, up to some bytes.
+
+        Args:
+            others: streams of which is said what they have, too.
 
         Raises:
             sqlite3.Error: the file is damaged.
@@ -39,18 +42,35 @@ class Reader:
             key = self.kept_since(shelf, job.since)
             after = max(after, shelf.last if key is None else seq_of(key) - 1)
         records: list[Record] = []
+        shared: set[int] = set()
         size = 0
         through = after
-        for key in self._keys_from(shelf, after + 1):
+        for key, at in self._chunks_from(shelf, after + 1):
             first, payloads = seq_of(key), self.payloads(shelf, key)
+            theirs = set[bytes]().union(*(self._kept_at(other, at) for other in others))
             for seq, payload in enumerate(payloads, first):
                 if seq > after:
                     records.append((seq, payload))
                     size += len(payload)
+                    if payload in theirs:
+                        shared.add(seq)
             through = max(through, first + len(payloads) - 1)
             if size >= _READ_BYTES:
-                return Found(records=records, through=through)
-        return Found(records=records, through=max(through, shelf.last))
+                return Found(records=records, through=through, shared=frozenset(shared))
+        through = max(through, shelf.last)
+        return Found(records=records, through=through, shared=frozenset(shared))
+
+    def _kept_at(self, shelf: Shelf, at: float) -> Iterator[bytes]:
+        """The events that were kept in one transaction: what goes into two streams goes at once."""
+        key = self.kept_since(shelf, at)
+        if key is None:
+            return
+        for each, its in self._chunks_from(shelf, seq_of(key)):
+            if its != at:
+                return
+            for seq, payload in enumerate(self.payloads(shelf, each), seq_of(each)):
+                if seq >= shelf.first:
+                    yield payload
 
     def pick(self, shelf: Shelf, job: Pick) -> Found:
         """These very events, as far as they are there, up to some bytes.
@@ -128,19 +148,20 @@ class Reader:
         self._damaged(shelf, key, seq_of(key) + count - 1)
         return []
 
-    def _keys_from(self, shelf: Shelf, seq: int) -> Iterator[int]:
-        key = self._chunk_of(shelf, seq)
+    def _chunks_from(self, shelf: Shelf, seq: int) -> Iterator[tuple[int, float]]:
+        """Keys, and when each was kept, from the chunk with a sequence number on."""
         low, high = shelf.keys
+        key = self._chunk_of(shelf, seq)
         low = low if key is None else key
-        while (row := self._next(low, high)) is not None:
-            yield row[0]
+        while True:
+            row = self._db.execute(
+                "SELECT key, at FROM chunks WHERE key BETWEEN ? AND ? ORDER BY key LIMIT 1",
+                (low, high),
+            ).fetchone()
+            if row is None:
+                return
+            yield row
             low = row[0] + 1
-
-    def _next(self, low: int, high: int) -> tuple[int] | None:
-        row: tuple[int] | None = self._db.execute(
-            "SELECT key FROM chunks WHERE key BETWEEN ? AND ? ORDER BY key LIMIT 1", (low, high)
-        ).fetchone()
-        return row
 
     def _chunk_of(self, shelf: Shelf, seq: int) -> int | None:
         key: int | None = self._db.execute(

@@ -56,12 +56,14 @@ class Read:
         after: the last sequence number that is not wanted.
         since: seconds since 1970: nothing kept before is wanted (for a first read).
         ticket: who asked.
+        others: streams of which is to be said what they have, too.
     """
 
     stream: str
     after: int
     ticket: int
     since: float | None = None
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +116,12 @@ class Found:
     Args:
         records: in order.
         through: everything up to here was looked at; what is missing below is gone.
+        shared: sequence numbers of those that another stream has, too, where that was asked.
     """
 
     records: list[Record]
     through: int
+    shared: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

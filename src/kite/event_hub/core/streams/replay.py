@@ -22,12 +22,14 @@ class Cursor:
         wants: whether an event's bytes are wanted.
         after: everything up to here was looked at.
         since: seconds since 1970 at which the first read begins; None: at `after`.
+        earlier: streams that are read before: what they have is not wanted again.
     """
 
     stream: Stream
     wants: Callable[[bytes], bool]
     after: int
     since: float | None
+    earlier: tuple[str, ...] = ()
 
     @property
     def is_done(self) -> bool:
@@ -42,7 +44,11 @@ class Cursor:
             gap = Missed(self.after + 1, first - 1)
         self.since = None
         self.after = max(found.through, self.after)
-        return gap, [record for record in found.records if self.wants(record[1])]
+        return gap, [
+            record
+            for record in found.records
+            if record[0] not in found.shared and self.wants(record[1])
+        ]
 
 
 class Replay:

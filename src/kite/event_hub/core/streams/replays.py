@@ -93,6 +93,7 @@ class Replays:
                 after=cursor.after,
                 since=cursor.since,
                 ticket=self._ticket(replay),
+                others=cursor.earlier,
             )
         )
         return True

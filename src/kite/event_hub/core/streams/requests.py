@@ -6,7 +6,7 @@ Raises `Refused` with what is wrong.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec import UNSET, UnsetType
@@ -135,8 +135,9 @@ def cursors_of(frame: Subscribe, replay: Replay, streams: Mapping[str, Stream]) 
             chosen = [stream_of(frame, streams)]
         else:
             chosen = _touched(frame, streams)
+    names = tuple(stream.name for stream in chosen)
     return [
-        Cursor(stream, _but(stream, frame.events, chosen[:place]), after, since)
+        Cursor(stream, stream.filter(frame.events), after, since, earlier=names[:place])
         for place, stream in enumerate(chosen)
     ]
 
@@ -145,21 +146,6 @@ def check_durable_count(frame: Subscribe, count: int) -> None:
     """Raise `too_many_subscriptions` when there are too many durables already."""
     if count >= MOST_DURABLES:
         raise Refused("too_many_subscriptions", id=frame.id, limit=MOST_DURABLES)
-
-
-def _but(
-    stream: Stream, patterns: Sequence[str], earlier: Sequence[Stream]
-) -> Callable[[bytes], bool]:
-    """What matches, but for what an earlier stream has too: that was read there."""
-    wants = stream.filter(patterns)
-    others = [
-        stream.filter(other.patterns)
-        for other in earlier
-        if any(map(other.touches, stream.patterns))
-    ]
-    if not others:
-        return wants
-    return lambda payload: wants(payload) and not any(other(payload) for other in others)
 
 
 def _touched(frame: Subscribe, streams: Mapping[str, Stream]) -> list[Stream]:
