@@ -21,6 +21,9 @@ LAST_ACKS_SECONDS = 1.0
 class Outlet(Protocol):
     """What is needed of a connection."""
 
+    @property
+    def is_writable(self) -> bool: ...
+
     async def publish_acked(self, event: Event, *, timeout: float) -> Ack: ...
 
     async def drained(self) -> None: ...
@@ -155,7 +158,8 @@ class Publishing:
         while True:
             await self._room.acquire()
             await self._until_due()
-            await self._outlet.drained()
+            if not self._outlet.is_writable:
+                await self._outlet.drained()
             try:
                 event = await self._source.next()
             except KiteError as wrong:

@@ -15,6 +15,8 @@ from kite.wire.frame import Ack, Event
 class Outlet:
     """Acknowledges what it is told to, when it is told to."""
 
+    is_writable = True
+
     def __init__(self, *, refuses: int | None = None, holds: bool = False) -> None:
         self.sent: list[str] = []
         self.waiting = 0
@@ -124,6 +126,29 @@ async def test_an_interrupt_waits_for_acknowledgements_a_little_and_a_second_one
     tally = await running
     assert tally.was_interrupted
     assert (tally.accepted, tally.unknown) == (0, 10)
+
+
+async def test_while_the_connection_is_full_nothing_is_taken() -> None:
+    class Full(Outlet):
+        def __init__(self) -> None:
+            super().__init__()
+            self.room = asyncio.Event()
+            self.asked = asyncio.Event()
+
+        @property
+        def is_writable(self) -> bool:  # type: ignore[override]
+            return self.room.is_set()
+
+        async def drained(self) -> None:
+            self.asked.set()
+            await self.room.wait()
+
+    outlet = Full()
+    running = asyncio.create_task(publish(outlet, Numbers(3)).run())
+    await outlet.asked.wait()
+    assert outlet.sent == []
+    outlet.room.set()
+    assert (await running).accepted == 3
 
 
 async def test_an_interrupt_ends_waiting_for_the_next_event() -> None:
