@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kite.event_hub.connection import Connection
 from kite.event_hub.conversation import Line
+from kite.event_hub.core.envelope import Refused
 from kite.event_hub.core.rights import Identity
 from kite.event_hub.core.session import Session
 from kite.event_hub.core.switch import Switch
@@ -40,12 +41,20 @@ class Client:
 
     def message(self, payload: bytes, *, is_text: bool) -> None:  # noqa: ARG002
         """A whole message."""
+        self._switch.receive(self._speaking(), payload)
+
+    def refuse(self, refused: Refused) -> None:
+        """A whole message that is wrong in itself."""
+        self._switch.refuse(self._speaking(), refused)
+
+    def _speaking(self) -> Session:
+        """The session, in a batch."""
         session = self.session
         assert session is not None
         if not self._is_in_batch:
             self._is_in_batch = True
             self._switch.begin(session, self._time())
-        self._switch.receive(session, payload)
+        return session
 
     def batch_ended(self) -> None:
         """All messages that had arrived together were handed over."""

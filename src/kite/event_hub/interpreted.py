@@ -10,18 +10,19 @@ from kite.event_hub.connection import INTERNAL_ERROR
 from kite.event_hub.conversation import Conversation, Line
 from kite.event_hub.core.cloudevents import Interpreter, Spoken
 from kite.event_hub.core.envelope import Refused
-from kite.event_hub.core.refusal import error
 from kite.event_hub.core.rights import Identity
-from kite.event_hub.core.websocket import text
-from kite.wire.frame import encode
 
 _log = logging.getLogger("kite.event_hub")
 
 
 class Member(Conversation, Protocol):
-    """A conversation of which it is known whose it is."""
+    """A conversation that knows whose it is, and how to refuse."""
 
     identity: Identity
+
+    def refuse(self, refused: Refused) -> None:
+        """A whole message that is wrong in itself."""
+        ...
 
 
 class Interpreted:
@@ -55,8 +56,7 @@ class Interpreted:
         try:
             frame = self._interpreter.hear(payload)
         except Refused as refused:
-            said = error(refused.code, event_id=refused.event_id, **refused.params)
-            self._inner.push(text(encode(said)))
+            self._inner.refuse(refused)
         else:
             self._inner.message(frame, is_text=is_text)
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from fake_registry import FakeRegistry
-from hub_socket import HubSocket
+from hub_socket import Connect, HubSocket
 
 from kite.testing.hub import HubProcess
-
-Connect = Callable[..., Awaitable[HubSocket]]
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
 KEY = "AAAAAAAAAAAAAAAAAAAAAA=="
@@ -189,3 +190,7 @@ class HubSocket:
         return await self.call(
             {"type": "event", "event": subject, "data": data, "ack": True, **fields}
         )
+
+
+Connect = Callable[..., Awaitable[HubSocket]]
+"""Connects as a module of any name: `await connect("alpha", publish=[…])`."""

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,8 @@ import websockets
 from fake_registry import FakeRegistry
 from fuzzing import text, whole
 from hub_forms import in_both_forms
-from hub_socket import Closed, HubSocket, Refusal
+from hub_socket import Closed, Connect, HubSocket, Refusal, http
 
-from conftest import Connect
 from kite.testing.hub import HubProcess
 
 ROOT = Path(__file__).parents[3]
@@ -202,6 +202,11 @@ async def test_what_is_no_cloudevent_is_refused_by_name_and_the_connection_stays
         assert (await client.read())["code"] == "event_too_large"
         client.send({**LEAST, "id": "last"})
         assert (await client.read())["id"] == "last"
+    token = await registry.add("scraper")
+    head = f"Host: 127.0.0.1:{hub.port}\r\nAuthorization: Bearer {token}\r\n"
+    _, _, body = await http(hub.port, f"GET /metrics HTTP/1.1\r\n{head}\r\n".encode())
+    for code, rows in Counter(row["code"] for row in ROWS["invalid"]).items():
+        assert f'kite_hub_refused_total{{code="{code}"}} {rows}.0' in body.decode().splitlines()
 
 
 async def test_an_address_that_asks_for_too_much_is_answered_with_an_error(

@@ -8,9 +8,8 @@ import socket
 
 import pytest
 from hub_forms import in_both_forms
-from hub_socket import Closed, masked
+from hub_socket import Closed, Connect, masked
 
-from conftest import Connect
 from kite.testing.hub import HubProcess
 
 CLOSE_WAIT = 8

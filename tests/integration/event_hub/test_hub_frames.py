@@ -6,9 +6,8 @@ import asyncio
 import json
 
 import pytest
-from hub_socket import Closed, HubSocket, masked
+from hub_socket import Closed, Connect, HubSocket, masked
 
-from conftest import Connect
 from kite.testing.hub import HubProcess
 
 MIB = 1 << 20

@@ -15,9 +15,8 @@ from collections import Counter
 from fake_registry import FakeRegistry
 from fuzzing import garbage, half_a_request, pieces, plain, whole
 from hub_forms import in_both_forms
-from hub_socket import Closed, HubSocket, masked
+from hub_socket import Closed, Connect, HubSocket, masked
 
-from conftest import Connect
 from kite.testing.hub import HubProcess
 
 SECONDS = float(os.environ.get("KITE_FUZZ_SECONDS", "3"))

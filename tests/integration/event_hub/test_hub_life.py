@@ -15,9 +15,8 @@ from typing import Any
 
 import pytest
 from fake_registry import FakeRegistry
-from hub_socket import HubSocket
+from hub_socket import Connect, HubSocket
 
-from conftest import Connect
 from kite.testing.hub import HubProcess
 
 

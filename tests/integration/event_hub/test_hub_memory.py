@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hub_socket import Closed, HubSocket, masked
+from hub_socket import Closed, Connect, HubSocket, masked
 
-from conftest import Connect
 from kite.testing.hub import HubProcess
 
 MIB = 1 << 20

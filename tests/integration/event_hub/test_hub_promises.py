@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 from fake_registry import FakeRegistry
 from flooding import collect, flood
-from hub_socket import HubSocket
+from hub_socket import Connect, HubSocket
 
-from conftest import Connect
 from kite.testing.hub import HubProcess
 
 SMALL_OUTBOX = {"limits": {"outbox_bytes": 256 << 10}}

@@ -10,10 +10,9 @@ import pytest
 from fake_registry import FakeRegistry
 from fuzzing import plain
 from hub_forms import in_both_forms
-from hub_socket import HubSocket, masked
+from hub_socket import Connect, HubSocket, masked
 
 import kite.event_hub.core
-from conftest import Connect
 from kite.testing.hub import HubProcess
 
 VECTORS = Path(__file__).parents[3] / "protocol" / "vectors" / "frames.json"

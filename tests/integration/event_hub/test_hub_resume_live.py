@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 from fake_registry import FakeRegistry
-from hub_socket import Closed, HubSocket
+from hub_socket import Closed, Connect, HubSocket
 
-from conftest import Connect
 from kite.testing.hub import HubProcess
 
 SEED = secrets.randbits(32)

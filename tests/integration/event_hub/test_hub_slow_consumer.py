@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 from flooding import collect, flood
-from hub_socket import Closed, HubSocket, masked
+from hub_socket import Closed, Connect, HubSocket, masked
 
-from conftest import Connect
 from kite.testing.hub import HubProcess
 
 SMALL = 8 << 10

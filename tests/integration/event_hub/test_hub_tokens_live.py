@@ -8,9 +8,8 @@ import time
 
 import pytest
 from fake_registry import FakeRegistry
-from hub_socket import HubSocket, Refusal
+from hub_socket import Connect, HubSocket, Refusal
 
-from conftest import Connect
 from kite.clock import rfc3339
 from kite.testing.hub import HubProcess
 from kite.wire.token import digest

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -28,9 +28,11 @@ from kite.wire.frame import (
 from kite.wire.limits import MAX_DEPTH
 
 
-class Incoming(msgspec.Struct, tag="event", tag_field="type", gc=False):
+class Incoming(msgspec.Struct, gc=False):
     """An event from a client, with `data` and `headers` undecoded (empty where absent)."""
 
+    # Not a tag: a frame without one would pass for an event.
+    type: Literal["event"]
     event: str
     data: Raw = Raw(b"")
     event_id: str | UnsetType = UNSET
@@ -78,6 +80,9 @@ _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_subscribe = msgspec.json.Decoder(Subscribe).decode
 _decode_unsubscribe = msgspec.json.Decoder(Unsubscribe).decode
 _decode_settlement = msgspec.json.Decoder(Settlement).decode
+
+_LONGEST_MARK = 1024
+"""Of an `id` or `event_id` that is given back with a refusal."""
 
 _BARE = len('{"type":"event","event":""}')
 _DATA = len(',"data":')
@@ -180,15 +185,22 @@ def refusal(payload: bytes, code: str, **params: Any) -> Refused:
         members = _decode_members(payload)
     except (msgspec.DecodeError, RecursionError):
         return Refused(code, **params)
-    mark: Any = UNSET
-    if raw := members.get("id"):
-        found = msgspec.json.decode(raw)
-        if isinstance(found, str | int) and not isinstance(found, bool) and len(raw) <= 1024:
-            mark = found
+    mark = _mark(members.get("id"))
     event_id = _text(members.get("event_id"))
-    if event_id is None or len(event_id) > 1024:
+    if event_id is None or len(event_id) > _LONGEST_MARK:
         return Refused(code, id=mark, **params)
     return Refused(code, id=mark, event_id=event_id, **params)
+
+
+def _mark(raw: Raw | None) -> Any:
+    """What a frame's `id` says, if it can be given back."""
+    if raw is None or len(raw) > _LONGEST_MARK:
+        return UNSET
+    try:
+        found = msgspec.json.decode(raw)
+    except msgspec.DecodeError:  # a number that is beyond all numbers, say
+        return UNSET
+    return found if isinstance(found, str | int) and not isinstance(found, bool) else UNSET
 
 
 def complete(

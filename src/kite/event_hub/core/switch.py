@@ -235,6 +235,12 @@ class Switch:
             self._publishing.publish(session, frame, payload, is_plain=is_plain)
         self._publishing.open_lane(session)
 
+    def refuse(self, session: Session, refused: Refused) -> None:
+        """One whole message that was found wrong before it came here."""
+        if not session.is_leaving:
+            session.received += 1
+            self._gathering.refuse(session, refused)
+
     def _receive_other(self, session: Session, payload: bytes) -> None:
         try:
             self._subscribing.receive(session, read_other(payload), self._delivery.now)
