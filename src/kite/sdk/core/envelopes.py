@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec import UNSET
 
-from kite.clock import rfc3339
-from kite.sdk.core.pen import REMEMBERED_SUBJECTS, MakePen, Pen, millisecond_of
+from kite.sdk.core.instants import Instants
+from kite.sdk.core.pen import REMEMBERED_SUBJECTS, MakePen, Pen
 from kite.wire.frame import Event, encode
 from kite.wire.subject import check_subject
 
@@ -28,11 +28,9 @@ class Envelopes:
         self._replies = f"_reply.{source}.{prefix}."
         self.pen = make_pen(prefix, self._head, self._middle)
         self._next_id = self.pen.next_id
-        self._second = -1
-        self._second_text = ""
-        self._text = ""
+        self._instants = Instants()
+        self._deadlines = Instants()
         self._valid: set[str] = set()
-        self._millisecond = -1
 
     def make(
         self,
@@ -57,7 +55,7 @@ class Envelopes:
             event=subject,
             event_id=self._next_id(),
             source=self.source,
-            timestamp=self._instant(now),
+            timestamp=self._instants.text(now),
             headers=dict(headers) if headers else UNSET,
             ack=ack,
             data=data,
@@ -99,9 +97,9 @@ class Envelopes:
             event=subject,
             event_id=event_id,
             source=self.source,
-            timestamp=self._instant(now),
+            timestamp=self._instants.text(now),
             reply_to=self._replies + event_id[len(self.prefix) + 1 :],
-            headers={**(headers or {}), "kite-deadline": rfc3339(now + timeout)},
+            headers={**(headers or {}), "kite-deadline": self._deadlines.text(now + timeout)},
             data=data,
         )
 
@@ -131,18 +129,7 @@ class Envelopes:
 
     def _middle(self, now: float) -> bytes:
         """And what stands behind the id."""
-        return f'","source":"{self.source}","timestamp":"{self._instant(now)}"'.encode()
-
-    def _instant(self, now: float) -> str:
-        millisecond = millisecond_of(now)
-        if millisecond != self._millisecond:
-            self._millisecond = millisecond
-            second, rest = divmod(millisecond, 1000)
-            if second != self._second:
-                self._second = second
-                self._second_text = rfc3339(second)[:-4]
-            self._text = f"{self._second_text}{rest:03d}Z"
-        return self._text
+        return f'","source":"{self.source}","timestamp":"{self._instants.text(now)}"'.encode()
 
     def _check(self, subject: str) -> None:
         if subject in self._valid:
