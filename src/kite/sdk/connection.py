@@ -16,7 +16,7 @@ import picows
 from msgspec import UNSET
 
 from kite.errors import RequestError, Unavailable
-from kite.sdk.compiled import frames, listener
+from kite.sdk.compiled import listener, make_frames
 from kite.sdk.core.subscriptions import Durable
 from kite.sdk.handshake import shake_hands
 from kite.sdk.listener import Listener
@@ -137,7 +137,7 @@ class HubConnection:
         if connection._ended.is_set():
             raise Unavailable("unreachable", url=endpoint, detail="the connection was closed")
         connection._goes_over(transport)
-        connection._frames = frames()
+        connection._frames = make_frames()
         return connection
 
     @property

@@ -13,7 +13,7 @@ from typing import Any, assert_never
 
 from kite.errors import KiteError, Unavailable
 from kite.sdk.cancellation import is_meant
-from kite.sdk.compiled import pen
+from kite.sdk.compiled import pen_maker
 from kite.sdk.connection import HubConnection, Lost, encode_event
 from kite.sdk.core import session as decide
 from kite.sdk.core.envelopes import Envelopes
@@ -68,7 +68,7 @@ class Life:
         self.registry = registry
         self.token = boot.token
         self.launcher = LauncherClient(registry, boot.token)
-        self.envelopes = Envelopes(name, secrets.token_hex(6), pen())
+        self.envelopes = Envelopes(name, secrets.token_hex(6), pen_maker())
         self.write = self.envelopes.pen.write
         self.publisher = Publisher()
         self.questions = Questions(self.envelopes, self.publisher)

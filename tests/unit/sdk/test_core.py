@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kite.clock import rfc3339
 from kite.errors import RequestError, Unavailable
-from kite.sdk.compiled import pen
+from kite.sdk.compiled import pen_maker
 from kite.sdk.core.envelopes import Envelopes
 from kite.sdk.core.farewell import Cause, Orders, estimate, orders, patience, time_to_finish
 from kite.sdk.core.lease import Lease, Step
@@ -225,7 +225,7 @@ def test_refusals_speak_in_the_words_of_the_other_side_unless_ours_fit() -> None
     assert refusal("of_tomorrow").message == "of_tomorrow"
 
 
-PENS = [Pen, *([] if pen() is Pen else [pen()])]
+PENS = [Pen, *([] if pen_maker() is Pen else [pen_maker()])]
 
 
 @pytest.mark.parametrize("make_pen", PENS)

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.protocol import SERVER, Protocol
 
-from kite.sdk.compiled import frames
+from kite.sdk.compiled import make_frames
 
-pytestmark = pytest.mark.skipif(frames() is None, reason="the SDK's frames are not compiled here")
+pytestmark = pytest.mark.skipif(
+    make_frames() is None, reason="the SDK's frames are not compiled here"
+)
 
 
 def read(data: bytes) -> list[bytes]:
@@ -23,7 +25,7 @@ def read(data: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 125, 126, 127, 65535, 65536, 1 << 20])
 def test_every_way_to_write_a_length(size: int) -> None:
-    gathered = frames()
+    gathered = make_frames()
     assert gathered is not None
     payload = bytes(ord("a") + number % 26 for number in range(size))
     gathered.add(payload)
@@ -34,7 +36,7 @@ def test_every_way_to_write_a_length(size: int) -> None:
 
 @given(st.lists(st.text().map(str.encode), max_size=20))
 def test_what_is_gathered_comes_out_in_order(payloads: list[bytes]) -> None:
-    gathered = frames()
+    gathered = make_frames()
     assert gathered is not None
     for payload in payloads:
         gathered.add(payload)
@@ -43,7 +45,7 @@ def test_what_is_gathered_comes_out_in_order(payloads: list[bytes]) -> None:
 
 
 def test_no_two_frames_are_masked_alike() -> None:
-    gathered = frames()
+    gathered = make_frames()
     assert gathered is not None
     for _ in range(1000):
         gathered.add(b"")

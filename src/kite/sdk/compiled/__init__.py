@@ -1,4 +1,7 @@
-"""What of the SDK is compiled, where the package was built with a compiler (see ADR 0011)."""
+"""What of the SDK is compiled, where the package was built with a compiler (see ADR 0011).
+
+No function here is called like a module: importing that would take its place.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
     from kite.sdk.connection import HubConnection
 
 
-def frames() -> Frames | None:
+def make_frames() -> Frames | None:
     """Where frames are gathered; None in pure Python, where picows writes each by itself."""
     try:
         from kite.sdk.compiled.frames import Frames  # noqa: PLC0415  (it may not have been built)
@@ -33,7 +36,7 @@ def listener(pure: picows.WSListener, connection: HubConnection) -> picows.WSLis
     return arrivals.Listener(pure, connection) if here == arrivals.PICOWS else pure
 
 
-def pen() -> MakePen:
+def pen_maker() -> MakePen:
     """What makes the pen that writes events."""
     try:
         from kite.sdk.compiled.pen import Pen  # noqa: PLC0415  (it may not have been built)
