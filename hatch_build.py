@@ -19,7 +19,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class Compiled(NamedTuple):
-    """One extension module, built from the `.pyx` of its name and headers in its package."""
+    """One extension module, built from the `.pyx` of its name and headers in its package or shared."""
 
     package: str
     name: str
@@ -31,11 +31,14 @@ class Compiled(NamedTuple):
 
 
 MODULES = (
-    Compiled("kite.event_hub.compiled", "lane", ("envelope.h", "ids.h")),
-    Compiled("kite.sdk.compiled", "frames"),
+    Compiled("kite.event_hub.compiled", "lane", ("envelope.h", "ids.h", "text_frames.h")),
+    Compiled("kite.sdk.compiled", "frames", ("text_frames.h",)),
     Compiled("kite.sdk.compiled", "pen"),
     Compiled("kite.sdk.compiled", "arrivals"),
 )
+
+SHARED = Path("src", "kite", "wire", "compiled")
+"""Where the headers stand that several packages include."""
 
 
 class CompiledHotPath(BuildHookInterface[Any]):
@@ -65,23 +68,27 @@ def _build_if_needed(root: Path, module: Compiled) -> Path:
     folder = root / module.folder
     target = folder / f"{module.name}{sysconfig.get_config_var('EXT_SUFFIX')}"
     stamp = folder / f"{module.name}.built"
-    wanted = _fingerprint(folder, module)
+    shared = root / SHARED
+    wanted = _fingerprint([folder, shared], module)
     if not target.is_file() or not stamp.is_file() or stamp.read_text() != wanted:
         target.unlink(missing_ok=True)
-        build(folder, module, target)
+        build(folder, module, target, [folder, shared])
         stamp.write_text(wanted)
     return target
 
 
-def _fingerprint(folder: Path, module: Compiled) -> str:
+def _fingerprint(folders: list[Path], module: Compiled) -> str:
     import picows  # noqa: PLC0415  (what is built against)
 
     names = (f"{module.name}.pyx", *module.headers)
-    content = b"".join((folder / name).read_bytes() for name in names)
+    places = [
+        next(folder / name for folder in folders if (folder / name).is_file()) for name in names
+    ]
+    content = b"".join(place.read_bytes() for place in places)
     return f"{sha256(content).hexdigest()} picows {picows.__version__} python {sys.version}"
 
 
-def build(folder: Path, module: Compiled, target: Path) -> None:
+def build(folder: Path, module: Compiled, target: Path, headers: list[Path]) -> None:
     """Compile one. Whatever goes wrong is for the caller to tell."""
     import picows  # noqa: PLC0415  (not needed where nothing is built)
     from Cython.Build import cythonize  # noqa: PLC0415
@@ -91,7 +98,7 @@ def build(folder: Path, module: Compiled, target: Path) -> None:
         extension = Extension(
             f"{module.package}.{module.name}",
             [str(folder / f"{module.name}.pyx")],
-            include_dirs=[str(folder)],
+            include_dirs=[str(each) for each in headers],
             define_macros=[("KITE_PICOWS", f'"{picows.__version__}"')],
             extra_compile_args=["-O3"],
         )

@@ -1,7 +1,8 @@
 # cython: language_level=3, boundscheck=False, initializedcheck=False
 """The hot path, compiled: what the full path would do with a plain event, without an object for each.
 
-Which frames are plain is decided in `envelope.h`, which ids are known in `ids.h`. The classes do
+Which frames are plain is decided in `envelope.h`, which ids are known in `ids.h`; `text_frames.h` of
+`kite.wire` gathers. The classes do
 what their pure twins in `core/lane.py` and `core/dedup.py` do; the docstrings are there.
 """
 
@@ -11,7 +12,6 @@ from collections import deque
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy
 from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
 
@@ -38,6 +38,14 @@ cdef extern from "ids.h":
     void kite_ids_drop(kite_ids *ids) nogil
     void kite_ids_free(kite_ids *ids) nogil
 
+cdef extern from "text_frames.h":
+    ctypedef struct kite_frames:
+        char *data
+        size_t size
+    char *kite_frames_add(kite_frames *frames, size_t length, const uint32_t *mask) nogil
+    void kite_frames_clear(kite_frames *frames) nogil
+    void kite_frames_free(kite_frames *frames) nogil
+
 cdef extern from *:
     const char *KITE_PICOWS
 
@@ -49,7 +57,6 @@ cdef double GRAIN = 0.25
 cdef enum:
     MAX_EVENT_ID = 128
     MAX_STAMP = 40
-    KEPT = 1 << 20  # bytes of a run's memory that are not given back
 
 
 cdef class Recent:
@@ -117,57 +124,29 @@ cdef class Recent:
 
 
 cdef class Run:
-    cdef char *_data
-    cdef Py_ssize_t _size
-    cdef Py_ssize_t _capacity
+    cdef kite_frames _frames
     cdef readonly Py_ssize_t events
     cdef public object fanout
 
     def __dealloc__(self):
-        free(self._data)
+        kite_frames_free(&self._frames)
 
     def add(self, bytes payload not None):
         self._add(<const unsigned char *>PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
 
     cdef int _add(self, const unsigned char *payload, Py_ssize_t size) except -1:
-        cdef Py_ssize_t needed = self._size + size + 10
-        cdef char *at
-        cdef int shift
-        if needed > self._capacity:
-            needed = max(needed, 2 * self._capacity, 1 << 16)
-            at = <char *>realloc(self._data, needed)
-            if at == NULL:
-                raise MemoryError
-            self._data = at
-            self._capacity = needed
-        at = self._data + self._size
-        at[0] = <char>0x81
-        if size < 126:
-            at[1] = <char>size
-            at += 2
-        elif size < 65536:
-            at[1] = 126
-            at[2] = <char>(size >> 8)
-            at[3] = <char>(size & 0xFF)
-            at += 4
-        else:
-            at[1] = 127
-            for shift in range(8):
-                at[2 + shift] = <char>((size >> (56 - 8 * shift)) & 0xFF)
-            at += 10
+        cdef char *at = kite_frames_add(&self._frames, size, NULL)
+        if at == NULL:
+            raise MemoryError
         memcpy(at, payload, size)
-        self._size = at + size - self._data
         self.events += 1
         return 0
 
     def take(self):
-        chunk = PyBytes_FromStringAndSize(self._data, self._size)
+        chunk = PyBytes_FromStringAndSize(self._frames.data, self._frames.size)
+        kite_frames_clear(&self._frames)
         self.fanout = None
-        self.events = self._size = 0
-        if self._capacity > KEPT:
-            free(self._data)
-            self._data = NULL
-            self._capacity = 0
+        self.events = 0
         return chunk
 
 

@@ -8,66 +8,42 @@ import os
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
-cdef enum:
-    HEAD = 14  # bytes before a payload, at most
-    KEPT = 1 << 20  # bytes of memory that are not given back
+cdef extern from "text_frames.h":
+    ctypedef struct kite_frames:
+        char *data
+        size_t size
+    char *kite_frames_add(kite_frames *frames, size_t length, const uint32_t *mask) nogil
+    void kite_frames_clear(kite_frames *frames) nogil
+    void kite_frames_free(kite_frames *frames) nogil
 
 
 cdef class Frames:
-    cdef char *_data
-    cdef Py_ssize_t _capacity
-    cdef readonly Py_ssize_t size
+    cdef kite_frames _frames
     cdef uint64_t _state
 
     def __init__(self):
         self._state = int.from_bytes(os.urandom(8), "little")
 
     def __dealloc__(self):
-        free(self._data)
+        kite_frames_free(&self._frames)
+
+    @property
+    def size(self):
+        return self._frames.size
 
     def add(self, bytes payload not None):
         cdef Py_ssize_t length = PyBytes_GET_SIZE(payload)
-        cdef Py_ssize_t needed = self.size + length + HEAD
-        cdef char *at
-        cdef int shift
         cdef uint32_t mask = self._next_mask()
-        if needed > self._capacity:
-            needed = max(needed, 2 * self._capacity, 1 << 16)
-            at = <char *>realloc(self._data, needed)
-            if at == NULL:
-                raise MemoryError
-            self._data = at
-            self._capacity = needed
-        at = self._data + self.size
-        at[0] = <char>0x81
-        if length < 126:
-            at[1] = <char>(0x80 | length)
-            at += 2
-        elif length < 65536:
-            at[1] = <char>(0x80 | 126)
-            at[2] = <char>(length >> 8)
-            at[3] = <char>(length & 0xFF)
-            at += 4
-        else:
-            at[1] = <char>(0x80 | 127)
-            for shift in range(8):
-                at[2 + shift] = <char>((length >> (56 - 8 * shift)) & 0xFF)
-            at += 10
-        memcpy(at, &mask, 4)
-        at += 4
+        cdef char *at = kite_frames_add(&self._frames, length, &mask)
+        if at == NULL:
+            raise MemoryError
         _copy_masked(at, PyBytes_AS_STRING(payload), length, mask)
-        self.size = at + length - self._data
 
     def take(self):
-        chunk = PyBytes_FromStringAndSize(self._data, self.size)
-        self.size = 0
-        if self._capacity > KEPT:
-            free(self._data)
-            self._data = NULL
-            self._capacity = 0
+        chunk = PyBytes_FromStringAndSize(self._frames.data, self._frames.size)
+        kite_frames_clear(&self._frames)
         return chunk
 
     cdef uint32_t _next_mask(self) noexcept:
