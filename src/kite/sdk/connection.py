@@ -27,6 +27,7 @@ from kite.wire.frame import (
     Event,
     Gap,
     HubFrame,
+    Overflow,
     Place,
     Resume,
     Subscribe,
@@ -75,6 +76,7 @@ class HubConnection:
     Attributes:
         on_error: called with an error frame that nobody waits for: the refusal of an event that
             was published without an acknowledgement. It carries the `event_id`.
+        on_dropped: called when the Hub has dropped events of `drop_oldest` subscriptions.
         on_gap: called when a stream has not kept what a durable subscription was still to get.
         routes: subjects whose events go straight to a function, with their size in bytes, and not
             to `on_event`.
@@ -89,6 +91,7 @@ class HubConnection:
     ) -> None:
         self.on_error: Callable[[Error], None] | None = None
         self.on_gap: Callable[[Gap], None] | None = None
+        self.on_dropped: Callable[[Gap], None] | None = None
         self.routes: dict[str, Callable[[Event, int], None]] = {}
         self._listener: Any = Listener(self)
         self.frame_size = 0
@@ -167,6 +170,7 @@ class HubConnection:
         echo: bool = True,
         observe: bool = False,
         durable: Durable | None = None,
+        overflow: Overflow = "hold",
         resume: Resume | bool = False,
         timeout: float = 10.0,
     ) -> Ack:
@@ -180,6 +184,7 @@ class HubConnection:
             echo: whether one's own events come too.
             observe: a spectator counts neither as responder nor in `delivered`.
             durable: take part in this durable subscription of a stream.
+            overflow: `drop_oldest`: never hold publishers; what is dropped comes to `on_dropped`.
             resume: how far an earlier connection had heard; True: say from where it may be resumed.
             timeout: seconds until the answer.
 
@@ -199,6 +204,7 @@ class HubConnection:
             queue=UNSET if queue is None else queue,
             echo=echo,
             observe=observe,
+            overflow=overflow,
         )
         if durable is not None:
             frame = msgspec.structs.replace(frame, **_durable_options(durable))
@@ -364,6 +370,8 @@ class HubConnection:
         if isinstance(frame, Gap):
             if frame.stream is UNSET:
                 self.missed += frame.missed
+                if self.on_dropped is not None:
+                    self.on_dropped(frame)
             elif self.on_gap is not None:
                 self.on_gap(frame)
             return

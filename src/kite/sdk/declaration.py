@@ -11,7 +11,9 @@ import msgspec
 from kite.errors import ModuleError
 from kite.sdk.core.subscriptions import Durable, Subscription
 from kite.sdk.event import Event, Request
+from kite.sdk.gaps import OnGap
 from kite.wire import frame
+from kite.wire.frame import Overflow
 
 Nothing = Awaitable[None] | None
 EventHandler = Callable[[Event], Nothing]
@@ -33,6 +35,7 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True):
         concurrency: how many are handled at the same time.
         is_request: whether what the function returns is an answer.
         durable: of a stream.
+        overflow, on_gap: see `Module.on`.
     """
 
     pattern: str
@@ -42,11 +45,19 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int
     is_request: bool
     durable: Durable | None = None
+    overflow: Overflow = "hold"
+    on_gap: OnGap | None = None
 
     def subscription(self, module: str) -> Subscription:
         """What is asked of the Hub."""
         queue = module if self.queue == OWN_NAME else self.queue
-        return Subscription(pattern=self.pattern, queue=queue, echo=self.echo, durable=self.durable)
+        return Subscription(
+            pattern=self.pattern,
+            queue=queue,
+            echo=self.echo,
+            durable=self.durable,
+            overflow=self.overflow,
+        )
 
     def receive(self, event: frame.Event) -> Any:
         """Call the function with an event."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, get_args, overload
 
 from kite.sdk.core.subscriptions import Durable
 from kite.sdk.declaration import (
@@ -16,6 +16,8 @@ from kite.sdk.declaration import (
     StopHandler,
     check_runs,
 )
+from kite.sdk.gaps import OnGap
+from kite.wire.frame import Overflow
 from kite.wire.subject import check_pattern
 
 _OnEvent = TypeVar("_OnEvent", bound=EventHandler)
@@ -36,6 +38,8 @@ class Decorators:
         queue: str | None = None,
         echo: bool = True,
         concurrency: int = 1,
+        overflow: Overflow = "hold",
+        on_gap: OnGap | None = None,
         durable: str | None = None,
         stream: str | None = None,
         start: str | int = "new",
@@ -61,6 +65,12 @@ class Decorators:
             concurrency: how many events are handled at the same time. 1: one after the other, in
                 the order in which they were published. Events that wait take up to 64 MiB; beyond
                 that they are dropped, counted and told in the log.
+            overflow: what happens when more waits than may. `hold`: publishers wait, within the Hub's
+                limits. `drop_oldest`: nobody waits, and the oldest events are dropped; for what is
+                soon out of date. Of these up to 4 MiB wait here, and as many in the Hub.
+            on_gap: called, in place of the events that are missing and before those that follow,
+                with how many they are (`.missed`) and when the first was dropped (`.since`, RFC
+                3339). Without it the log tells, at most every 5 s (`events.dropped`).
             durable: name of a durable subscription; replicas of the module share it, and handlers
                 that name the same one give the same options.
             stream: its stream, where several keep what matches.
@@ -74,9 +84,16 @@ class Decorators:
         Raises:
             RequestError: `invalid_pattern`.
             ModuleError: `module_already_running`; `handler_is_generator` for a function with `yield`.
-            ValueError: a concurrency below 1, or `durable` together with `queue` or `echo=False`.
+            ValueError: a concurrency below 1, another word for `overflow`, `on_gap` without
+                `drop_oldest`, or `durable` together with `queue`, `echo=False` or `drop_oldest`.
         """
         check_pattern(pattern)
+        if overflow not in get_args(Overflow):
+            raise ValueError(f"overflow is 'hold' or 'drop_oldest', not {overflow!r}")
+        if on_gap is not None and overflow != "drop_oldest":
+            raise ValueError("on_gap is for overflow='drop_oldest': nothing else drops events")
+        if durable is not None and overflow != "hold":
+            raise ValueError("a durable subscription drops nothing: it has no overflow")
         if durable is not None and (queue is not None or not echo):
             raise ValueError("a durable subscription has neither a queue nor echo=False")
         terms = None
@@ -100,6 +117,8 @@ class Decorators:
                     concurrency=concurrency,
                     is_request=False,
                     durable=terms,
+                    overflow=overflow,
+                    on_gap=on_gap,
                 )
             )
             return function

@@ -16,7 +16,9 @@ from typing import Any
 
 from msgspec import UNSET
 
+from kite.clock import now_rfc3339
 from kite.sdk.cancellation import is_meant
+from kite.sdk.core.newest import make_room
 from kite.sdk.core.subscriptions import Subscription
 from kite.sdk.event import Event
 from kite.sdk.trace import follow, leave
@@ -53,7 +55,7 @@ class Handler:
 
     Attributes:
         done: called with each event that was handled, and what the handler raised, if it did.
-        dropped: events that came while the backlog was full.
+        dropped: events that came while the backlog was full, or had to make room then.
     """
 
     def __init__(
@@ -119,7 +121,13 @@ class Handler:
                 finally:
                     leave()  # whose turn it is next has this very context
                 return
-        if self._bytes + size > self._max_backlog and self._waiting:
+        excess = self._bytes + size - self._max_backlog
+        if excess > 0 and self._waiting and self.subscription.drops_oldest:
+            pattern = self.subscription.pattern
+            dropped, freed = make_room(self._waiting, excess, pattern, now_rfc3339())
+            self.dropped += dropped
+            self._bytes -= freed
+        elif excess > 0 and self._waiting:
             self.dropped += 1
             self._complain()
             if self._refuse is not None:

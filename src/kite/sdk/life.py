@@ -15,6 +15,7 @@ from kite.errors import KiteError, Unavailable
 from kite.sdk.cancellation import is_meant
 from kite.sdk.compiled import pen_maker
 from kite.sdk.connection import HubConnection, Lost, encode_event
+from kite.sdk.core import newest
 from kite.sdk.core import session as decide
 from kite.sdk.core.envelopes import Envelopes
 from kite.sdk.core.farewell import Cause, Orders, estimate, orders
@@ -22,7 +23,8 @@ from kite.sdk.core.settlement import settlement
 from kite.sdk.core.subscriptions import Durable
 from kite.sdk.declaration import Declaration
 from kite.sdk.departure import Departure
-from kite.sdk.handlers import Handler, exit_status
+from kite.sdk.gaps import Gaps
+from kite.sdk.handlers import MAX_BACKLOG, Handler, exit_status
 from kite.sdk.launcher_client import LauncherClient
 from kite.sdk.link import Connect, Link
 from kite.sdk.publisher import Publisher
@@ -379,13 +381,18 @@ class Life:
             if listener.is_request:
                 answers = Answers(listener.function, self.envelopes, self.publisher, self.log)
             subscription = listener.subscription(self.name)
+            receive, limit = listener.receive, MAX_BACKLOG
+            if subscription.drops_oldest:
+                receive = Gaps(listener.pattern, receive, listener.on_gap, self.log)
+                limit = newest.MAX_BACKLOG
             handler = Handler(
                 subscription,
-                answers or listener.receive,
+                answers or receive,
                 concurrency=listener.concurrency,
                 log=self.log,
                 leave=lambda status: self.stop(Cause.OWN, status),
                 refuse=answers.drop if answers is not None else None,
+                max_backlog=limit,
             )
             if subscription.durable is not None:
                 handler.done = partial(self._settle, handler, subscription.durable)

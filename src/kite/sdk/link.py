@@ -12,6 +12,7 @@ from msgspec import UNSET
 from kite.errors import Unavailable
 from kite.sdk.connection import HubConnection, Lost
 from kite.sdk.core.envelopes import Envelopes
+from kite.sdk.core.newest import mark
 from kite.sdk.core.subscriptions import Ask, Subscription, arrange, asks
 from kite.sdk.handlers import Handler
 from kite.wire.frame import Error, Event, Gap, Resume, Settlement, encode
@@ -103,6 +104,7 @@ class Link:
                 )
                 connection.on_error = self._on_refused
                 connection.on_gap = self._on_gap
+                connection.on_dropped = partial(self._dropped, number)
                 self._connections.append(connection)
                 # One after the other goes out, and the answers are waited for together.
                 acks = await asyncio.gather(
@@ -112,6 +114,7 @@ class Link:
                             queue=ask.queue,
                             echo=ask.echo,
                             durable=ask.durable,
+                            overflow=ask.overflow,
                             resume=(place or True) if ask.may_resume else False,
                         )
                         for ask, place in places.items()
@@ -197,6 +200,13 @@ class Link:
                 continue
             if handler.subscription.echo or not self._envelopes.is_own(event):
                 handler.put(event, self._connections[number].frame_size)
+
+    def _dropped(self, number: int, gap: Gap) -> None:
+        """Events are missing here; they were of the one subscription of this connection."""
+        for handler in self._handlers:
+            subscription = handler.subscription
+            if subscription.drops_oldest and subscription in self._groups[number]:
+                handler.put(mark(subscription.pattern, gap), 0)
 
     def _find(self, number: int, subject: str) -> tuple[Handler, ...]:
         """Who wants events of this subject; where it is one handler, they go to it straight from now on."""

@@ -3,7 +3,8 @@
 A connection gets one copy of an event however many of its subscriptions match, and the frame does
 not say which one it is for. Two handlers whose patterns may match the same subject, but which
 disagree about the queue group or the echo, would see each other's events if they shared a
-connection: they get one each. All others share the first.
+connection: they get one each. So do those with `drop_oldest`, as a frame `gap` does not say either
+which subscription it is for. All others share the first.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from kite.wire.frame import Overflow
 from kite.wire.subject import overlaps
 
 
@@ -44,12 +46,19 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
         echo: whether the module's own events come too.
         durable: of a stream, and not of what is published at the moment. On its connection there
             is nothing else: what a stranger writes into an event cannot look like a delivery.
+        overflow: what happens when more waits than may: publishers are held, or the oldest go.
     """
 
     pattern: str
     queue: str | None = None
     echo: bool = True
     durable: Durable | None = None
+    overflow: Overflow = "hold"
+
+    @property
+    def drops_oldest(self) -> bool:
+        """Whether the oldest of what waits is dropped where it is too much."""
+        return self.overflow == "drop_oldest"
 
     @property
     def is_plain(self) -> bool:
@@ -58,6 +67,8 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
 
     def conflicts(self, other: Subscription) -> bool:
         """Whether the two cannot share a connection."""
+        if self.drops_oldest or other.drops_oldest:
+            return self != other
         if (self.durable is None) != (other.durable is None):
             return True
         if self.durable is not None:
@@ -87,6 +98,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     queue: str | None
     echo: bool
     durable: Durable | None = None
+    overflow: Overflow = "hold"
 
     @property
     def may_resume(self) -> bool:
@@ -100,10 +112,11 @@ def asks(subscriptions: Sequence[Subscription]) -> list[Ask]:
 
     Each is granted whole or refused whole, so those with the same options go together.
     """
-    grouped: dict[tuple[str | None, bool, Durable | None], list[str]] = {}
+    grouped: dict[tuple[str | None, bool, Durable | None, Overflow], list[str]] = {}
     for each in subscriptions:
-        grouped.setdefault((each.queue, each.echo, each.durable), []).append(each.pattern)
+        options = (each.queue, each.echo, each.durable, each.overflow)
+        grouped.setdefault(options, []).append(each.pattern)
     return [
-        Ask(patterns=tuple(patterns), queue=queue, echo=echo, durable=durable)
-        for (queue, echo, durable), patterns in grouped.items()
+        Ask(patterns=tuple(patterns), queue=queue, echo=echo, durable=durable, overflow=overflow)
+        for (queue, echo, durable, overflow), patterns in grouped.items()
     ]
