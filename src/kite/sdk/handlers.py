@@ -32,6 +32,8 @@ MAX_BACKLOG = 64 << 20
 # loop should be handled in it, too, where that is possible: else more and more would wait. So an event
 # is handed over as it is read, without a queue and a task, until this turn has lasted so long.
 _RUN_AT_ONCE = 0.005
+# Where a turn reads more than is handled in it, turns grow up to this, before anything is dropped.
+_RUN_AT_MOST = 0.08
 _LOOK_EVERY = 16
 _COMPLAIN_EVERY = 5.0
 _TYPICAL_BYTES = 512
@@ -207,7 +209,8 @@ class Handler:
             self._begun[task] = begun
 
     async def _drain(self) -> None:
-        handled = 0
+        handled = left = 0
+        patience = _RUN_AT_ONCE
         since = time.monotonic()
         is_traced = True  # perhaps: what was begun is, where it has a trace
         try:
@@ -223,7 +226,10 @@ class Handler:
                 if (outcome := self._call(event)) is not None:
                     await self._finish(event, outcome)
                 handled += 1
-                if handled % _LOOK_EVERY == 0 and time.monotonic() - since > _RUN_AT_ONCE:
+                if handled % _LOOK_EVERY == 0 and time.monotonic() - since > patience:
+                    before, left = left, len(self._waiting)
+                    patience *= 2.0 if left > before else 0.5
+                    patience = min(max(patience, _RUN_AT_ONCE), _RUN_AT_MOST)
                     await asyncio.sleep(0)
                     since = time.monotonic()
         finally:
