@@ -23,7 +23,7 @@ from kite.event_hub.compiled import choose
 from kite.event_hub.connection import Connection, Listener
 from kite.event_hub.core.admission import Request
 from kite.event_hub.core.announcer import NAME
-from kite.event_hub.core.rights import Identity
+from kite.event_hub.core.rights import OPERATOR, Identity
 from kite.event_hub.core.session import Session
 from kite.event_hub.core.streams.jobs import Job
 from kite.event_hub.core.switch import Switch
@@ -307,8 +307,9 @@ class Hub:
             self._closed.set()
 
     def _tell_presence(self, subject: str, identity: Identity) -> None:
-        """Who of the modules is there: the Launcher asks nobody to stop who cannot hear it."""
-        if identity.is_session or identity is self._launcher:
+        """Who of the modules is there: the Launcher asks nobody to stop who cannot hear it. The
+        operator comes and goes with each command, which is no news to anybody."""
+        if identity.is_session or identity is self._launcher or identity.module == OPERATOR:
             return
         connections = self._roster.of_token(identity.digest)
         about = {"module_id": identity.module, "life": identity.life, "connections": connections}
