@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fake_registry import FakeRegistry
 from hub_socket import HubSocket
 
@@ -80,6 +82,50 @@ async def test_where_nothing_can_be_kept_the_hub_runs_and_says_so(
         error = await writer.publish("docs.a")
         assert error["code"] == "stream_unavailable"
         assert (await writer.publish("plain"))["delivered"] == 0
+
+
+async def test_a_full_disk_is_told_and_what_was_acknowledged_before_and_after_is_there(
+    registry: FakeRegistry, tmp_path: Path
+) -> None:
+    """A limit on the size of files stands for a disk that is full for a while."""
+    resource = pytest.importorskip("resource")
+    if not hasattr(resource, "prlimit"):
+        pytest.skip("limits of another process cannot be set here")
+    acked: list[str] = []
+    async with life(registry, tmp_path) as hub:
+        worker, writer = [await join(hub, registry, name) for name in ("worker", "writer")]
+        async with worker, writer:
+            await work(worker)
+
+            async def publish(name: str) -> str:
+                answer = await writer.publish("docs.a", "x" * 20_000, event_id=name)
+                acked.extend([name] if answer["type"] == "ack" else [])
+                return str(answer.get("code", "kept"))
+
+            assert [await publish(f"a{number}") for number in range(20)] == ["kept"] * 20
+            full = (tmp_path / f"{FILE}-wal").stat().st_size
+            unlimited = resource.RLIM_INFINITY
+            resource.prlimit(hub.pid, resource.RLIMIT_FSIZE, (full, unlimited))
+            refused = "b0"
+            while await publish(refused) == "kept":
+                refused = f"b{len(acked)}"
+            assert (await writer.publish("plain"))["delivered"] == 0
+            resource.prlimit(hub.pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
+            async with asyncio.timeout(30):
+                while await publish(refused) != "kept":  # noqa: ASYNC110 (nobody says when)
+                    await asyncio.sleep(0.2)
+            seen = set()
+            while refused not in seen:
+                frame = await worker.read()
+                seen.add(frame["event_id"])
+            assert seen >= set(acked)
+    async with life(registry, tmp_path) as hub, await join(hub, registry, "reader") as reader:
+        frame = {"type": "subscribe", "events": ["docs.>"], "id": "r"}
+        reader.send({**frame, "replay": {"seq": 1, "follow": False}})
+        found = []
+        while (frame := await reader.read())["type"] == "event":
+            found.append(frame["event_id"])
+        assert found == acked
 
 
 async def test_what_was_taken_is_written_before_the_hub_ends(

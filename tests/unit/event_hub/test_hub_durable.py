@@ -133,6 +133,18 @@ def test_a_reading_from_before_everybody_left_says_nothing_about_gaps() -> None:
     assert [type(action) for action in durable.work(0)] == [FetchAgain]
 
 
+def test_what_new_patterns_do_not_match_does_not_come_again() -> None:
+    log, reader = make()
+    log.publish(b"old", b"new")
+    log.work(0)
+    log.durable.leave(reader)
+    log.durable.agree(Terms(patterns=("new",)), lambda payload: payload == b"new")
+    log.durable.join(reader)
+    log.work(1)
+    assert seqs(log) == [1, 2, 2]
+    assert (log.durable.open(), log.dead) == ({2: 1}, [])
+
+
 def test_deadlines_of_what_is_settled_are_cleared_away_while_one_is_put_off_for_long() -> None:
     log, _ = make(ack_wait=86_400)
     log.publish(b"0")

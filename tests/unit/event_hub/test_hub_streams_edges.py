@@ -11,6 +11,7 @@ from hub_fakes import Client
 from stream_bench import StreamBench
 
 from kite.event_hub.core.rights import Identity
+from kite.event_hub.core.streams.desk import Desk
 from kite.event_hub.core.streams.jobs import Failed, Pick, Read, Write
 
 DOCS: dict[str, Any] = {"docs": {"subjects": ["docs.>"]}}
@@ -68,13 +69,12 @@ def test_a_settlement_is_not_confirmed_with_a_transaction_that_began_before(star
     worker.got()
     worker.send({"type": "unsubscribe", "events": ["docs.>"], "durable": "other", "forget": True})
     [under_way] = bench.shell.jobs
-    worker.got()
     assert settle(worker, 1, id="sure") == []
     bench.shell.jobs.clear()
     assert isinstance(under_way, Write)
     bench.switch.stored(under_way, bench.file.write(under_way), bench.now)
     bench.switch.flush()
-    assert worker.got() == []
+    assert worker.got() == [{"type": "ack"}]
     bench.disk()
     assert worker.got() == [{"type": "ack", "id": "sure", "seq": 1}]
 
@@ -328,6 +328,37 @@ def test_what_is_forgotten_is_over_for_all_its_members(start: Open) -> None:
     assert seqs(one) == seqs(two) == []
     bench = start()
     assert b'"position":3' in bench.stored.durables["worker", "work"]
+
+
+def test_the_end_of_a_durable_is_acknowledged_when_it_is_on_the_disk(start: Open) -> None:
+    bench = start()
+    worker = bench.client("worker")
+    durable(worker)
+    bench.disk()
+    frame = {"type": "unsubscribe", "events": ["docs.>"], "durable": "work", "id": "u"}
+    assert worker.send({**frame, "forget": True}) == []
+    bench.disk()
+    assert worker.got() == [{"type": "ack", "id": "u"}]
+    assert worker.send({**frame, "forget": True}) == [{"type": "ack", "id": "u"}]
+    assert start().stored.durables == {}
+
+
+def test_what_is_open_is_written_down_once_for_each_transaction(
+    start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = start()
+    worker = bench.client("worker")
+    durable(worker)
+    fill(bench, 20)
+    states: list[bytes] = []
+    state = Desk.state
+    monkeypatch.setattr(Desk, "state", lambda desk: states.append(state(desk)) or states[-1])
+    for seq in range(1, 21):
+        settle(worker, seq)
+    bench.disk()
+    assert len(states) == 2
+    assert b'"position":20' in states[-1]
+    assert b"open" not in states[-1]
 
 
 def test_retention_may_take_what_is_dead_before_its_letter_is_written(start: Open) -> None:

@@ -177,8 +177,8 @@ class Subscribing:
             queue = None if frame.queue is UNSET else frame.queue
             for pattern in frame.events:
                 self._router.remove(session, pattern, queue)
-        elif (streaming := self.streaming) is not None:
-            streaming.unsubscribe(session, frame, now)
+        elif self.streaming is not None and not self.streaming.unsubscribe(session, frame, now):
+            return  # it is acknowledged when it is on the disk
         self._gathering.say(session, Ack(id=frame.id))
 
     def _settle(self, session: Session, frame: Settlement, now: float) -> None:

@@ -74,6 +74,11 @@ class Keeper:
         return self._flying is None and not self._items and not self._is_anything_else
 
     @property
+    def is_writing(self) -> bool:
+        """Whether a transaction is under way."""
+        return self._flying is not None
+
+    @property
     def has_items(self) -> bool:
         """Whether events have been gathered for the next transaction."""
         return bool(self._items)

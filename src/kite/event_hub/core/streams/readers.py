@@ -122,16 +122,17 @@ class Readers:
             self._retire(session, desk)
             self.work(desk, now)
 
-    def forget(self, session: Session, name: str) -> None:
-        """A durable ends, for all its members."""
+    def forget(self, session: Session, name: str) -> Stream | None:
+        """A durable ends, for all its members; returns what it read, None where there was none."""
         if (desk := self.desks.get((session.name, name))) is None:
-            return
+            return None
         _check_page(session, desk)
         for member in list(desk.durable.members):
             self._retire(member, desk)
         del self.desks[desk.name], self._of_stream[desk.stream.name][desk.name]
         self._dirty.pop(desk.name, None)
         self._keeper.save({desk.name: None})
+        return desk.stream
 
     def _retire(self, session: Session, desk: Desk) -> None:
         desk.durable.retire(session)

@@ -162,17 +162,25 @@ class Streaming:
             self.readers.work(desk, now)
         self.flush()
 
-    def unsubscribe(self, session: Session, frame: Unsubscribe, now: float) -> None:
+    def unsubscribe(self, session: Session, frame: Unsubscribe, now: float) -> bool:
         """Leave a durable subscription, or end it.
+
+        Returns:
+            Whether that stands already; else it is acknowledged when it is on the disk.
 
         Raises:
             Refused: `permission_denied`.
         """
-        if frame.forget:
-            self.readers.forget(session, str(frame.durable))
-        else:
-            self.readers.part(session, str(frame.durable), now)
+        name = str(frame.durable)
+        if not frame.forget:
+            self.readers.part(session, name, now)
+            self.flush()
+            return True
+        if (stream := self.readers.forget(session, name)) is None:
+            return True
+        self.keeper.confirm(session, Ack(id=frame.id), is_synced=stream.is_synced)
         self.flush()
+        return False
 
     def settle(self, session: Session, frame: Settlement, now: float) -> None:
         """What has become of an event.
@@ -204,12 +212,14 @@ class Streaming:
 
     def flush(self) -> None:
         """Hand over what waits for the disk, unless a transaction is under way."""
-        self.readers.save()
-        self.keeper.flush()
+        if not self.keeper.is_writing:
+            self.readers.save()
+            self.keeper.flush()
 
     def written(self, outcome: Outcome, now: float) -> Batch:
         """A transaction is on the disk, or failed."""
         batch = self.keeper.done(outcome, now)
+        self.readers.save()
         for session, ack in batch.confirms:
             if session.is_leaving:
                 continue
