@@ -82,6 +82,7 @@ class Declaration(msgspec.Struct):
     listeners: list[Listener] = msgspec.field(default_factory=list)
     start_handlers: list[LifeHandler] = msgspec.field(default_factory=list)
     stop_handlers: list[StopHandler] = msgspec.field(default_factory=list)
+    missed_handlers: list[LifeHandler] = msgspec.field(default_factory=list)
     registered: dict[str, Any] | None = None
     lived_by: str | None = None
 
@@ -143,7 +144,7 @@ def check_runs(function: Callable[..., Any], purpose: str) -> None:
     """Whether calling a function runs it: a generator's call only makes something to iterate over.
 
     Args:
-        purpose: what it is declared for: a pattern, `on_start`, `on_stop`.
+        purpose: what it is declared for: a pattern, `on_start`, `on_stop`, `on_missed`.
 
     Raises:
         ModuleError: `handler_is_generator`.

@@ -175,6 +175,18 @@ class Decorators:
         self._declaration.start_handlers.append(function)
         return function
 
+    def on_missed(self, function: _OnLife) -> _OnLife:
+        """Run the decorated function when events were missed that cannot be had any more.
+
+        After a lost connection handlers get what came meanwhile. Where that is not possible, since
+        the Event Hub was started anew or it was too much, this is where a module compares what it
+        knows with the source. What it raises is logged; the module goes on.
+        """
+        self._declaration.check_open("a handler of what was missed")
+        check_runs(function, "on_missed")
+        self._declaration.missed_handlers.append(function)
+        return function
+
     @overload
     def on_stop(self, function: _OnLife, /) -> _OnLife: ...
 

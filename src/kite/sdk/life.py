@@ -21,7 +21,7 @@ from kite.sdk.core.envelopes import Envelopes
 from kite.sdk.core.farewell import Cause, Orders, estimate, orders
 from kite.sdk.core.settlement import settlement
 from kite.sdk.core.subscriptions import Durable
-from kite.sdk.declaration import Declaration
+from kite.sdk.declaration import Declaration, LifeHandler
 from kite.sdk.departure import Departure
 from kite.sdk.gaps import Gaps
 from kite.sdk.handlers import MAX_BACKLOG, Handler, exit_status
@@ -337,6 +337,14 @@ class Life:
 
     def _not_resumed(self, reason: str) -> None:
         self.log.warning("events.missed reason=%s missed=unknown", reason)
+        for function in self.declaration.missed_handlers:
+            self.spawn(self._catch_up(function), "on_missed")
+
+    async def _catch_up(self, function: LifeHandler) -> None:
+        try:
+            await _call(function)
+        except Exception as failure:
+            self.log.error("handler.failed on_missed", exc_info=failure)
 
     def _settle(
         self, handler: Handler, durable: Durable, event: Event, failure: BaseException | None

@@ -78,8 +78,18 @@ async def test_module_is_told_that_another_hub_knows_nothing(
     async def echo(request):
         return request.data
 
+    caught_up: list[str] = []
+
+    @worker.on_missed
+    async def catch_up() -> None:
+        caught_up.append("once")
+        raise ValueError("out of sorts")
+
     await system.run(worker, "worker")
     caplog.set_level(logging.WARNING)
     await system.restart_hub()
     await insist(worker, "a.echo", 1)  # the worker answers itself once it is back
     assert "events.missed reason=another_epoch" in caplog.text
+    assert caught_up == ["once"]
+    assert "out of sorts" in caplog.text
+    assert await worker.request("a.echo", 2) == 2  # it goes on
