@@ -13,7 +13,7 @@ from kite.cli.usage import bad_value, exclusive, needs, positive_count
 from kite.locale import _
 
 if TYPE_CHECKING:
-    from kite.cli.watching import Watcher
+    from kite.cli.hub.watching import Watcher
 
 
 def _since(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -76,8 +76,8 @@ def events(
     patterns: tuple[str, ...],
     **how: Any,
 ) -> int:
-    from kite.cli.hub import run
-    from kite.cli.watching import Wish, watch
+    from kite.cli.hub.connection import run
+    from kite.cli.hub.watching import Wish, watch
     from kite.wire.subject import check_pattern
 
     needs(ctx, "no_follow", "since")
@@ -99,10 +99,10 @@ def events(
 
 
 def _watcher(session: Session, count: int | None, how: dict[str, Any]) -> Watcher:
-    from kite.cli import event_lines
+    from kite.cli.hub import event_lines
 
     if how["rate"]:
-        from kite.cli.event_rate import RateWatcher
+        from kite.cli.hub.event_rate import RateWatcher
 
         return RateWatcher(wants_json=session.wants_json, left=count)
     if how["template"] is not None:

@@ -8,7 +8,7 @@ import click
 
 from kite.cli import report
 from kite.cli.command import Verb
-from kite.cli.sending import sending_options
+from kite.cli.hub.sending import sending_options
 from kite.cli.session import Session
 from kite.cli.usage import exclusive, positive_count, positive_duration, positive_number
 from kite.locale import _
@@ -47,8 +47,8 @@ INTERRUPTED = 130
 @click.argument("data", metavar="[JSON|-]", required=False)
 @click.pass_context
 def pub(ctx: click.Context, /, *, subject: str, data: str | None, **options: Any) -> int:
-    from kite.cli.hub import run
-    from kite.cli.payload import Writer, from_argument
+    from kite.cli.hub.connection import run
+    from kite.cli.hub.payload import Writer, from_argument
 
     session = ctx.ensure_object(Session)
     count, lines = options["count"], options["lines"]
@@ -71,8 +71,8 @@ def pub(ctx: click.Context, /, *, subject: str, data: str | None, **options: Any
 
 
 async def _publish(control: Any, event: Any) -> dict[str, Any]:
-    from kite.cli.hub import connect
-    from kite.cli.sending import stamped
+    from kite.cli.hub.connection import connect
+    from kite.cli.hub.sending import stamped
 
     connection = await connect(control)
     try:
@@ -91,9 +91,9 @@ def _tell_one(session: Session, ack: dict[str, Any]) -> None:
 
 
 def _many(session: Session, subject: str, writer: Any, options: dict[str, Any]) -> int:
-    from kite.cli.hub import run
-    from kite.cli.publishing import Pace
-    from kite.cli.sending import Lines, Repeated
+    from kite.cli.hub.connection import run
+    from kite.cli.hub.publishing import Pace
+    from kite.cli.hub.sending import Lines, Repeated
 
     source: Any = Repeated(writer, options["count"])
     if options["lines"]:
@@ -119,9 +119,9 @@ def _many(session: Session, subject: str, writer: Any, options: dict[str, Any]) 
 
 
 async def _publish_many(control: Any, source: Any, pace: Any) -> Any:
-    from kite.cli.hub import connect, interrupts
-    from kite.cli.publishing import Publishing
-    from kite.cli.sending import stamped
+    from kite.cli.hub.connection import connect, interrupts
+    from kite.cli.hub.publishing import Publishing
+    from kite.cli.hub.sending import stamped
 
     connection = await connect(control)
     try:

@@ -8,16 +8,16 @@ import click
 
 from kite.cli import report
 from kite.cli.command import Verb
-from kite.cli.sending import sending_options
+from kite.cli.hub.sending import sending_options
 from kite.cli.session import Session
 from kite.cli.usage import bad_value, positive_count, positive_seconds
 from kite.errors import KiteError, RequestError
 from kite.locale import _
 
 if TYPE_CHECKING:
-    from kite.cli.asking import Reply
     from kite.cli.control import Control
-    from kite.cli.payload import Writer
+    from kite.cli.hub.asking import Reply
+    from kite.cli.hub.payload import Writer
 
 ERROR_HEADER = "kite-error"
 
@@ -64,8 +64,8 @@ def _replies(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 @click.argument("data", metavar="[JSON|-]", required=False)
 @click.pass_obj
 def request(session: Session, /, *, subject: str, data: str | None, **options: Any) -> int:
-    from kite.cli.hub import run
-    from kite.cli.payload import Writer, from_argument
+    from kite.cli.hub.connection import run
+    from kite.cli.hub.payload import Writer, from_argument
 
     writer = Writer(
         subject,
@@ -91,7 +91,7 @@ def request(session: Session, /, *, subject: str, data: str | None, **options: A
 
 
 async def _ask(control: Control, writer: Writer, printer: Printer, options: dict[str, Any]) -> None:
-    from kite.cli.asking import Asker
+    from kite.cli.hub.asking import Asker
 
     timeout = options["timeout"]
     wanted = 1 if options["replies"] is None else options["replies"]
@@ -145,7 +145,7 @@ class Printer:
         report.data(self._text(reply))
 
     def _text(self, reply: Reply) -> str:
-        from kite.cli import json_text
+        from kite.cli.hub import json_text
 
         data = bytes(reply.event.data)
         if self._raw:
@@ -183,7 +183,7 @@ class Printer:
 def _json_line(reply: Reply) -> str:
     import json
 
-    from kite.cli.json_text import compact
+    from kite.cli.hub.json_text import compact
 
     head = {"source": reply.event.source, "seconds": round(reply.seconds, 6)}
     data = compact(bytes(reply.event.data))

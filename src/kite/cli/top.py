@@ -21,15 +21,15 @@ from kite.locale import _
 
 if TYPE_CHECKING:
     from kite.cli.control import Control
-    from kite.cli.top_rates import Sample
-    from kite.cli.top_view import Style
+    from kite.cli.hub.top_rates import Sample
+    from kite.cli.hub.top_view import Style
 
 ROWS = 20
 """Of each table, where there is no terminal to say how many fit."""
 
 
 def _sort(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
-    from kite.cli.top_rates import SORTS
+    from kite.cli.hub.top_rates import SORTS
 
     if value not in SORTS:
         raise bad_value(ctx, parameter, value, ", ".join(SORTS))
@@ -68,8 +68,8 @@ def _sort(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
 )
 @click.pass_obj
 def top(session: Session, /, *, once: bool, sort: str, rows: int | None, interval: float) -> int:
-    from kite.cli.hub import run
-    from kite.cli.top_view import Style
+    from kite.cli.hub.connection import run
+    from kite.cli.hub.top_view import Style
 
     control = session.control()
     is_live = terminal.can_move_cursor(sys.stdout, os.environ) and not session.wants_json
@@ -93,7 +93,7 @@ def top(session: Session, /, *, once: bool, sort: str, rows: int | None, interva
 
 
 async def _one(control: Control, interval: float) -> Sample:
-    from kite.cli.top_feed import Feed
+    from kite.cli.hub.top_feed import Feed
 
     feed = Feed(control, smoothed=1)
     await feed.open()
@@ -107,7 +107,7 @@ async def _one(control: Control, interval: float) -> Sample:
 def _print(sample: Sample, style: Style, control: Control) -> None:
     from dataclasses import replace
 
-    from kite.cli.top_view import picture
+    from kite.cli.hub.top_view import picture
 
     if sys.stdout.isatty():
         style = replace(style, columns=os.get_terminal_size(sys.stdout.fileno()).columns or None)
@@ -116,7 +116,7 @@ def _print(sample: Sample, style: Style, control: Control) -> None:
 
 async def _stream(control: Control, style: Style, interval: float, *, once: bool) -> None:
     from kite.cli.audience import when_left
-    from kite.cli.top_view import document
+    from kite.cli.hub.top_view import document
     from kite.clock import now_rfc3339
 
     enough = asyncio.Event()
@@ -138,8 +138,8 @@ async def _live(control: Control, style: Style, interval: float) -> signal.Signa
     from dataclasses import replace
 
     from kite.cli.full_screen import FullScreen
-    from kite.cli.top_rates import SMOOTHED, Sample
-    from kite.cli.top_view import picture
+    from kite.cli.hub.top_rates import SMOOTHED, Sample
+    from kite.cli.hub.top_view import picture
 
     enough = asyncio.Event()
     ending: list[signal.Signals] = []
@@ -202,7 +202,7 @@ async def _look(
     Raises:
         Unavailable: Kite has ended (status 3).
     """
-    from kite.cli.top_feed import Feed
+    from kite.cli.hub.top_feed import Feed
     from kite.errors import Unavailable
 
     feed = Feed(control, smoothed=smoothed)

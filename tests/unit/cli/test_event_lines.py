@@ -8,8 +8,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from kite.cli.event_lines import Printer, as_sent, by_template, data_only, line
-from kite.cli.hub import Seen
+from kite.cli.hub.connection import Seen
+from kite.cli.hub.event_lines import Printer, as_sent, by_template, data_only, line
 from kite.cli.instant import since
 from kite.errors import KiteError
 

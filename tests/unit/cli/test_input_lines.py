@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kite.cli.input_lines import InputLines
+from kite.cli.hub.input_lines import InputLines
 from kite.errors import ConfigError
 from kite.wire.limits import MAX_FRAME_BYTES
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kite.cli.payload import Writer, headers_of
+from kite.cli.hub.payload import Writer, headers_of
 from kite.errors import KiteError
 from kite.wire.frame import Event, encode
 

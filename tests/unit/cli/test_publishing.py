@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kite.cli.publishing import IN_FLIGHT, Pace, Publishing, Tally
+from kite.cli.hub.publishing import IN_FLIGHT, Pace, Publishing, Tally
 from kite.errors import ConfigError, RequestError, Unavailable
 from kite.wire.frame import Ack, Event
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kite.cli.template import Place, Shape, parse
+from kite.cli.hub.template import Place, Shape, parse
 from kite.errors import ConfigError
 
 KNOWN = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kite.cli.top_rates import (
+from kite.cli.hub.top_rates import (
     BUDGET,
     MOST_SUBJECTS,
     OTHERS,
@@ -22,7 +22,7 @@ from kite.cli.top_rates import (
     sorted_clients,
     sorted_subjects,
 )
-from kite.cli.top_view import Style, document, picture
+from kite.cli.hub.top_view import Style, document, picture
 from kite.terminal import width
 
 METRICS = """

@@ -11,7 +11,7 @@ from kite.errors import ConfigError, KiteError
 from kite.locale import _
 
 if TYPE_CHECKING:
-    from kite.cli.payload import Writer
+    from kite.cli.hub.payload import Writer
     from kite.wire.frame import Event
 
 
@@ -45,7 +45,7 @@ def sending_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _headers(ctx: click.Context, parameter: click.Parameter, given: Any) -> dict[str, str]:
     if not given:
         return {}
-    from kite.cli.payload import headers_of
+    from kite.cli.hub.payload import headers_of
 
     return headers_of(ctx, parameter, given)
 
@@ -54,7 +54,7 @@ def stamped(event: Event, **changed: Any) -> Event:
     """The event with an id, the operator as its source and the present instant."""
     import msgspec
 
-    from kite.cli.hub import OPERATOR, new_id
+    from kite.cli.hub.connection import OPERATOR, new_id
     from kite.clock import now_rfc3339
 
     marks = {"event_id": new_id(), "source": OPERATOR, "timestamp": now_rfc3339(), "ack": True}
@@ -81,7 +81,7 @@ class Lines:
     """An event for each line of standard input. Empty lines are left out, unless they are text."""
 
     def __init__(self, writer: Writer, *, is_text: bool) -> None:
-        from kite.cli.input_lines import InputLines
+        from kite.cli.hub.input_lines import InputLines
 
         self._writer = writer
         self._is_text = is_text

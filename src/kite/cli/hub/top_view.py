@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from kite.cli.figures import count, rate, size
-from kite.cli.table import Cell, table
-from kite.cli.top_rates import (
+from kite.cli.hub.top_rates import (
     ClientRate,
     Sample,
     SubjectRate,
     sorted_clients,
     sorted_subjects,
 )
+from kite.cli.table import Cell, table
 from kite.locale import _
 from kite.terminal import clean, fit, name_color, paint
 

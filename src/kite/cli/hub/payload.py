@@ -13,7 +13,7 @@ from typing import Any
 import click
 from msgspec import UNSET, Raw, UnsetType
 
-from kite.cli.template import Place, Shape, Template, parse
+from kite.cli.hub.template import Place, Shape, Template, parse
 from kite.clock import now_rfc3339
 from kite.errors import ConfigError, KiteError
 from kite.wire.frame import Event

@@ -11,7 +11,7 @@ import time
 from kite import terminal
 from kite.cli import report
 from kite.cli.figures import count, rate, size, span
-from kite.cli.hub import Seen
+from kite.cli.hub.connection import Seen
 from kite.clock import now_rfc3339
 from kite.locale import _
 

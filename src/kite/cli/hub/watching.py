@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from kite.cli import report
 from kite.cli.audience import when_left
-from kite.cli.hub import OperatorConnection, Seen, connect
+from kite.cli.hub.connection import OperatorConnection, Seen, connect
 from kite.errors import Unavailable
 from kite.locale import _
 

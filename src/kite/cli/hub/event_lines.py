@@ -14,9 +14,9 @@ import msgspec
 from msgspec import Raw
 
 from kite import terminal
-from kite.cli import json_text
-from kite.cli.hub import Seen
-from kite.cli.template import Place, Shape, parse
+from kite.cli.hub import json_text
+from kite.cli.hub.connection import Seen
+from kite.cli.hub.template import Place, Shape, parse
 
 MAX_DATA_CHARACTERS = 4000
 

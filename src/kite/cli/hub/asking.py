@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UnsetType
 
-from kite.cli.hub import OPERATOR, OperatorConnection, Seen, connect, new_id
-from kite.cli.sending import stamped
+from kite.cli.hub.connection import OPERATOR, OperatorConnection, Seen, connect, new_id
+from kite.cli.hub.sending import stamped
 from kite.clock import rfc3339
 from kite.errors import KiteError, RequestError, Unavailable
 from kite.sdk.refusal import refusal

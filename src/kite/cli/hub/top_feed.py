@@ -7,9 +7,9 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from kite.cli import top_rates
-from kite.cli.hub import OperatorConnection, Seen, connect
-from kite.cli.top_rates import Counters, Look, Sample, Smoothing
+from kite.cli.hub import top_rates
+from kite.cli.hub.connection import OperatorConnection, Seen, connect
+from kite.cli.hub.top_rates import Counters, Look, Sample, Smoothing
 from kite.errors import KiteError, Unavailable
 from kite.http.client import call, raise_for
 
