@@ -19,6 +19,7 @@ from msgspec import UNSET
 from kite.clock import now_rfc3339
 from kite.sdk.cancellation import is_meant
 from kite.sdk.core.newest import make_room
+from kite.sdk.core.patience import LOOK_EVERY, Patience
 from kite.sdk.core.subscriptions import Subscription
 from kite.sdk.event import Event
 from kite.sdk.trace import follow, leave
@@ -28,13 +29,6 @@ from kite.wire.subject import matches
 MAX_BACKLOG = 64 << 20
 """Bytes of events that may wait for one handler; beyond that they are dropped, and it is said."""
 
-# A handler that never waits would keep the loop from everything else. What is read in one turn of the
-# loop should be handled in it, too, where that is possible: else more and more would wait. So an event
-# is handed over as it is read, without a queue and a task, until this turn has lasted so long.
-_RUN_AT_ONCE = 0.005
-# Where a turn reads more than is handled in it, turns grow up to this, before anything is dropped.
-_RUN_AT_MOST = 0.08
-_LOOK_EVERY = 16
 _COMPLAIN_EVERY = 5.0
 _TYPICAL_BYTES = 512
 
@@ -85,7 +79,7 @@ class Handler:
         self._running = 0
         self._started = False
         self._unlooked = 0
-        self._turn_began: float | None = None
+        self._turn: Patience | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._begun: dict[asyncio.Task[None] | None, Begun] = {}
         self._idle = asyncio.Event()
@@ -114,7 +108,7 @@ class Handler:
         """
         if self._started and self._running < self._concurrency and not self._waiting:
             self._unlooked += 1
-            if self._unlooked < _LOOK_EVERY or not self._turn_is_long():
+            if self._unlooked < LOOK_EVERY or not self._turn_is_long():
                 if event.headers is UNSET or not follow(event.headers):
                     self._call_at_once(event)
                     return
@@ -189,13 +183,13 @@ class Handler:
         """Whether the loop should have a turn before more is handled; asked every so many events."""
         self._unlooked = 0
         now = time.monotonic()
-        if self._turn_began is None:
-            self._turn_began = now
+        if self._turn is None:
+            self._turn = Patience(now)
             asyncio.get_running_loop().call_soon(self._turn_over)
-        return now - self._turn_began > _RUN_AT_ONCE
+        return self._turn.is_over(now, 0)
 
     def _turn_over(self) -> None:
-        self._turn_began = None
+        self._turn = None
 
     def _work(self, begun: Begun | None = None) -> None:
         """Handle in a task what waits; first, what has been begun and is to be awaited."""
@@ -209,9 +203,8 @@ class Handler:
             self._begun[task] = begun
 
     async def _drain(self) -> None:
-        handled = left = 0
-        patience = _RUN_AT_ONCE
-        since = time.monotonic()
+        handled = 0
+        patience = Patience(time.monotonic())
         is_traced = True  # perhaps: what was begun is, where it has a trace
         try:
             begun = self._begun.pop(asyncio.current_task(), None)
@@ -226,12 +219,11 @@ class Handler:
                 if (outcome := self._call(event)) is not None:
                     await self._finish(event, outcome)
                 handled += 1
-                if handled % _LOOK_EVERY == 0 and time.monotonic() - since > patience:
-                    before, left = left, len(self._waiting)
-                    patience *= 2.0 if left > before else 0.5
-                    patience = min(max(patience, _RUN_AT_ONCE), _RUN_AT_MOST)
+                if handled % LOOK_EVERY == 0 and patience.is_over(
+                    time.monotonic(), len(self._waiting)
+                ):
                     await asyncio.sleep(0)
-                    since = time.monotonic()
+                    patience.begins(time.monotonic())
         finally:
             self._running -= 1
             if not self._running and not self._waiting:

@@ -8,6 +8,7 @@ import logging
 import time
 from typing import Any
 
+from kite.sdk.core.patience import Patience
 from kite.sdk.core.subscriptions import Subscription
 from kite.sdk.handlers import Handle, Handler
 from kite.sdk.trace import carried
@@ -177,3 +178,20 @@ async def test_a_turn_that_reads_more_than_is_handled_in_it_does_not_pile_up() -
     await all_read.wait()
     assert one.dropped == 0
     assert seen == list(range(300 * 40))
+
+
+def test_patience_lasts_longer_for_what_is_quick_and_where_more_and_more_is_left() -> None:
+    slow = Patience(0.0)
+    assert not slow.is_over(0.004, 10)
+    assert slow.is_over(0.006, 10)
+    slow.begins(1.0)
+    assert not slow.is_over(1.009, 20), "more was left than before: twice as long"
+    assert slow.is_over(1.011, 20)
+    slow.begins(2.0)
+    for _ in range(9):
+        assert slow.is_over(2.2, slow._left + 1), "and there is an end to it"
+    slow.begins(3.0)
+    assert slow.is_over(3.09, 5)
+    quick = Patience(0.0)
+    assert not any(quick.is_over(0.0004 * number, 0) for number in range(1, 200))
+    assert quick.is_over(0.0804, 0)
