@@ -187,11 +187,13 @@ def test_patience_lasts_longer_for_what_is_quick_and_where_more_and_more_is_left
     slow.begins(1.0)
     assert not slow.is_over(1.009, 20), "more was left than before: twice as long"
     assert slow.is_over(1.011, 20)
-    slow.begins(2.0)
-    for _ in range(9):
-        assert slow.is_over(2.2, slow._left + 1), "and there is an end to it"
-    slow.begins(3.0)
-    assert slow.is_over(3.09, 5)
+    for turn in range(2, 12):
+        slow.begins(float(turn))
+        assert slow.is_over(turn + 0.09, 20 + turn), "and there is an end to it"
     quick = Patience(0.0)
-    assert not any(quick.is_over(0.0004 * number, 0) for number in range(1, 200))
-    assert quick.is_over(0.0804, 0)
+    assert not any(quick.is_over(0.0004 * number, 0) for number in range(1, 600))
+    assert not quick.is_over(0.245, 0), "once it took long: somebody else had the processor"
+    assert quick.is_over(0.249, 0)
+    quick.begins(1.0)
+    assert not any(quick.is_over(1.0 + 0.0004 * number, 0) for number in range(1, 600))
+    assert quick.is_over(1.2504, 0), "but not for ever"

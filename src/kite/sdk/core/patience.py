@@ -11,8 +11,11 @@ LOOK_EVERY = 16
 
 _AT_ONCE = 0.005
 _AT_MOST = 0.08
-# So many events within this time are handled in less than it would take to keep them for later.
+# So many events within this time are handled in less than it would take to keep them for later, and
+# more would be read meanwhile than is handled. Of two times the shorter counts: in the longer one the
+# processor may have been somebody else's.
 _QUICK = 0.0005
+_QUICK_AT_MOST = 0.25
 
 
 class Patience:
@@ -20,6 +23,7 @@ class Patience:
 
     def __init__(self, now: float) -> None:
         self._began = self._looked_at = now
+        self._was_quick = False
         self._limit = _AT_ONCE
         self._left = 0
 
@@ -36,8 +40,9 @@ class Patience:
             left: events that wait.
         """
         is_quick = now - self._looked_at < _QUICK
-        self._looked_at = now
-        if now - self._began <= (_AT_MOST if is_quick else self._limit):
+        limit = _QUICK_AT_MOST if is_quick or self._was_quick else self._limit
+        self._looked_at, self._was_quick = now, is_quick
+        if now - self._began <= limit:
             return False
         factor = 2.0 if left > self._left else 0.5
         self._limit = min(max(self._limit * factor, _AT_ONCE), _AT_MOST)
