@@ -19,11 +19,20 @@ class StreamBench(Bench):
     Args:
         directory: where the file lies; a second bench there is the next life of the Hub.
         streams: `hub.streams`.
+        wall: seconds since 1970; None: as usual.
     """
 
-    def __init__(self, directory: Path, streams: dict[str, Any], **limits: Any) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        streams: dict[str, Any],
+        *,
+        wall: float | None = None,
+        **limits: Any,
+    ) -> None:
         configs = {name: StreamConfig(**values) for name, values in streams.items()}
         super().__init__(streams=configs, **limits)
+        self.wall = self.wall if wall is None else wall
         config = self.switch.config
         self.file = StreamFile(directory, config.streams, config.deduplication)
         self.is_full = False
@@ -32,10 +41,11 @@ class StreamBench(Bench):
         self.switch.keep(self.stored, lambda: self.wall, self.now)
         self.disk()
 
-    def disk(self) -> int:
+    def disk(self, most: int = 1_000_000) -> int:
         """Do every job, and those that follow; returns how many transactions that were."""
         writes = 0
-        while self.shell.jobs:
+        while self.shell.jobs and most:
+            most -= 1
             job = self.shell.jobs.pop(0)
             outcome: Outcome
             try:

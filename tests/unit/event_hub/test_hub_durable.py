@@ -96,6 +96,17 @@ def test_two_members_share_and_a_full_one_gets_nothing() -> None:
     assert [member for member, *_ in log.delivered][4:] == [two, two]
 
 
+def test_who_has_the_least_in_hand_is_next() -> None:
+    log, _ = make()
+    two = Reader(2)
+    log.publish(*(b"%d" % number for number in range(6)))
+    log.work(0)
+    log.durable.join(two)
+    log.publish(*(b"%d" % number for number in range(6)))
+    log.work(0)
+    assert [member for member, *_ in log.delivered[6:]] == [two] * 6
+
+
 def test_what_retention_took_is_told() -> None:
     log, reader = make()
     log.durable.leave(reader)

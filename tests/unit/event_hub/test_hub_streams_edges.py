@@ -131,6 +131,25 @@ def test_who_confirms_faster_than_the_disk_is_held(start: Open) -> None:
     assert not worker.wire.is_paused
 
 
+def test_what_is_being_written_counts_towards_what_waits(start: Open) -> None:
+    bench = start()
+    one, two = bench.client("one"), bench.client("two")
+    for _ in range(5):
+        one.publish("docs.a", "x" * 1_000_000)
+    one.publish("docs.a", "x" * 1_000_000)
+    assert len(bench.shell.jobs) == 1, "the first is under way, the others were gathered"
+    job = bench.shell.jobs.pop()
+    assert isinstance(job, Write)
+    bench.switch.stored(job, bench.file.write(job), bench.now)
+    for _ in range(3):
+        assert not two.wire.is_paused
+        two.publish("docs.a", "x" * 1_000_000)
+    two.publish("docs.a", "x" * 1_000_000)
+    assert two.wire.is_paused
+    bench.disk()
+    assert not two.wire.is_paused
+
+
 def test_giving_up_is_as_sure_as_it_is_said_to_be(start: Open) -> None:
     bench = start()
     worker = bench.client("worker")

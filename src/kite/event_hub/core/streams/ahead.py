@@ -31,7 +31,7 @@ class Ahead:
         self._read_to = position
         self._buffer: deque[Record] = deque()
         self._bytes = 0
-        self._asked: int | None = None
+        self._is_asking = False
 
     def __len__(self) -> int:
         return len(self._buffer)
@@ -61,7 +61,7 @@ class Ahead:
         """
         self._last = first + len(payloads) - 1
         room = _BUFFER_BYTES - self._bytes
-        if self._read_to != first - 1 or not is_wanted or self._asked is not None:
+        if self._read_to != first - 1 or not is_wanted or self._is_asking:
             return
         for seq, payload in enumerate(payloads, first):
             if room <= 0:
@@ -73,14 +73,14 @@ class Ahead:
 
     def ask(self) -> Fetch | None:
         """What is to be read now."""
-        if self._buffer or self._asked is not None or self._read_to >= self._last:
+        if self._buffer or self._is_asking or self._read_to >= self._last:
             return None
-        self._asked = self._read_to
+        self._is_asking = True
         return Fetch(self._read_to, self.since)
 
     def failed(self) -> None:
         """What was asked for could not be read."""
-        self._asked = None
+        self._is_asking = False
 
     def fetched(self, records: list[Record], through: int, *, is_wanted: bool) -> list[Missed]:
         """What was asked for: everything there is from there up to `through`.
@@ -88,11 +88,11 @@ class Ahead:
         Returns:
             What the stream has not any more.
         """
-        asked, self._asked = self._asked, None
-        if not is_wanted or asked != self._read_to:
-            return []  # everybody left meanwhile: it begins again at the position
+        self._is_asking = False
+        if not is_wanted:
+            return []  # everybody left meanwhile: who comes next begins at the position
         missed: list[Missed] = []
-        at = asked
+        at = self._read_to
         if self.since is not None:
             self.since = None
             at = records[0][0] - 1 if records else max(at, through)
