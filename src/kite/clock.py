@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -29,14 +30,19 @@ class SystemClock:
         return time.time()
 
 
+@lru_cache(maxsize=4)  # most instants that are written are of the present second
+def _to_the_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+
+
 def rfc3339(seconds: float) -> str:
     """An instant as Kite writes it: `2026-01-31T09:05:07.123Z`.
 
     Args:
         seconds: since 1970-01-01 UTC.
     """
-    instant = datetime.fromtimestamp(seconds, UTC)
-    return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+    second, micros = divmod(round(seconds * 1_000_000), 1_000_000)
+    return f"{_to_the_second(second)}{micros // 1000:03d}Z"
 
 
 def now_rfc3339() -> str:

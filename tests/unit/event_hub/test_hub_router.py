@@ -17,11 +17,19 @@ from kite.wire.subject import matches
 
 TOKENS = ["a", "b", "c"]
 SUBJECTS = st.lists(st.sampled_from(TOKENS), min_size=1, max_size=4).map(".".join)
-PATTERNS = st.tuples(
+REPLIES = st.tuples(
+    st.sampled_from(["m0", "m1", "operator"]),
+    st.lists(st.sampled_from(["x", "y", "z"]), min_size=1, max_size=2),
+).map(lambda parts: ".".join(["_reply", parts[0], *parts[1]]))
+PATTERNS_OF_REPLIES = st.tuples(
+    st.sampled_from(["_reply", "*"]),
+    st.lists(st.sampled_from(["m0", "m1", "*", "x", "y"]), min_size=1, max_size=2),
+    st.sampled_from(["x", "y", "*", ">"]),
+).map(lambda parts: ".".join([parts[0], *parts[1], parts[2]]))
+PATTERNS = PATTERNS_OF_REPLIES | st.tuples(
     st.lists(st.sampled_from([*TOKENS, "*"]), min_size=0, max_size=3),
     st.sampled_from([*TOKENS, "*", ">"]),
 ).map(lambda parts: ".".join([*parts[0], parts[1]]))
-REPLIES = st.sampled_from(["_reply.m0.x", "_reply.m1.x", "_reply.m1.x.y", "_reply.operator.x"])
 NAMES = ["m0", "m1", "operator"]
 
 
@@ -139,6 +147,7 @@ class RouterMachine(RuleBasedStateMachine):
     def bounds_its_memory(self) -> None:
         if hasattr(self, "router"):
             assert len(self.router.routes) <= 5
+            assert len(self.router._inboxes) <= 5
 
 
 def indexes(peers: Iterable[Peer]) -> set[int]:

@@ -83,7 +83,7 @@ def check_request(session: Session, reply_to: str, route: Route[Session], frame:
     # A repeat of a request that was accepted is a repeat, whether or not somebody still listens.
     is_repeat = frame.event_id is not UNSET and frame.event_id in session.recent
     if not route.has_responders and not is_repeat:
-        raise Refused("no_responders", subject=route.subject)
+        raise Refused("no_responders", subject=frame.event)
 
 
 def check_subscribe(

@@ -15,6 +15,7 @@ from kite.event_hub.core.rights import reply_audience
 from kite.event_hub.core.route import Chosen, Fanout, Group, Interest, M, Member, Route, Seats
 
 _Key = tuple[M, str | None]
+_ANY = frozenset({"*"})
 
 
 class _Node(Generic[M]):
@@ -54,6 +55,7 @@ class Router(Generic[M]):
         self._fanouts: dict[tuple[tuple[M, ...], tuple[M, ...]], Fanout[M]] = {}
         self._turns: dict[str, int] = {}
         self._own: dict[tuple[str, M], Route[M]] = {}
+        self._inboxes: dict[str, Route[M]] = {}
 
     def interests(self, member: M) -> dict[tuple[str, str | None], Interest]:
         """The subscriptions of a connection by (pattern, queue); for reading."""
@@ -99,18 +101,49 @@ class Router(Generic[M]):
         self.version += 1
         self.routes.clear()
         self._own.clear()
+        self._inboxes.clear()
         self._fanouts.clear()
 
     def route(self, subject: str) -> Route[M]:
-        """Where events on a valid subject go. Replies have each their own and are not kept."""
+        """Where events on a valid subject go.
+
+        Each reply has a subject of its own, and most of those of one asker lead to the same place:
+        of them only what their last token does not matter to is remembered.
+        """
         found = self.routes.get(subject)
         if found is None:
+            if reply_audience(subject) is not None:
+                return self._route_of_reply(subject)
             found = self._resolve(subject, None)
-            if reply_audience(subject) is None:
-                if len(self.routes) >= self._max_routes:
-                    self.forget()
-                self.routes[subject] = found
+            if len(self.routes) >= self._max_routes:
+                self.forget()
+            self.routes[subject] = found
         return found
+
+    def _route_of_reply(self, subject: str) -> Route[M]:
+        inbox, _, _ = subject.rpartition(".")
+        if subject in self._exact:
+            return self._resolve(subject, None)
+        found = self._inboxes.get(inbox)
+        if found is None or found.streams != self.keeping(subject):
+            found = self._resolve(subject, None)
+            if all(node.children.keys() <= _ANY for node in self._nodes(inbox.split("."))):
+                if len(self._inboxes) >= self._max_routes:
+                    self._inboxes.clear()
+                self._inboxes[inbox] = found
+        return found
+
+    def _nodes(self, tokens: list[str]) -> list[_Node[M]]:
+        """Where a subject that begins with these tokens has got to after them."""
+        level = [self._root]
+        for token in tokens:
+            level = [
+                child
+                for node in level
+                for child in (node.children.get(token), node.children.get("*"))
+                if child is not None
+            ]
+        return level
 
     def route_from(self, route: Route[M], publisher: M) -> Route[M]:
         """The route for one of its quiet connections, which does not want its own events."""
