@@ -81,6 +81,14 @@ class RouterMachine(RuleBasedStateMachine):
 
     @rule(subject=SUBJECTS | REPLIES, publisher=st.none() | st.integers(0, 4))
     def route(self, subject: str, publisher: int | None) -> None:
+        self.check_route(subject, publisher)
+
+    @rule(one=REPLIES, publisher=st.none() | st.integers(0, 4))
+    def route_replies_to_one_inbox(self, one: str, publisher: int | None) -> None:
+        for last in "xyz":
+            self.check_route(f"{one.rpartition('.')[0]}.{last}", publisher)
+
+    def check_route(self, subject: str, publisher: int | None) -> None:
         route = self.router.route(subject)
         if publisher is not None and self.peers[publisher] in route.quiet:
             route = self.router.route_from(route, self.peers[publisher])
