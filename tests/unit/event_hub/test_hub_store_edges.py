@@ -116,6 +116,21 @@ def test_a_torn_frame_of_full_length_is_told_too(tmp_path: Path) -> None:
     life.file.close()
 
 
+def test_a_damaged_durable_is_told_and_begins_anew(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    good = (
+        b'{"stream":"docs","patterns":["docs.>"],"position":1,"ack_wait":30,"max_deliver":5,'
+        b'"max_in_flight":256}'
+    )
+    life.file.write(Write(states={("m", "good"): good, ("m", "bad"): good[:-9]}))
+    life.file.close()
+    life = Life(tmp_path)
+    assert life.stored.durables == {("m", "good"): good}
+    assert life.stored.repairs == [{"kind": "damaged_durable", "module_id": "m", "durable": "bad"}]
+    life.file.close()
+    assert Life(tmp_path).stored.repairs == []
+
+
 def test_chunks_whose_stream_is_not_known_any_more_come_to_no_other(tmp_path: Path) -> None:
     life = Life(tmp_path)
     life.write(event(1), event(2))

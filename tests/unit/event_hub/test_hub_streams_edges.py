@@ -189,6 +189,22 @@ def test_a_repeat_of_what_the_disk_refused_is_no_repeat(start: Open) -> None:
     assert [frame.get("code") for frame in writer.got()] == ["stream_unavailable"] * 2
 
 
+def test_a_repeat_of_what_is_kept_is_one_whatever_the_disk_does_meanwhile(start: Open) -> None:
+    bench = start()
+    writer = bench.client("writer")
+    writer.publish("docs.a", 1, event_id="x", ack=True)
+    writer.publish("docs.a", 1, event_id="x", ack=True)
+    bench.disk(1)
+    bench.is_full = True
+    bench.disk()
+    first, second = writer.got()
+    assert (first["seq"], second["duplicate"]) == (1, True)
+    assert writer.publish("docs.a", 1, event_id="x", ack=True) == [], "and while it is refusing"
+    bench.disk()
+    [third] = writer.got()
+    assert third["duplicate"] is True
+
+
 def test_a_dead_letter_that_the_disk_refuses_is_said_once_and_kept_later(start: Open) -> None:
     bench = start({**DOCS, **DEAD})
     undertaker, worker = bench.client("undertaker"), bench.client("worker")

@@ -148,6 +148,13 @@ class Whole(RuleBasedStateMachine):
         self.writer = self.bench.client("writer")
 
     def teardown(self) -> None:
+        try:
+            self._finish()
+        finally:
+            self.bench.close()
+            self._directory.cleanup()
+
+    def _finish(self) -> None:
         """The disk is well, and everything is done in the end."""
         self.bench.is_full = False
         self.bench.wait(2)
@@ -175,8 +182,6 @@ class Whole(RuleBasedStateMachine):
         assert sorted(self.seen) == list(range(1, len(self.seen) + 1))
         assert numbers.keys() == self.acked.keys()
         assert all(seq in (None, numbers[name]) for name, seq in self.acked.items())
-        self.bench.close()
-        self._directory.cleanup()
 
 
 Whole.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

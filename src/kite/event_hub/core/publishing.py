@@ -105,7 +105,7 @@ class Publishing:
         streaming = self.streaming
         assert streaming is not None
         if route.streams:
-            streaming.check(frame, payload, self._gathering.now)
+            streaming.check(session, frame, payload, self._gathering.now)
         streaming.take(session, frame, payload, kept, route.streams, event_id)
 
     def _admit(self, session: Session, frame: Incoming) -> Route[Session]:

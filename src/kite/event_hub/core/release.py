@@ -75,14 +75,14 @@ class Release:
                 if speaker is not None:
                     self._gathering.push(speaker)
                 speaker = item.session
-            if batch.failure and item.stream:
+            if speaker is not None and not item.payload:
+                self._answer_repeat(speaker, item)
+            elif batch.failure and item.stream:
                 self._tell_failure(item, batch.failure)
             elif speaker is None:
                 self._release_own(item)
-            elif item.payload:
-                self._release_one(speaker, item, batch)
             else:
-                self._answer_repeat(speaker, item)
+                self._release_one(speaker, item, batch)
         if speaker is not None:
             self._gathering.push(speaker)
 
@@ -111,6 +111,7 @@ class Release:
         self._gathering.acknowledge(ack)
 
     def _answer_repeat(self, session: Session, item: Item) -> None:
+        """What has become of the event that it repeats counts, not of this transaction."""
         assert self.streaming is not None
         if self.streaming.is_unkept(session.name, item.event_id):
             # It repeats one that the disk refused meanwhile.

@@ -10,11 +10,12 @@ from typing import Any
 from kite.event_hub.core.streams.jobs import Append, Found, Pick, Read, Stored, Write, Written
 from kite.event_hub.limits import Deduplication, StreamConfig
 from kite.event_hub.store.chunk import checksum, chunks, pack
+from kite.event_hub.store.inventory import find_durables, find_shelves, measure
 from kite.event_hub.store.mending import finish_mending, is_damage, mend
 from kite.event_hub.store.reading import Reader
 from kite.event_hub.store.recent import recent_ids
 from kite.event_hub.store.retention import trim
-from kite.event_hub.store.schema import connect, set_up
+from kite.event_hub.store.schema import connect
 from kite.event_hub.store.shelf import Shelf, seq_of
 from kite.event_hub.store.wal import log_at, torn_bytes
 
@@ -86,60 +87,12 @@ class StreamFile:
         self._is_synced = True
 
     def _look(self, now: float) -> Stored:
-        self._find_shelves()
-        rows = self._db.execute("SELECT module, name, state FROM durables")
-        durables = {(module, name): bytes(state) for module, name, state in rows}
+        self._shelves = find_shelves(self._db, self._configs)
+        durables = find_durables(self._db, self._damaged_durable)
         youngest = [self._reader.youngest(shelf) for shelf in self._shelves.values()]
         ids = recent_ids(youngest, self._window, now)
         extents = {name: shelf.extent for name, shelf in self._shelves.items()}
         return Stored(extents=extents, durables=durables, ids=ids)
-
-    def _find_shelves(self) -> None:
-        """What the file says is there, and a place for every stream of the settings."""
-        set_up(self._db)
-        self._shelves = {}
-        for number, name, first, last, size, sized in self._db.execute(
-            "SELECT number, name, first, last, size, sized FROM streams"
-        ).fetchall():
-            shelf = self._shelves[name] = Shelf(
-                number=number,
-                name=name,
-                first=first,
-                last=last,
-                size=size,
-                sized=sized,
-                config=self._configs.get(name),
-            )
-            self._measure(shelf)
-        for name, config in self._configs.items():
-            if name not in self._shelves:
-                number = 1 + max((each.number for each in self._shelves.values()), default=0)
-                self._db.execute(
-                    "INSERT INTO streams (number, name, first, last) VALUES (?, ?, 1, 0)",
-                    (number, name),
-                )
-                self._shelves[name] = Shelf(number=number, name=name, config=config)
-
-    def _measure(self, shelf: Shelf) -> None:
-        """Where its chunks begin and end. Their size was noted now and then: only what came later
-        is added up."""
-        newer = self._db.execute(
-            "SELECT total(size) FROM chunks WHERE key BETWEEN ? AND ?",
-            (shelf.key(shelf.sized + 1), shelf.keys[1]),
-        ).fetchone()[0]
-        shelf.size += int(newer)
-        ends = "SELECT key, at, count FROM chunks WHERE key BETWEEN ? AND ? ORDER BY key {} LIMIT 1"
-        lowest = self._db.execute(ends.format(""), shelf.keys).fetchone()
-        newest = self._db.execute(ends.format("DESC"), shelf.keys).fetchone()
-        shelf.lowest, shelf.oldest_at, shelf.newest, shelf.newest_at = None, None, None, 0.0
-        if lowest is None or newest is None:
-            shelf.size, shelf.first = 0, shelf.last + 1
-            return
-        shelf.lowest, shelf.oldest_at, _ = lowest
-        shelf.newest, shelf.newest_at, count = newest
-        shelf.last = max(shelf.last, seq_of(newest[0]) + count - 1)
-        shelf.first = max(shelf.first, seq_of(lowest[0]))
-        shelf.sized = shelf.last
 
     def close(self) -> None:
         """Close the file in good order."""
@@ -168,7 +121,7 @@ class StreamFile:
             aside, saved = mend(self.path, lasts)
         finally:
             self._connect()  # the old one as it is, where there is no new one
-        self._find_shelves()
+        self._shelves = find_shelves(self._db, self._configs)
         self._say(kind="damaged_file", detail=why, moved_to=aside.name, events_saved=saved)
 
     def _damaged(self, shelf: Shelf, key: int, last: int) -> None:
@@ -179,7 +132,10 @@ class StreamFile:
         )
         self._db.execute("DELETE FROM chunks WHERE key=?", (key,))
         shelf.size = shelf.sized = 0
-        self._measure(shelf)
+        measure(self._db, shelf)
+
+    def _damaged_durable(self, module: str, name: str) -> None:
+        self._say(kind="damaged_durable", module_id=module, durable=name)
 
     def _say(self, **what: object) -> None:
         self._repairs.append(what)

@@ -9,7 +9,6 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping
 
-import msgspec
 from msgspec import UNSET
 
 from kite.event_hub.core.envelope import Refused
@@ -64,10 +63,7 @@ class Readers:
             self._restore(name, raw)
 
     def _restore(self, name: Name, raw: bytes) -> None:
-        try:
-            state = decode_state(raw)
-        except msgspec.DecodeError:
-            return
+        state = decode_state(raw)
         if (stream := self._keeper.streams.get(state.stream)) is not None:
             self._add(Desk.restored(name, stream, state))
         # Else it is not in the settings any more; it stays in the file, as the stream does.

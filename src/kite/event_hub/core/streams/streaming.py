@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from kite.event_hub.core.envelope import Incoming, Refused
 from kite.event_hub.core.session import Session
@@ -67,9 +67,13 @@ class Streaming:
 
     # ── events ──────────────────────────────────────────────────────────────────────────────
 
-    def check(self, frame: Incoming, payload: bytes, now: float) -> None:
+    def check(self, session: Session, frame: Incoming, payload: bytes, now: float) -> None:
         """Raise `stream_unavailable` or `event_too_large` where an event cannot be kept."""
-        if self.keeper.failure and (why := self.keeper.refuses(now)):
+        if (
+            self.keeper.failure
+            and (why := self.keeper.refuses(now))
+            and not self._is_taken(session, frame.event_id)
+        ):
             raise Refused("stream_unavailable", detail=why)
         if len(payload) > MOST_BYTES:
             raise Refused(
@@ -106,6 +110,14 @@ class Streaming:
         """An event of the Hub's own that is kept."""
         self.keeper.take(None, subject, payload, payload, "", None, streams)
         self.flush()
+
+    def _is_taken(self, session: Session, event_id: str | UnsetType) -> bool:
+        """Whether it repeats an event that is kept, or on its way to the disk."""
+        return (
+            isinstance(event_id, str)
+            and event_id in session.recent
+            and not self.is_unkept(session.name, event_id)
+        )
 
     def unkept(self, source: str, event_id: str) -> None:
         """An event was accepted, and then the disk refused it."""
