@@ -21,7 +21,7 @@ REPLIES = st.tuples(
     st.sampled_from(["m0", "m1", "operator"]),
     st.lists(st.sampled_from(["x", "y", "z"]), min_size=1, max_size=2),
 ).map(lambda parts: ".".join(["_reply", parts[0], *parts[1]]))
-PATTERNS_OF_REPLIES = st.tuples(
+PATTERNS_OF_REPLIES = REPLIES | st.tuples(
     st.sampled_from(["_reply", "*"]),
     st.lists(st.sampled_from(["m0", "m1", "*", "x", "y"]), min_size=1, max_size=2),
     st.sampled_from(["x", "y", "*", ">"]),
