@@ -39,6 +39,8 @@ def error(problem: KiteError, *, wants_json: bool = False) -> None:
 def say(text: str) -> None:
     """A message for the person, on standard error. Where nobody can read it the work goes on."""
     with contextlib.suppress(OSError):
+        sys.stdout.flush()  # what was said before it stands before it, where both go to one file
+    with contextlib.suppress(OSError):
         sys.stderr.write(f"{text}\n")  # in one piece, as others may write there too
         sys.stderr.flush()
 

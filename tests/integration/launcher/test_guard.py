@@ -29,7 +29,7 @@ hidden = "(exec env -i setsid sh -c 'trap \\"\\" TERM HUP; echo $$ > hidden; exe
 module = subprocess.Popen(["sh", "-c", hidden + "; exec sleep 600"], start_new_session=True,
                           stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
 def stop(number, frame):
-    print("got", signal.Signals(number).name, flush=True)
+    os.write(1, f"got {signal.Signals(number).name}\\n".encode())
     if number == signal.SIGTERM:
         module.kill()
         os._exit(7)
