@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 from bench.figure import Figure
 from bench.hub import crowd, programs, throughput
-from bench.hub.latency import RATE, one_way
+from bench.hub.latency import RATE, Latency, one_way
 from bench.hub.peers import Kite, Missing, Mosquitto, Nats, NatsWebSocket, Peer, Redis
 from bench.hub.throughput import EIGHT_TO_EIGHT, ONE_TO_EIGHT, ONE_TO_ONE, Scene
 
@@ -19,6 +19,7 @@ KITE, NATS, NATS_WS, MOSQUITTO, REDIS = (
 )
 _CLIENT_EVENTS = {KITE: 100_000, NATS: 100_000, REDIS: 40_000, MOSQUITTO: 10_000}
 _QUESTIONS = 4_000
+_LATENCY_ROUNDS = 3
 
 Samples = Mapping[str, Sequence[float]]
 
@@ -114,7 +115,10 @@ def _ratio(
 def _latencies(peers: Mapping[str, Peer]) -> list[Figure]:
     print(f"  latency at {RATE} events/s …", file=sys.stderr, flush=True)
     there = {name: peers[name] for name in (KITE, NATS, REDIS) if name in peers}
-    found = {name: [one_way(peer, f"l{r}") for r in range(3)] for name, peer in there.items()}
+    found: dict[str, list[Latency]] = {name: [] for name in there}
+    for turn in range(_LATENCY_ROUNDS):
+        for name, peer in there.items():
+            found[name].append(one_way(peer, f"l{turn}"))
     figures = []
     for which in ("p50", "p99"):
         values = {

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from kite.errors import RequestError
-from kite.sdk.connection import check_size
 from kite.sdk.event import Event
 from kite.sdk.module import Module
+from kite.sdk.outgoing import check_size
 from kite.wire import cloudevents, frame
 from kite.wire.limits import MAX_DEPTH
 from kite.wire.subject import check_subject

@@ -15,12 +15,13 @@ import msgspec
 import picows
 from msgspec import UNSET
 
-from kite.errors import RequestError, Unavailable
+from kite.errors import Unavailable
+from kite.sdk.awaited import Awaited
 from kite.sdk.compiled import listener, make_frames
 from kite.sdk.core.subscriptions import Durable
 from kite.sdk.handshake import shake_hands
 from kite.sdk.listener import Listener
-from kite.sdk.refusal import refusal
+from kite.sdk.outgoing import encode_event, subscribe_frame
 from kite.wire.frame import (
     Ack,
     Error,
@@ -28,14 +29,11 @@ from kite.wire.frame import (
     Gap,
     HubFrame,
     Overflow,
-    Place,
     Resume,
-    Subscribe,
     Unsubscribe,
     decode_hub_frame,
     encode,
 )
-from kite.wire.limits import MAX_FRAME_BYTES
 
 if TYPE_CHECKING:
     from kite.sdk.compiled.frames import Frames
@@ -105,7 +103,7 @@ class HubConnection:
         self._is_gathering = False
         self._sent_at = 0.0
         self._next_id = 0
-        self._waiting: dict[str | int, list[asyncio.Future[Ack]]] = {}
+        self._awaited = Awaited()
         self._writable = asyncio.Event()
         self._writable.set()
         self._ended = asyncio.Event()
@@ -198,18 +196,16 @@ class HubConnection:
             Unavailable: `connection_lost`, `unreachable` (no answer in time).
         """
         name = self._new_id()
-        frame = Subscribe(
-            events=list(patterns),
-            id=name,
-            queue=UNSET if queue is None else queue,
+        frame = subscribe_frame(
+            name,
+            patterns,
+            queue=queue,
             echo=echo,
             observe=observe,
+            durable=durable,
             overflow=overflow,
+            resume=resume,
         )
-        if durable is not None:
-            frame = msgspec.structs.replace(frame, **_durable_options(durable))
-        if resume:
-            frame = msgspec.structs.replace(frame, resume=resume)
         return await self._ask(name, encode(frame), timeout)
 
     async def unsubscribe(
@@ -330,23 +326,8 @@ class HubConnection:
         return self._next_id
 
     async def _ask(self, name: str | int, frame: bytes, timeout: float) -> Ack:
-        future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         self.send(frame)
-        # The same event_id may be sent twice (again, by who was unsure): one answer serves both.
-        self._waiting.setdefault(name, []).append(future)
-        try:
-            async with asyncio.timeout(timeout):
-                return await future
-        except TimeoutError:
-            raise Unavailable(
-                "unreachable", url="the event hub", detail="no answer in time"
-            ) from None
-        finally:
-            rest = self._waiting.get(name)
-            if rest is not None and future in rest:
-                rest.remove(future)
-                if not rest:
-                    del self._waiting[name]
+        return await self._awaited.answer(name, timeout)
 
     def _received(self, payload: Any) -> None:
         try:
@@ -375,18 +356,11 @@ class HubConnection:
             elif self.on_gap is not None:
                 self.on_gap(frame)
             return
-        futures = self._waiting.pop(_belongs_to(frame), [])
+        is_awaited = self._awaited.settle(frame)
         if isinstance(frame, Error):
             self._last_error = frame
-            if not futures and self.on_error is not None:
+            if not is_awaited and self.on_error is not None:
                 self.on_error(frame)
-        for future in futures:
-            if future.done():
-                continue
-            if isinstance(frame, Error):
-                future.set_exception(refusal(frame.code, frame.message, frame.params))
-            else:
-                future.set_result(frame)
 
     def _writable_is(self, writable: bool) -> None:
         self.is_writable = writable and self.is_open
@@ -411,52 +385,6 @@ class HubConnection:
         self._ended.set()
         self.is_writable = False
         self._writable.set()
-        waiting, self._waiting = self._waiting, {}
-        for future in (future for futures in waiting.values() for future in futures):
-            if not future.done():
-                future.set_exception(Unavailable("connection_lost"))
+        self._awaited.lose()
         if self._on_lost is not None and self._transport is not None:
             self._on_lost(lost)
-
-
-def encode_event(event: Event) -> bytes:
-    """An event as the frame that goes out.
-
-    Raises:
-        RequestError: `event_too_large`.
-    """
-    return check_size(event.event, encode(event))
-
-
-def check_size(subject: str, frame: bytes) -> bytes:
-    """The frame, if it may go out.
-
-    Raises:
-        RequestError: `event_too_large`.
-    """
-    if len(frame) > MAX_FRAME_BYTES:
-        raise RequestError(
-            "event_too_large", subject=subject, size=len(frame), limit=MAX_FRAME_BYTES
-        )
-    return frame
-
-
-def _durable_options(durable: Durable) -> dict[str, Any]:
-    start = durable.start
-    place: str | Place = start if isinstance(start, str) else Place(seq=start)
-    if isinstance(start, str) and start not in ("new", "all"):
-        place = Place(time=start)
-    return {
-        "durable": durable.name,
-        "stream": UNSET if durable.stream is None else durable.stream,
-        "start": place,
-        "ack_wait": durable.ack_wait,
-        "max_deliver": durable.max_deliver,
-        "max_in_flight": durable.max_in_flight,
-    }
-
-
-def _belongs_to(frame: Ack | Error) -> str | int:
-    if frame.id is not UNSET:
-        return frame.id
-    return frame.event_id if frame.event_id is not UNSET else ""

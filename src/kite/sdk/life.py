@@ -14,7 +14,7 @@ from typing import Any, assert_never
 from kite.errors import KiteError, Unavailable
 from kite.sdk.cancellation import is_meant
 from kite.sdk.compiled import pen_maker
-from kite.sdk.connection import HubConnection, Lost, encode_event
+from kite.sdk.connection import HubConnection, Lost
 from kite.sdk.core import newest
 from kite.sdk.core import session as decide
 from kite.sdk.core.envelopes import Envelopes
@@ -27,6 +27,7 @@ from kite.sdk.gaps import Gaps
 from kite.sdk.handlers import MAX_BACKLOG, Handler, exit_status
 from kite.sdk.launcher_client import LauncherClient
 from kite.sdk.link import Connect, Link
+from kite.sdk.outgoing import encode_event
 from kite.sdk.publisher import Publisher
 from kite.sdk.registration import Registration
 from kite.sdk.registry_client import RegistryClient

@@ -11,7 +11,7 @@ import msgspec
 
 from kite.errors import Unavailable
 from kite.sdk import trace
-from kite.sdk.connection import check_size, encode_event
+from kite.sdk.outgoing import check_size, encode_event
 from kite.wire.limits import MAX_FRAME_BYTES
 
 if TYPE_CHECKING:

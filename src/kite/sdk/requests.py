@@ -12,10 +12,10 @@ from typing import Any
 
 from kite.errors import KiteError, RequestError
 from kite.sdk.cancellation import is_meant
-from kite.sdk.connection import encode_event
 from kite.sdk.core.envelopes import Envelopes
 from kite.sdk.core.pending import Pending
 from kite.sdk.event import Request
+from kite.sdk.outgoing import encode_event
 from kite.sdk.publisher import Publisher
 from kite.sdk.refusal import refusal
 from kite.sdk.trace import carried

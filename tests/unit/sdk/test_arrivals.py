@@ -69,9 +69,9 @@ async def test_fragments_are_put_together(heard: Heard) -> None:
 
 
 async def test_answers_and_gaps_reach_the_connection(heard: Heard) -> None:
-    loop = asyncio.get_running_loop()
-    done, refused = loop.create_future(), loop.create_future()
-    heard.connection._waiting = {"s": [done], "e": [refused]}
+    awaited = heard.connection._awaited
+    done, refused = (asyncio.create_task(awaited.answer(name, 10)) for name in "se")
+    await asyncio.sleep(0)
     heard.hear(b'{"type":"ack","id":"s"}')
     heard.hear(b'{"type":"error","code":"permission_denied","event_id":"e"}')
     heard.hear(b'{"type":"gap","missed":4}')
