@@ -19,6 +19,7 @@ def test_every_step_of_the_core_modules_is_told(system: System) -> None:
     system.kite("restart", "event_hub")
     crashed = system.kill("registry")
     system.wait(lambda: told(system, "registry").count("started") == 2, what="a mended Registry")
+    system.kite("registry", "get")  # until it serves, a signal ends it at once
     system.down()
 
     assert told(system, "launcher") == [*started, "stopping", "stopped"]
@@ -30,7 +31,9 @@ def test_every_step_of_the_core_modules_is_told(system: System) -> None:
     assert (steps[-1]["module"], steps[-1]["exit_code"]) == ("launcher", 0)
     first_pid = {s["module"]: s["pid"] for s in reversed(steps) if s["event"] == "started"}
     assert first_pid == pids
-    [exit_of_crash] = [s for s in steps if s["event"] == "exited" and "signal" in s]
+    exits = [s for s in steps if s["event"] == "exited" and "signal" in s]
+    assert [(s["module"], s["signal"]) for s in exits] == [("registry", 9)], exits
+    [exit_of_crash] = exits
     assert (exit_of_crash["module"], exit_of_crash["signal"]) == ("registry", 9)
     assert crashed == pids["registry"]
     reasons = [step["reason"] for step in system.steps("event_hub", "stopped")]
