@@ -8,7 +8,7 @@ import click
 
 from kite.cli import report
 from kite.cli.command import Verb
-from kite.cli.hub.sending import sending_options
+from kite.cli.hub.sending import sending_options, writer_of
 from kite.cli.session import Session
 from kite.cli.usage import exclusive, positive_count, positive_duration, positive_number
 from kite.locale import _
@@ -48,7 +48,7 @@ INTERRUPTED = 130
 @click.pass_context
 def pub(ctx: click.Context, /, *, subject: str, data: str | None, **options: Any) -> int:
     from kite.cli.hub.connection import run
-    from kite.cli.hub.payload import Writer, from_argument
+    from kite.cli.hub.payload import from_argument
 
     session = ctx.ensure_object(Session)
     count, lines = options["count"], options["lines"]
@@ -56,13 +56,7 @@ def pub(ctx: click.Context, /, *, subject: str, data: str | None, **options: Any
         exclusive(ctx, one, other)
     if data != "-":
         exclusive(ctx, "lines", "data")
-    writer = Writer(
-        subject,
-        None if lines else from_argument(data),
-        is_text=options["text"],
-        headers=options["headers"],
-        has_places=options["template"],
-    )
+    writer = writer_of(subject, None if lines else from_argument(data), options)
     if not lines and count is None:
         ack = run(_publish(session.control(), writer.event(1)))
         _tell_one(session, ack)

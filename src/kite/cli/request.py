@@ -8,7 +8,7 @@ import click
 
 from kite.cli import report
 from kite.cli.command import Verb
-from kite.cli.hub.sending import sending_options
+from kite.cli.hub.sending import sending_options, writer_of
 from kite.cli.session import Session
 from kite.cli.usage import bad_value, positive_count, positive_seconds
 from kite.errors import KiteError, RequestError
@@ -65,15 +65,9 @@ def _replies(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 @click.pass_obj
 def request(session: Session, /, *, subject: str, data: str | None, **options: Any) -> int:
     from kite.cli.hub.connection import run
-    from kite.cli.hub.payload import Writer, from_argument
+    from kite.cli.hub.payload import from_argument
 
-    writer = Writer(
-        subject,
-        from_argument(data),
-        is_text=options["text"],
-        headers=options["headers"],
-        has_places=options["template"],
-    )
+    writer = writer_of(subject, from_argument(data), options)
     is_one = options["count"] is None and options["replies"] in (None, 1)
     printer = Printer(subject, wants_json=session.wants_json, raw=options["raw"], is_one=is_one)
     control = session.control()

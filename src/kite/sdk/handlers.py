@@ -109,13 +109,13 @@ class Handler:
         if self._started and self._running < self._concurrency and not self._waiting:
             self._unlooked += 1
             if self._unlooked < LOOK_EVERY or not self._turn_is_long():
-                if event.headers is UNSET or not follow(event.headers):
-                    self._call_at_once(event)
-                    return
+                is_traced = event.headers is not UNSET and follow(event.headers)
                 try:
-                    self._call_at_once(event)
+                    if (outcome := self._call(event)) is not None:
+                        self._work((event, outcome))
                 finally:
-                    leave()  # whose turn it is next has this very context
+                    if is_traced:
+                        leave()  # whose turn it is next has this very context
                 return
         excess = self._bytes + size - self._max_backlog
         if excess > 0 and self._waiting and self.subscription.drops_oldest:
@@ -135,17 +135,6 @@ class Handler:
             self._idle.clear()
             if self._started:
                 self._work()
-
-    def _call_at_once(self, event: frame.Event) -> None:
-        try:
-            outcome = self._handle(event)
-        except BaseException as failure:  # noqa: BLE001  (as in _call, which this is)
-            self._failed(event, failure)
-            return
-        if outcome is not None and inspect.isawaitable(outcome):
-            self._work((event, outcome))
-        elif self.done is not None:
-            self.done(event, None)
 
     def start(self) -> None:
         """Begin to handle what has come and what comes."""

@@ -42,6 +42,19 @@ def sending_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def writer_of(subject: str, value: Any, options: dict[str, Any]) -> Writer:
+    """What makes the events, as these options have it."""
+    from kite.cli.hub.payload import Writer
+
+    return Writer(
+        subject,
+        value,
+        is_text=options["text"],
+        headers=options["headers"],
+        has_places=options["template"],
+    )
+
+
 def _headers(ctx: click.Context, parameter: click.Parameter, given: Any) -> dict[str, str]:
     if not given:
         return {}

@@ -196,10 +196,7 @@ def _mark(raw: Raw | None) -> Any:
     """What a frame's `id` says, if it can be given back."""
     if raw is None or len(raw) > _LONGEST_MARK:
         return UNSET
-    try:
-        found = msgspec.json.decode(raw)
-    except msgspec.DecodeError:  # a number that is beyond all numbers, say
-        return UNSET
+    found = _value(raw)
     return found if isinstance(found, str | int) and not isinstance(found, bool) else UNSET
 
 
@@ -240,13 +237,15 @@ def seconds_left(headers: Raw, instant: Callable[[], str]) -> float:
 
 
 def _text(raw: Raw | None) -> str | None:
-    if raw is None:
-        return None
-    try:
-        found = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
-        return None
+    found = None if raw is None else _value(raw)
     return found if isinstance(found, str) else None
+
+
+def _value(raw: Raw) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.DecodeError:  # a number that is beyond all numbers, say
+        return None
 
 
 def _short(error: Exception) -> str:

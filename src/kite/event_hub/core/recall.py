@@ -7,17 +7,18 @@ afterwards meet without a hole and without a repeat.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from msgspec import UNSET
 
+from kite.clock import rfc3339
 from kite.event_hub.core.delivery import Delivery
-from kite.event_hub.core.envelope import Refused
 from kite.event_hub.core.history import History, Remembered
 from kite.event_hub.core.rights import reply_audience
 from kite.event_hub.core.route import Interest
 from kite.event_hub.core.router import Router
 from kite.event_hub.core.session import Session
+from kite.event_hub.core.streams.requests import malformed
 from kite.wire.frame import Resume, Subscribe
 from kite.wire.subject import matches
 
@@ -61,8 +62,7 @@ class Recall:
         """
         named = (resume.source is UNSET, resume.event_id is UNSET)
         if named != ((resume.position is not UNSET),) * 2:
-            detail = "'resume' must have 'source' and 'event_id', or 'position'"
-            raise Refused("malformed_frame", id=frame.id, detail=detail)
+            raise malformed(frame, "'resume' must have 'source' and 'event_id', or 'position'")
         found: int | str | None = "another_epoch"
         if resume.epoch == self.epoch:
             if isinstance(resume.position, int):
@@ -133,8 +133,7 @@ class Recall:
             start = self._now() - (self._delivery.now - self.history.forgotten_at)
         if start <= since:
             return None
-        text = datetime.fromtimestamp(start, UTC).isoformat(timespec="milliseconds")
-        return text.removesuffix("+00:00") + "Z"
+        return rfc3339(start)
 
     def _now(self) -> float:
         return datetime.fromisoformat(self._instant()).timestamp()

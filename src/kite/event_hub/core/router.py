@@ -137,12 +137,7 @@ class Router(Generic[M]):
         """Where a subject that begins with these tokens has got to after them."""
         level = [self._root]
         for token in tokens:
-            level = [
-                child
-                for node in level
-                for child in (node.children.get(token), node.children.get("*"))
-                if child is not None
-            ]
+            level = _deeper(level, token)
         return level
 
     def route_from(self, route: Route[M], publisher: M) -> Route[M]:
@@ -221,14 +216,9 @@ class Router(Generic[M]):
         tokens = subject.split(".")
         level = [self._root]
         for token in tokens:
-            deeper: list[_Node[M]] = []
             for node in level:
                 yield from node.rest.items()
-                if (child := node.children.get(token)) is not None:
-                    deeper.append(child)
-                if (child := node.children.get("*")) is not None:
-                    deeper.append(child)
-            level = deeper
+            level = _deeper(level, token)
         for node in level:
             yield from node.here.items()
 
@@ -257,6 +247,16 @@ class Router(Generic[M]):
             if not path[depth].is_empty():
                 break
             del path[depth - 1].children[tokens[depth - 1]]
+
+
+def _deeper(level: list[_Node[M]], token: str) -> list[_Node[M]]:
+    """The nodes that one more token of a subject leads to."""
+    return [
+        child
+        for node in level
+        for child in (node.children.get(token), node.children.get("*"))
+        if child is not None
+    ]
 
 
 def _nothing(subject: str) -> tuple[Any, ...]:  # noqa: ARG001
