@@ -46,20 +46,34 @@ def stop(session: Session, names: tuple[str, ...], wait: bool, reason: str | Non
 
 
 @click.command(cls=Verb, help=_("Stop and start modules; wait until they are ready again."))
+@click.option(
+    "--rolling",
+    is_flag=True,
+    help=_("each new process is ready before the old one goes; one that fails changes nothing"),
+)
 @_options
-def restart(session: Session, names: tuple[str, ...], wait: bool, reason: str | None) -> int:
-    return operate(session, "restart", names, wait=wait, reason=reason)
+def restart(
+    session: Session, names: tuple[str, ...], wait: bool, reason: str | None, rolling: bool
+) -> int:
+    return operate(session, "restart", names, wait=wait, reason=reason, rolling=rolling)
 
 
 def operate(
-    session: Session, verb: str, names: tuple[str, ...], *, wait: bool, reason: str | None = None
+    session: Session,
+    verb: str,
+    names: tuple[str, ...],
+    *,
+    wait: bool,
+    reason: str | None = None,
+    rolling: bool = False,
 ) -> int:
     """Ask for the operation on every module at once, then wait for each; the first failure's status."""
     for name in names:
         if not name.strip(".") or "/" in name:  # it would be another path of the API
             raise ConfigError("no_module_name", name=name)
     control = session.control()
-    body = {"reason": reason} if reason else None
+    said: dict[str, object] = {"reason": reason} if reason else {}
+    body = {**said, "rolling": True} if rolling else said or None
     path = f"/{verb}?wait=1" if wait else f"/{verb}"
     under_way = [
         (name, _begin(control, module_path(name, path), body)) for name in dict.fromkeys(names)

@@ -121,6 +121,12 @@ def note(record: Mapping[str, Any], now: float) -> str:
         parts.append(_("stopped: {reason}").format(reason=said))
     elif is_over and has_ended:
         parts.append(exit_text(record.get("exit_code"), record.get("signal")))
+    replicas = record.get("replicas") or ()
+    if len(replicas) > 1:
+        ready = sum(each["actual_state"] == "running" for each in replicas)
+        parts.append(_("{ready} of {count} ready").format(ready=ready, count=len(replicas)))
+    if record.get("rolling"):
+        parts.append(_("rolling restart"))
     if following := record.get("next_try"):
         wait = instant(following, now) - now
         when = _("in {duration}").format(duration=duration(wait)) if wait > 0 else str(following)

@@ -30,6 +30,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     subscribe: tuple[str, ...] | None = None
     scopes: tuple[str, ...] = ()
     life: int | None = None
+    replica: int | None = None
 
 
 class Authority:
@@ -65,8 +66,9 @@ class Authority:
         publish: Sequence[str] | None = None,
         subscribe: Sequence[str] | None = None,
         scopes: Sequence[str] = (),
+        replica: int = 0,
     ) -> str:
-        """A fresh token for a life; those of earlier lives of the name die with it."""
+        """A fresh token for a life; those of other lives of the name live until they are revoked."""
         token = new_token()
         grant = Grant(
             token=token,
@@ -74,8 +76,9 @@ class Authority:
             subscribe=None if subscribe is None else tuple(subscribe),
             scopes=tuple(scopes),
             life=life,
+            replica=replica or None,
         )
-        self._grants[name] = {life: grant}
+        self._grants.setdefault(name, {})[life] = grant
         self.version += 1
         self.issued[name] = self.version
         return token

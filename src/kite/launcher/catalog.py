@@ -16,7 +16,6 @@ from kite.launcher.core.plan import (
     RestartRule,
 )
 from kite.launcher.discovery import scan as scan_folders
-from kite.model.check import unsupported
 from kite.model.graph import Graph
 from kite.model.manifest import CORE_NAMES, Manifest
 from kite.model.project import Project, read_project
@@ -151,7 +150,7 @@ class Catalog:
             cap=restart.backoff.max,
             retry=restart.retry,
         )
-        problems = (*graph.problems.get(name, ()), *unsupported(found))
+        problems = graph.problems.get(name, ())
         return Plan(
             name=name,
             config_state=manifest.state,
@@ -164,6 +163,7 @@ class Catalog:
             desired=desired,
             is_job=is_job,
             is_scheduled=manifest.schedule is not None,
+            replicas=manifest.replicas,
         )
 
 

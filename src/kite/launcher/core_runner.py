@@ -200,6 +200,7 @@ class CoreRunner:
         for task in self._tasks[name]:
             task.cancel()
         self._tasks[name].clear()
+        self._around.authority.revoke(name, number)
         if name == REGISTRY:
             self._around.registry.closed()
         else:

@@ -56,19 +56,19 @@ class Hearing:
                 launcher.say_phase("registry_ready", only_after="event_hub")
             return
         launcher.hub.wait_no_more(source)
-        state = launcher.supervisor.states.get(source)
-        if state is None or not launcher.modules.is_booted(source):
+        meant = launcher.supervisor.roster.find(source, life)
+        if meant is None or not launcher.modules.is_booted(source, meant.life.number):
             return
-        manifest = launcher.modules.expanded(source)
+        manifest = launcher.modules.expanded(source, meant.life.number)
         if manifest is not None and manifest.ready is not None:
             return  # its probe says when it is ready
-        launcher.feed(facts.BecameReady(module=source, life=life or state.life.number))
+        launcher.feed(facts.BecameReady(module=source, life=meant.life.number))
 
     def welcome(self, name: str, life: int) -> None:
         """A life is ready: watch its health, and register it where it has no entry of its own."""
         launcher = self._launcher
         launcher.modules.watch_health(name, life)
-        manifest = launcher.modules.expanded(name)
+        manifest = launcher.modules.expanded(name, life)
         if manifest is None:
             return
         endpoints = {

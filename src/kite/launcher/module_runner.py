@@ -47,6 +47,7 @@ class _Held:
     manifest: Manifest
     environment: Mapping[str, str]
     life: RunningLife
+    replica: int
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
 
@@ -75,35 +76,35 @@ class ModuleRunner:
         self.ports = Ports()
         self._around = around
         self._feed = feed
-        self._held: dict[str, _Held] = {}
+        self._held: dict[str, dict[int, _Held]] = {}  # name → life → …
 
-    def expanded(self, name: str) -> Manifest | None:
-        """The manifest of the newest life with its variables filled in."""
-        held = self._held.get(name)
+    def expanded(self, name: str, life: int) -> Manifest | None:
+        """The manifest of a life with its variables filled in."""
+        held = self._find(name, life)
         return held.manifest if held else None
 
     def endpoints(self, records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
         """Where to look: the `api_endpoint` of those of these records that run, by name."""
-        running = [str(each["name"]) for each in records if each["actual_state"] == "running"]
-        manifests = [(name, self.expanded(name)) for name in running]
+        running = [each for each in records if each["actual_state"] == "running"]
+        manifests = [(str(r["name"]), self.expanded(str(r["name"]), r["life"])) for r in running]
         return {n: m.api_endpoint for n, m in manifests if m is not None and m.api_endpoint}
 
-    def is_booted(self, name: str) -> bool:
-        """Whether the newest life knows its token, so that what is said with it is its own."""
-        held = self._held.get(name)
+    def is_booted(self, name: str, life: int) -> bool:
+        """Whether a life knows its token, so that what is said with it is its own."""
+        held = self._find(name, life)
         return held is not None and held.life.is_booted
 
     def pids(self) -> list[int]:
         """The leaders that live."""
-        return [held.life.pid for held in self._held.values()]
+        return [held.life.pid for lives in self._held.values() for held in lives.values()]
 
     # -- the beginning ------------------------------------------------------------------------
 
-    def spawn(self, found: Found, number: int) -> None:
+    def spawn(self, found: Found, number: int, replica: int) -> None:
         """Make the process of a life; `Spawned` or `SpawnFailed` is fed."""
         name = found.manifest.name
         try:
-            held = self._make(found, number)
+            held = self._make(found, number, replica)
         except (ModuleError, ConfigError) as error:
             self._refused(name, number, Problem(code=error.code, params=error.params))
             return
@@ -111,7 +112,7 @@ class ModuleRunner:
             params = {"program": name, "detail": error.strerror or str(error)}
             self._refused(name, number, Problem(code="spawn_failed", params=params))
             return
-        self._held[name] = held
+        self._held.setdefault(name, {})[number] = held
         if held.manifest.limits.cpu is not None:
             note = "limits.cpu is not enforced: it needs a delegated cgroup, which Kite does not use yet"
             self._around.logs.note(name, note)
@@ -123,17 +124,19 @@ class ModuleRunner:
             self._help(held, self._probe_ready(held), "ready probe")
 
     def _refused(self, name: str, number: int, problem: Problem) -> None:
-        self.ports.release(name)
+        self.ports.release(name, number)
         self._around.logs.note(name, f"could not be started: {problem.message}")
         self._feed(SpawnFailed(module=name, life=number, problem=problem))
 
-    def _make(self, found: Found, number: int) -> _Held:
+    def _make(self, found: Found, number: int, replica: int) -> _Held:
         name, folder = found.manifest.name, found.folder
         instance = self._around.instance
         variables = instance.variables(name, folder)
         preferred = found.manifest.preferred_port
         if preferred is not None:
-            variables["KITE_PORT"] = str(self.ports.take(name, preferred))
+            variables["KITE_PORT"] = str(self.ports.take(name, number, preferred))
+        if found.manifest.replicas > 1:
+            variables["KITE_REPLICA"] = str(replica)
         manifest = expand_manifest(found.manifest, variables)
         environment = {**inherited_environment(os.environ), **manifest.env, **variables}
         spec = Spawn(
@@ -153,7 +156,9 @@ class ModuleRunner:
             on_lines=self._hear(manifest, number),
             on_exit=lambda how: self._exited(name, number, how),
         )
-        return _Held(found=found, manifest=manifest, environment=environment, life=life)
+        return _Held(
+            found=found, manifest=manifest, environment=environment, life=life, replica=replica
+        )
 
     def _hear(self, manifest: Manifest, number: int) -> Callable[[bool, list[str]], None]:
         name, around = manifest.name, self._around
@@ -180,9 +185,11 @@ class ModuleRunner:
             publish=manifest.publish,
             subscribe=manifest.subscribe,
             scopes=manifest.scopes,
+            replica=held.replica,
         )
         await self._around.registry.acknowledged(self._around.authority.version)
-        life.boot(encode_line(BootLine(token=token, life=life.number)))
+        boot = BootLine(token=token, life=life.number, replica=held.replica)
+        life.boot(encode_line(boot))
 
     async def _probe_ready(self, held: _Held) -> None:
         assert held.manifest.ready is not None
@@ -222,9 +229,9 @@ class ModuleRunner:
     async def _end(self, held: _Held, grace: float) -> None:
         name, number = held.life.module, held.life.number
         survivors = await held.life.end(grace=grace)
-        if self._held.get(name) is held and not survivors:
-            del self._held[name]
-            self.ports.release(name)
+        if self._find(name, number) is held and not survivors:
+            del self._held[name][number]
+            self.ports.release(name, number)
         self._feed(TreeGone(module=name, life=number, survivors=survivors))
 
     def _exited(self, name: str, number: int, how: Exit) -> None:
@@ -237,8 +244,7 @@ class ModuleRunner:
     # -- inside -------------------------------------------------------------------------------
 
     def _find(self, name: str, number: int) -> _Held | None:
-        held = self._held.get(name)
-        return held if held is not None and held.life.number == number else None
+        return self._held.get(name, {}).get(number)
 
     def _questions(self, held: _Held) -> Questions:
         return Questions(held.life, held.found.folder, held.environment)

@@ -14,10 +14,10 @@ class Ports:
     """Hands out ports, never one that another living module of ours was given."""
 
     def __init__(self) -> None:
-        self._given: dict[str, int] = {}
+        self._given: dict[tuple[str, int], int] = {}  # module and life → port
 
-    def take(self, module: str, preferred: int) -> int:
-        """A free port for the module's next life.
+    def take(self, module: str, life: int, preferred: int) -> int:
+        """A free port for a life of the module.
 
         Args:
             preferred: taken if it is free; 0 for any.
@@ -25,24 +25,21 @@ class Ports:
         Raises:
             ModuleError: `no_free_port`.
         """
-        others = {port for name, port in self._given.items() if name != module}
+        own = (module, life)
+        others = {port for whose, port in self._given.items() if whose != own}
         if preferred and preferred not in others and _bind(preferred) is not None:
-            self._given[module] = preferred
+            self._given[module, life] = preferred
             return preferred
         for _ in range(_TRIES):
             port = _bind(0)
             if port is not None and port not in others:
-                self._given[module] = port
+                self._given[module, life] = port
                 return port
         raise ModuleError("no_free_port", module=module)
 
-    def given(self, module: str) -> int | None:
-        """The port of the module's newest life."""
-        return self._given.get(module)
-
-    def release(self, module: str) -> None:
+    def release(self, module: str, life: int) -> None:
         """The life has ended."""
-        self._given.pop(module, None)
+        self._given.pop((module, life), None)
 
 
 def _bind(port: int) -> int | None:

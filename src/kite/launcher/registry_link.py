@@ -18,6 +18,10 @@ from kite.launcher.authority import Authority
 _RETRY_SECONDS = 0.1
 _REFUSED_SECONDS = 1.0
 _POLL = 300  # seconds a question may stay open
+
+Key = tuple[str, int | None]
+"""A module and one of its lives; None: the module as a whole."""
+
 _log = logging.getLogger("kite.launcher.registry")
 
 
@@ -45,8 +49,8 @@ class RegistryLink:
         self._accepted: dict[str, Any] = {}
         self._refused: dict[str, int] = {}
         self._told_more = asyncio.Condition()
-        self._asked: dict[str, dict[str, Any]] = {}
-        self._behalf: dict[str, dict[str, Any]] = {}
+        self._asked: dict[Key, dict[str, Any]] = {}
+        self._behalf: dict[Key, dict[str, Any]] = {}
         self._ttl = 30.0
         self.on_refused: Callable[[str, KiteError], None] | None = None
         self.ports: frozenset[int] = frozenset()
@@ -69,11 +73,11 @@ class RegistryLink:
             break
         self._is_open.set()
         await self._acknowledged(version)
-        for name in list(self._behalf):
+        for key in list(self._behalf):
             try:
-                await self._register(name)
+                await self._register(key)
             except KiteError as failure:
-                _log.warning("registry.refused_entry module=%s error=%s", name, failure)
+                _log.warning("registry.refused_entry module=%s error=%s", key[0], failure)
 
     def closed(self) -> None:
         """The Registry is away: changes wait for its next life."""
@@ -81,8 +85,8 @@ class RegistryLink:
 
     def revoked(self, name: str, life: int) -> None:
         """A life of the module has ended and its token is revoked in the table: say both."""
-        self._asked.pop(name, None)
-        self._behalf.pop(name, None)
+        self._asked.pop((name, life), None)
+        self._behalf.pop((name, life), None)
         self._deaths.append((name, life))
         self._wake.set()
 
@@ -170,11 +174,10 @@ class RegistryLink:
         """Some of the table is refused: find out what, and tell the rest.
 
         Only what is new can be at fault. Whose token is new still waits for its boot line, so that
-        it harms nobody to call that one dead meanwhile.
+        it harms nobody to call that one dead meanwhile; other lives of the name keep theirs.
         """
         told = {
-            name: value if value == self._accepted.get(name) else None
-            for name, value in everybody.items()
+            name: _without_new(value, self._accepted.get(name)) for name, value in everybody.items()
         }
         await self._post("/tokens", told)
         self._accepted = told
@@ -205,30 +208,31 @@ class RegistryLink:
             entry: the fields of `POST /modules` but action and module_id.
             replace: whether an entry of the module's own gives way.
         """
-        self._asked[name] = entry
-        while self._asked.get(name) is entry:
+        key = (name, entry.get("life"))
+        self._asked[key] = entry
+        while self._asked.get(key) is entry:
             await self._is_open.wait()
             try:
-                self._behalf[name] = {**entry, "unless_own": not replace}
-                await self._register(name)
+                self._behalf[key] = {**entry, "unless_own": not replace}
+                await self._register(key)
                 return
             except Unavailable:
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _register(self, name: str) -> None:
+    async def _register(self, key: Key) -> None:
         async with self._turn:  # so that the life's death is told afterwards
-            entry = self._behalf.get(name)
+            entry = self._behalf.get(key)
             if entry is None:
                 return
-            body = {"action": "register", "module_id": name, **entry}
-            self._learn(name, entry, await self._post("/modules", body))
+            body = {"action": "register", "module_id": key[0], **entry}
+            self._learn(key, entry, await self._post("/modules", body))
 
-    def _learn(self, name: str, entry: dict[str, Any], answer: Response) -> None:
+    def _learn(self, key: Key, entry: dict[str, Any], answer: Response) -> None:
         """Whose entry it is now, and how long its lease."""
         said = answer.json()
         self._ttl = float(said.get("ttl") or self._ttl)
-        if said.get("own") and self._behalf.get(name) is entry:
-            del self._behalf[name]  # the module has registered itself, and has to renew that itself
+        if said.get("own") and self._behalf.get(key) is entry:
+            del self._behalf[key]  # the module has registered itself, and has to renew that itself
 
     async def _keep_renewing(self) -> None:
         while True:
@@ -238,22 +242,22 @@ class RegistryLink:
 
     async def renew(self) -> None:
         """Renew what is kept for others once."""
-        for name in list(self._behalf):
+        for key in list(self._behalf):
             try:
-                await self._heartbeat(name)
+                await self._heartbeat(key)
             except KiteError as failure:
-                _log.warning("registry.missed_heartbeat module=%s error=%s", name, failure)
+                _log.warning("registry.missed_heartbeat module=%s error=%s", key[0], failure)
 
-    async def _heartbeat(self, name: str) -> None:
-        entry = self._behalf.get(name)
+    async def _heartbeat(self, key: Key) -> None:
+        entry = self._behalf.get(key)
         if entry is None:  # its life has ended while another was renewed
             return
-        body = {"action": "heartbeat", "module_id": name, "life": entry.get("life")}
+        body = {"action": "heartbeat", "module_id": key[0], "life": key[1]}
         answer = await call("POST", f"{self._url}/modules", token=self._token, json=body)
         if answer.status == 404:
-            await self._register(name)
+            await self._register(key)
             return
-        self._learn(name, entry, raise_for(answer, url=self._url))
+        self._learn(key, entry, raise_for(answer, url=self._url))
 
     # -- who may look ----------------------------------------------------------------------------
 
@@ -280,3 +284,12 @@ class RegistryLink:
     async def _post(self, path: str, body: Any) -> Response:
         url = self._url + path
         return raise_for(await call("POST", url, token=self._token, json=body), url=url)
+
+
+def _without_new(value: Any, accepted: Any) -> Any:
+    """Of what a name is to have in `POST /tokens` that which it has already."""
+    if value == accepted:
+        return value
+    old = accepted if isinstance(accepted, list) else [accepted]
+    kept = [grant for grant in (value if isinstance(value, list) else [value]) if grant in old]
+    return [grant for grant in kept if grant is not None] or None

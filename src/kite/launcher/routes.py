@@ -38,10 +38,15 @@ CONTROL = "launcher.control"
 _PYTHON = ".".join(map(str, sys.version_info[:3]))
 
 
-class Reason(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of start, stop and restart; it may be absent."""
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of start, stop and restart; it may be absent.
+
+    Args:
+        rolling: of a restart: each new process is ready before the old one goes.
+    """
 
     reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON)] | None = None
+    rolling: bool = False
 
 
 class StateBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +143,7 @@ class Routes:
         who = _identity(request)
         if who.name != OPERATOR and CONTROL not in who.scopes:
             raise RequestError("permission_denied", who=who.name, what=f"{verb} modules")
-        reason = (await read_json(request, Reason, absent=Reason())).reason
+        asked = await read_json(request, Asked, absent=Asked())
         self._record(name)
         if name in CORE_NAMES and (verb != "restart" or name == "launcher"):
             raise RequestError("core_module", module=name, what=verb)
@@ -146,7 +151,7 @@ class Routes:
         if name in CORE_NAMES:
             self._launcher.feed_core(spine.CoreRestartAsked(name, op))
         else:
-            self._launcher.feed(_fact(verb, name, op, reason, is_operator=who.name == OPERATOR))
+            self._launcher.feed(_fact(verb, name, op, asked, is_operator=who.name == OPERATOR))
         if future.done():
             future.result().check()
             return reply(self._record(name))
@@ -215,16 +220,20 @@ class Routes:
 
 
 def _fact(
-    verb: str, name: str, op: int, reason: str | None, *, is_operator: bool
+    verb: str, name: str, op: int, asked: Asked, *, is_operator: bool
 ) -> facts.StartRequested | facts.StopRequested | facts.RestartRequested:
     match verb:
         case "start":
             return facts.StartRequested(module=name, op=op)
         case "stop":
-            return facts.StopRequested(module=name, op=op, reason=reason or "stop_requested")
+            return facts.StopRequested(module=name, op=op, reason=asked.reason or "stop_requested")
         case _:
             return facts.RestartRequested(
-                module=name, op=op, reason=reason or "restart", revive=is_operator
+                module=name,
+                op=op,
+                reason=asked.reason or "restart",
+                revive=is_operator,
+                is_rolling=asked.rolling,
             )
 
 

@@ -164,8 +164,9 @@ class Launcher:
     def _wait_for_nobody_else(self) -> None:
         """Events that are kept wait for nobody who has been stopped, removed or given up since."""
         for name in self.hub.awaited:
-            state = self.supervisor.states.get(name)
-            if state is None or not state.comes_back:
+            known = name in self.supervisor.states
+            places = self.supervisor.roster.staying(name) if known else []
+            if not any(place.comes_back for place in places):
                 self.hub.wait_no_more(name)
 
     async def _notify(self) -> None:
@@ -191,7 +192,8 @@ class Launcher:
             case act.Publish():
                 self.hub.publish(action.subject, action.data)
             case act.Spawn():
-                self.modules.spawn(self.catalog.scan.modules[action.module], action.life)
+                found = self.catalog.scan.modules[action.module]
+                self.modules.spawn(found, action.life, action.replica)
             case act.AskToStop():
                 asked = {
                     "module_id": action.module,
@@ -265,10 +267,11 @@ class Launcher:
 
     def hub_gone(self) -> None:
         """No module has a connection any more."""
-        connected = [n for n, s in self.supervisor.states.items() if s.life.connections > 0]
-        self.hub.missed(connected)
-        for name in connected:
-            self.feed(facts.ConnectionsChanged(module=name, life=None, connections=0))
+        everyone = self.supervisor.roster.everyone()
+        connected = [(s.plan.name, s.life.number) for s in everyone if s.life.connections > 0]
+        self.hub.missed({name for name, _ in connected})
+        for name, life in connected:
+            self.feed(facts.ConnectionsChanged(module=name, life=life, connections=0))
 
     def hub_lost(self) -> None:
         """The Launcher's connection broke; as a rule the Hub has died, and its exit follows."""

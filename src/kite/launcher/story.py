@@ -28,37 +28,40 @@ class Line:
     styles: tuple[str, ...] = ()
 
 
+_Life = tuple[str, Any]
+"""A module and one of its lives, as a step names it."""
+
+
 class Story:
     """Remembers what a line must tell: when a start began, whether an end was asked for or told."""
 
     def __init__(self) -> None:
-        self._began: dict[str, float] = {}
-        self._stopping: set[str] = set()
+        self._began: dict[_Life, float] = {}
+        self._stopping: set[_Life] = set()
         self._crashed: set[str] = set()
 
     def line(self, step: Mapping[str, Any], now: float, *, verbose: bool) -> Line | None:
         """The line for a step of `lifecycle.jsonl`; None when it is not worth one."""
         event, module = str(step.get("event")), str(step.get("module") or "launcher")
-        at = instant(step.get("ts"), now)
+        at, life = instant(step.get("ts"), now), (module, step.get("life"))
         if event == "exited":
-            return self._exited(module, step, verbose=verbose)
+            return self._exited(life, step, verbose=verbose)
         if event == "starting":
-            self._began[module] = at
-            self._stopping.discard(module)
+            self._began[life] = at
             self._crashed.discard(module)
         elif event == "stopping":
-            self._stopping.add(module)
+            self._stopping.add(life)
         # Of a core module's crash its exit was told; one that only hangs has had no exit.
         is_told = event == "core_crash" and module in self._crashed
         if not verbose and (event not in _TOLD or is_told):
             return None
         if event == "started":
-            return Line(module, self._started(module, step, at), ("green",))
+            return Line(module, self._started(life, step, at), ("green",))
         text, *styles = _words(event, step)
         return Line(module, text, tuple(styles))
 
-    def _started(self, module: str, step: Mapping[str, Any], at: float) -> str:
-        began = self._began.pop(module, None)
+    def _started(self, which: _Life, step: Mapping[str, Any], at: float) -> str:
+        began = self._began.pop(which, None)
         pid, life = step.get("pid"), step.get("life")
         if began is None:
             text = _("started")
@@ -70,9 +73,11 @@ class Story:
             text += _(", life {life}").format(life=life)
         return text
 
-    def _exited(self, module: str, step: Mapping[str, Any], *, verbose: bool) -> Line | None:
-        how = exit_text(step.get("exit_code"), step.get("signal"))
-        if module in self._stopping:
+    def _exited(self, which: _Life, step: Mapping[str, Any], *, verbose: bool) -> Line | None:
+        how, module = exit_text(step.get("exit_code"), step.get("signal")), which[0]
+        self._began.pop(which, None)
+        if which in self._stopping:
+            self._stopping.discard(which)
             return Line(module, how, ("dim",)) if verbose else None
         if step.get("exit_code") == 0:
             return Line(module, how)

@@ -50,7 +50,7 @@ class View:
         return [
             self._launcher(phase),
             *(self._core(self._backbone.cores[name], phase) for name in CORES),
-            *(self._module(name, state) for name, state in self._supervisor.states.items()),
+            *map(self._module, self._supervisor.states),
         ]
 
     def record(self, name: str, phase: str) -> dict[str, Any] | None:
@@ -59,8 +59,7 @@ class View:
             return self._launcher(phase)
         if name in self._backbone.cores:
             return self._core(self._backbone.cores[name], phase)
-        state = self._supervisor.states.get(name)
-        return self._module(name, state) if state is not None else None
+        return self._module(name) if name in self._supervisor.states else None
 
     def _launcher(self, phase: str) -> dict[str, Any]:
         states = {"stopping": "stopping", "running": "running", "modules": "running"}
@@ -94,8 +93,10 @@ class View:
             "error": core.error,
         }
 
-    def _module(self, name: str, state: ModuleState) -> dict[str, Any]:
+    def _module(self, name: str) -> dict[str, Any]:
+        """Of several replicas the one that is furthest stands for the module."""
         manifest, folder = self._catalog.manifest(name), self._catalog.folder(name)
+        state, places = self._supervisor.roster.face(name), self._supervisor.roster.places(name)
         life, last = state.life, state.last_exit
         return {
             "name": name,
@@ -107,7 +108,7 @@ class View:
             "pid": life.pid,
             "life": life.number,
             "uptime": self._uptime(state),
-            "restarts": state.history.restarts,
+            "restarts": sum(p.history.restarts for p in places if not p.is_leaving),
             "exit_code": last.exit_code if last else None,
             "signal": last.signal if last else None,
             "depends_on": [dependency for dependency, _ in state.plan.dependencies],
@@ -117,8 +118,22 @@ class View:
             "error": state.error.message if state.error else None,
             "error_code": state.error.code if state.error else None,
             "error_params": _params(state),
-            "completed": state.completed,
+            "completed": all(place.completed for place in places),
             "reason": state.reason,
+            "replicas": [self._replica(place) for place in places],
+            "rolling": self._supervisor.is_rolling(name),
+        }
+
+    def _replica(self, place: ModuleState) -> dict[str, Any]:
+        return {
+            "replica": place.replica,
+            "life": place.life.number,
+            "actual_state": place.actual_state,
+            "pid": place.life.pid,
+            "uptime": self._uptime(place),
+            "restarts": place.history.restarts,
+            "next_try": self._next_try(place),
+            "error": place.error.message if place.error else None,
         }
 
     def _uptime(self, state: ModuleState) -> float | None:
@@ -167,4 +182,6 @@ def _blank(name: str) -> dict[str, Any]:
         "error_params": None,
         "completed": False,
         "reason": None,
+        "replicas": [],
+        "rolling": False,
     }

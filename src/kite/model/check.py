@@ -48,7 +48,6 @@ def mistakes(
         found.extend(errors)
     found.extend(_unused_overrides(scan, project))
     for module in scan.modules.values():
-        found.extend(unsupported(module))
         found.extend(_program(module, project_dir, env, interpreter))
     return tuple(sorted(found, key=by_place))
 
@@ -60,14 +59,6 @@ def _unused_overrides(scan: Scan, project: Project) -> Iterator[ConfigError]:
             near = nearest(name, names)
             code = "override_unused_near" if near else "override_unused"
             yield ConfigError(code, location=node.location, name=name, nearest=near)
-
-
-def unsupported(module: Found) -> Iterator[ConfigError]:
-    """What a start would refuse, though the manifest is right."""
-    replicas = module.manifest.replicas
-    if replicas != 1:
-        place = module.places.get("replicas") or Location(file=str(module.file))
-        yield ConfigError("replicas_unsupported", location=place, found=replicas)
 
 
 def _program(

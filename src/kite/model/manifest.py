@@ -91,7 +91,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         health: how to tell that it is well; None: nobody asks.
         restart, stop, limits, watch, schedule: supervision.
         env: variables of its own, unexpanded.
-        replicas: processes side by side.
+        replicas: processes side by side, up to 100.
         api_endpoint, health_endpoint: what the Launcher registers on the module's behalf.
     """
 
@@ -223,7 +223,7 @@ def _manifest(fields: Fields, core: bool) -> Manifest:
         env=_env(fields, sample),
         watch=read_watch(fields),
         schedule=read_schedule(fields),
-        replicas=fields.read("replicas", kinds.count, 1),
+        replicas=fields.read("replicas", _replicas, 1),
         api_endpoint=fields.read(
             "api_endpoint", lambda node: kinds.endpoint(node, sample.expand(kinds.text(node))), None
         ),
@@ -250,6 +250,9 @@ def _entry(node: Node) -> str:
         return kinds.filled(node)
     except Wrong:
         raise Wrong(phrases.RELATIVE_PATH) from None
+
+
+_replicas = kinds.whole(1, 100, phrases.REPLICAS)
 
 
 def _launch(fields: Fields) -> float:

@@ -375,18 +375,6 @@ class TestProgram:
         assert resolve(binary, tmp_path) == (str(node),)
 
 
-def test_more_than_one_process_is_found_before_a_start_refuses_it(place: Place) -> None:
-    many = "name: {}\ncommand: [/bin/true]\nreplicas: {}"
-    module(place.project / "modules" / "one", many.format("one", 1))
-    module(place.project / "modules" / "two", many.format("two", 2))
-    module(place.project / "modules" / "three")
-    (place.project / "kite.yaml").write_text("modules:\n  three:\n    replicas: 3\n")
-    assert place.check() == [
-        ("kite.yaml", 3, "replicas_unsupported"),
-        ("modules/two/module.md", 4, "replicas_unsupported"),
-    ]
-
-
 def test_a_folder_whose_name_is_not_text_is_told_and_left_out(place: Place) -> None:
     module(place.project / "modules" / "good")
     odd = os.fsencode(place.project / "modules") + b"/caf\xe9"

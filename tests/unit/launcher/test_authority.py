@@ -39,12 +39,17 @@ def test_the_operator_has_the_same_token_for_the_whole_run() -> None:
     assert authority.kite_token != kite
 
 
-def test_the_next_life_ends_the_token_of_the_last() -> None:
+def test_each_life_has_a_token_until_it_is_revoked() -> None:
     authority = Authority()
     first = authority.issue("docs", 1)
-    second = authority.issue("docs", 2)
+    second = authority.issue("docs", 2, replica=1)
+    told = authority.everybody()["docs"]
+    assert [(each["token"], each["life"], each.get("replica")) for each in told] == [
+        (first, 1, None),
+        (second, 2, 1),
+    ]
+    authority.revoke("docs", 1)
     assert authority.find(first) is None
-    authority.revoke("docs", 1)  # said late
     assert authority.find(second) is not None
     authority.revoke("docs", 2)
     assert authority.find(second) is None

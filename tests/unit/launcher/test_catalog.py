@@ -204,13 +204,12 @@ def test_a_project_file_that_breaks_leaves_the_last_one_in_force(project: Path) 
     assert plans(catalog)["a"].config_state is ConfigState.ENABLED
 
 
-def test_replicas_are_not_here_yet(project: Path) -> None:
+def test_replicas_are_part_of_the_plan(project: Path) -> None:
     write(project, "a", "replicas: 3\n")
     catalog = Catalog(project)
     catalog.look()
-    problem = plans(catalog)["a"].problem
-    assert problem is not None
-    assert problem.code == "replicas_unsupported"
+    assert plans(catalog)["a"].replicas == 3
+    assert plans(catalog)["a"].problem is None
 
 
 def test_who_is_watched(project: Path) -> None:
@@ -255,8 +254,8 @@ def test_kite_yaml_silences_a_module_that_cannot_be_read(project: Path) -> None:
     assert plans(catalog)["broken"].problem is not None
 
 
-def test_a_replica_too_many_is_told_with_its_place(project: Path) -> None:
-    folder = write(project, "a", "replicas: 3\n")
+def test_what_is_wrong_is_told_with_its_place(project: Path) -> None:
+    folder = write(project, "a", "depends_on: [ghost]\n")
     catalog = Catalog(project)
     catalog.look()
     problem = plans(catalog)["a"].problem

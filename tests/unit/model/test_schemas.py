@@ -111,6 +111,7 @@ MANIFESTS = [
     "schedule: {cron: '0 2 * * *', interval: 5}",
     "replicas: 2",
     "replicas: 0",
+    "replicas: 101",
     "api_endpoint: http://127.0.0.1:1",
     "health_endpoint: /health",
     "api_endpoint: http://127.0.0.1:1\nhealth_endpoint: /health",

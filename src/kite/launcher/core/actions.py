@@ -15,6 +15,7 @@ class Spawn(msgspec.Struct, frozen=True, kw_only=True):
 
     module: str
     life: int
+    replica: int = 0
 
 
 class AskToStop(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""All modules side by side: who waits for whom, and who may start now."""
+"""All modules side by side: who waits for whom, and who may start now. `roster.py` says which there are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from kite.launcher.core.actions import Action, Publish, Record, Settle, Spawn
 from kite.launcher.core.lifecycle import LIVE, Life, ModuleState, Phase
 from kite.launcher.core.plan import Condition, ConfigState
+from kite.launcher.core.roster import Roster
 from kite.launcher.core.stopping import Ending
 
 CORE_NAMES = ("launcher", "registry", "event_hub")
@@ -22,6 +23,7 @@ class Board:
     """What the supervisor decides upon.
 
     Args:
+        roster: the places of all modules.
         concurrency: how many modules may be between process and ready at once.
         max_failed: how many enabled modules may stand in `failed` by crashes; 0: any number.
         chance: gives numbers from 0 up to 1 that spread restarts.
@@ -33,19 +35,24 @@ class Board:
     concurrency: int
     max_failed: int
     chance: Callable[[], float]
-    states: dict[str, ModuleState] = field(default_factory=dict)
+    roster: Roster = field(default_factory=Roster)
     doors_open: bool = False
     backbone_up: bool = True
     restored_at: float | None = None
     ending: Ending | None = None
     gave_up: bool = False
 
+    @property
+    def states(self) -> dict[str, ModuleState]:
+        """The first place of each module, by name."""
+        return self.roster.first
+
     def living(self) -> list[str]:
-        """Modules of whose tree something may exist."""
-        return [name for name, state in self.states.items() if state.phase in LIVE]
+        """Modules of whose trees something may exist."""
+        return list(dict.fromkeys(s.plan.name for s in self.roster.everyone() if s.phase in LIVE))
 
     def requirements(self, name: str) -> Iterator[ModuleState]:
-        """The modules that `name` depends on, directly or not, each once."""
+        """The places of the modules that `name` depends on, directly or not, each once."""
         seen = {name}
         todo = [name]
         while todo:
@@ -54,7 +61,7 @@ class Board:
                 if dependency not in seen and dependency in self.states:
                     seen.add(dependency)
                     todo.append(dependency)
-                    yield self.states[dependency]
+                    yield from self.roster.staying(dependency)
 
     def unmet(self, state: ModuleState) -> list[str]:
         """What the module waits for, in the manifest's order."""
@@ -65,14 +72,15 @@ class Board:
         ]
 
     def _met(self, dependency: str, condition: Condition) -> bool:
-        state = self.states.get(dependency)
-        if state is None:
+        if dependency not in self.states:
             return False
-        if condition is Condition.COMPLETED or state.completed:
-            return state.completed
+        is_completed = all(state.completed for state in self.roster.staying(dependency))
+        if condition is Condition.COMPLETED or is_completed:
+            return is_completed
+        phase = self.roster.face(dependency).phase
         if condition is Condition.STARTED:
-            return state.phase in (Phase.STARTING, Phase.RUNNING)
-        return state.phase is Phase.RUNNING
+            return phase in (Phase.STARTING, Phase.RUNNING)
+        return phase is Phase.RUNNING
 
     def refuse_those_who_wait_in_vain(self) -> list[Action]:
         """Tell whoever waits for a start that will not come by itself, or not soon."""
@@ -80,7 +88,7 @@ class Board:
             return []  # in a full restart what has failed is tried again
         return [
             action
-            for state in self.states.values()
+            for state in self.roster.everyone()
             if state.op is not None and state.phase is Phase.WAITING
             for action in self._refuse_if_in_vain(state)
         ]
@@ -105,7 +113,7 @@ class Board:
             for name in self.unmet(todo.pop()):
                 if name not in seen and name in self.states:
                     seen.add(name)
-                    needed = self.states[name]
+                    needed = self.roster.face(name)
                     yield needed
                     if needed.phase is Phase.WAITING:
                         todo.append(needed)
@@ -116,7 +124,8 @@ class Board:
         Args:
             revive: what it depends on is tried at once, too, where it backs off or has failed.
         """
-        self._enlist(state)
+        for place in self.roster.staying(state.plan.name):
+            self._enlist(place)
         for needed in self.requirements(state.plan.name):
             if not needed.is_stopped_by_request and (revive or not needed.wanted):
                 self._enlist(needed)
@@ -137,18 +146,22 @@ class Board:
         if not self.doors_open or self.ending is not None:
             return []
         actions: list[Action] = []
-        places = self.concurrency - sum(s.phase is Phase.STARTING for s in self.states.values())
-        for state in self.states.values():
+        everyone = list(self.roster.everyone())
+        places = self.concurrency - sum(state.phase is Phase.STARTING for state in everyone)
+        for state in everyone:
             if places <= 0:
                 break
-            if state.phase is Phase.WAITING and not self.unmet(state):
+            if (
+                state.phase is Phase.WAITING
+                and self.roster.has_room(state)
+                and not self.unmet(state)
+            ):
                 actions += self._spawn(state, now)
                 places -= 1
         return actions
 
     def _spawn(self, state: ModuleState, now: float) -> list[Action]:
-        name, number = state.plan.name, state.life.number + 1
-        state.life = Life(number=number, plan=state.plan, started_at=now)
+        name, number = state.plan.name, self.roster.new_life(state, now).number
         state.stop = None
         state.completed = False
         state.problem = None
@@ -162,13 +175,13 @@ class Board:
         return [
             Record(event="starting", module=name, fields={"life": number}),
             Publish(subject="module.starting", data={"module_id": name, "life": number}),
-            Spawn(module=name, life=number),
+            Spawn(module=name, life=number, replica=state.replica),
         ]
 
     def freeze_launch_clocks(self, now: float) -> None:
         """Registry or Hub is away: launch clocks stand still, and who left for that is forgiven."""
         self.backbone_up = False
-        for state in self.states.values():
+        for state in self.roster.everyone():
             history = state.history
             history.failures = [at for at in history.failures if now - at > NOTICED_WITHIN]
             if state.phase is Phase.STARTING and state.deadline is not None:
@@ -187,7 +200,7 @@ class Board:
         if not self.backbone_up:
             self.restored_at = now
         self.backbone_up = True
-        for state in self.states.values():
+        for state in self.roster.everyone():
             if state.phase is Phase.STARTING and state.life.launch_left is not None:
                 state.deadline = now + state.life.launch_left
                 state.life.launch_left = None

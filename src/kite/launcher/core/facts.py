@@ -51,12 +51,16 @@ class StopRequested(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestartRequested(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody asked by name. Of a stopped module: a start when `revive`, else refused."""
+    """Somebody asked by name. Of a stopped module: a start when `revive`, else refused.
+
+    With `is_rolling` each new life is ready before the old one goes.
+    """
 
     module: str
     op: int | None = None
     reason: str = "restart"
     revive: bool = True
+    is_rolling: bool = False
 
 
 class RunDue(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,6 +179,19 @@ class TimePassed(msgspec.Struct, frozen=True, kw_only=True):
     """A deadline may have come."""
 
 
+LifeFact = (
+    Spawned
+    | SpawnFailed
+    | BecameReady
+    | ConnectionsChanged
+    | ShutdownAcked
+    | ShutdownReady
+    | Exited
+    | TreeGone
+    | BecameUnhealthy
+)
+"""What is said about one process."""
+
 Fact = (
     Scanned
     | DoorsOpened
@@ -185,16 +202,8 @@ Fact = (
     | RestartRequested
     | RunDue
     | RunPlanned
-    | Spawned
-    | SpawnFailed
     | TokenRefused
-    | BecameReady
-    | ConnectionsChanged
-    | ShutdownAcked
-    | ShutdownReady
-    | Exited
-    | TreeGone
-    | BecameUnhealthy
+    | LifeFact
     | StopEverything
     | WaitingSkipped
     | StartedOver

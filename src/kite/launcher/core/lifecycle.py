@@ -105,7 +105,7 @@ class History:
 
 @dataclass(slots=True, kw_only=True)
 class ModuleState:
-    """Everything the supervisor knows of one module.
+    """Everything the supervisor knows of one module, or of one of its replicas.
 
     Args:
         wanted: whether it shall run in this run: because it is desired, or because one that is
@@ -116,6 +116,9 @@ class ModuleState:
         removed: its folder is gone; it is forgotten when it has stopped.
         op: who waits for the outcome of the last operation.
         last_exit: how the last process that ended did; a new one does not change it.
+        replica: which of the module's places this is, from 0.
+        on_trial: its life is to take another's place; if it fails nothing is tried again.
+        is_leaving: it is forgotten when its life has ended.
     """
 
     plan: Plan
@@ -133,6 +136,9 @@ class ModuleState:
     problem: Problem | None = None
     op: int | None = None
     last_exit: Exited | None = None
+    replica: int = 0
+    on_trial: bool = False
+    is_leaving: bool = False
 
     def move(self, phase: Phase, *, deadline: float | None = None) -> None:
         """Go to a phase; `deadline` is when it ends by itself."""

@@ -28,9 +28,8 @@ KILL_AFTER_LAUNCH_TIMEOUT = 5.0
 UNCOUNTED_DELAY = 0.5
 
 
-def spawned(board: Board, fact: Spawned, now: float) -> list[Action]:
+def spawned(board: Board, state: ModuleState, fact: Spawned, now: float) -> list[Action]:
     """The process exists."""
-    state = board.states[fact.module]
     state.life.pid = fact.pid
     fields = {"life": fact.life, "pid": fact.pid}
     actions: list[Action] = [Record(event="spawned", module=fact.module, fields=fields)]
@@ -39,9 +38,8 @@ def spawned(board: Board, fact: Spawned, now: float) -> list[Action]:
     return actions
 
 
-def spawn_failed(board: Board, fact: SpawnFailed) -> list[Action]:
+def spawn_failed(state: ModuleState, fact: SpawnFailed) -> list[Action]:
     """No process could be made: nothing to restart until somebody mends it."""
-    state = board.states[fact.module]
     code, message = fact.problem.code, fact.problem.message
     about = {"life": fact.life, "reason": code, "error": message}
     actions: list[Action] = [
@@ -61,7 +59,7 @@ def spawn_failed(board: Board, fact: SpawnFailed) -> list[Action]:
 
 def token_refused(board: Board, fact: TokenRefused) -> list[Action]:
     """It will miss its launch timeout; this is why."""
-    state = board.states[fact.module]
+    state = board.roster.newest(fact.module)
     if state.phase is Phase.STARTING:
         params = {"life": state.life.number, "detail": fact.detail}
         state.problem = Problem(code="token_refused", params=params)
@@ -105,9 +103,8 @@ def launch_timed_out(state: ModuleState, now: float) -> list[Action]:
     ]
 
 
-def unhealthy(board: Board, fact: BecameUnhealthy, now: float) -> list[Action]:
+def unhealthy(state: ModuleState, fact: BecameUnhealthy, now: float) -> list[Action]:
     """The health probe has failed for good: ended as a failure."""
-    state = board.states[fact.module]
     if state.phase is not Phase.RUNNING:
         return []
     state.life.blame = "unhealthy"
@@ -117,9 +114,8 @@ def unhealthy(board: Board, fact: BecameUnhealthy, now: float) -> list[Action]:
     return [record, *begin_stop(state, plan, now)]
 
 
-def exited(board: Board, fact: Exited, now: float) -> list[Action]:
+def exited(board: Board, state: ModuleState, fact: Exited, now: float) -> list[Action]:
     """The process has ended, asked or not. What it left behind is swept before anything else."""
-    state = board.states[fact.module]
     life = state.life
     life.exit_code, life.signal = fact.exit_code, fact.signal
     state.last_exit = fact
@@ -144,9 +140,8 @@ def exited(board: Board, fact: Exited, now: float) -> list[Action]:
     return actions
 
 
-def tree_gone(board: Board, fact: TreeGone, now: float) -> list[Action]:
+def tree_gone(board: Board, state: ModuleState, fact: TreeGone, now: float) -> list[Action]:
     """Nothing of the life is left, but for `survivors`."""
-    state = board.states[fact.module]
     if state.phase is not Phase.SWEEPING:
         return []
     leader, state.life.pid = state.life.pid, None
@@ -168,7 +163,7 @@ def tree_gone(board: Board, fact: TreeGone, now: float) -> list[Action]:
             if state.plan.problem is not None:
                 return [*actions, *fail_as_written(state)]
             state.move(Phase.WAITING)
-            restarting = {"life": state.life.number + 1, "reason": "restart"}
+            restarting = {"life": board.roster.lives[state.plan.name] + 1, "reason": "restart"}
             record = Record(event="restarting", module=state.plan.name, fields=restarting)
             return [*actions, record, *board.start_those_who_may(now)]
         case After.STOP:
@@ -229,28 +224,45 @@ def _judge(board: Board, state: ModuleState, now: float) -> list[Action]:
     if not state.wanted:
         state.move(Phase.STOPPED)
         return actions + settle(state, "superseded")
+    if state.on_trial:
+        return actions + _fail_trial(state)
+    return actions + _answer_failure(board, state, now)
+
+
+def _answer_failure(board: Board, state: ModuleState, now: float) -> list[Action]:
+    rule, life = state.in_force.restart, state.life
     if state.plan.problem is not None:  # its manifest broke while it ran: nothing is restarted
-        return actions + fail_as_written(state)
+        return fail_as_written(state)
     history = state.history
     if not (life.counted and board.backbone_up):
         # It may have noticed before us that Registry or Hub was gone, and have left for that.
         # One that cannot even start without Registry or Hub must not spin until they are back.
         delay = 0.0 if life.ready_at is not None else UNCOUNTED_DELAY
-        return actions + _restart(board, state, delay, now)
+        return _restart(board, state, delay, now)
     if life.ready_at is not None and now - life.ready_at >= rule.window:
         history.give_ups = 0
     history.failures = [*within(history.failures, rule, now), now]
     match judge(history.failures, rule, give_ups=history.give_ups, chance=board.chance()):
         case RestartIn(delay):
-            return actions + _restart(board, state, delay, now)
+            return _restart(board, state, delay, now)
         case GiveUp(retry_in):
-            return actions + _give_up(board, state, retry_in, now)
+            return _give_up(board, state, retry_in, now)
+
+
+def _fail_trial(state: ModuleState) -> list[Action]:
+    """The life that it was to replace is still there. There is no second try: whoever asked is told why."""
+    name, reason = state.plan.name, state.life.blame or "crashed"
+    state.problem = _explain(state, 1)
+    state.move(Phase.FAILED)
+    fields = {"life": state.life.number, "reason": reason, **how(state)}
+    message = state.problem.message
+    return [Record(event="failed", module=name, fields={**fields, "error": message})]
 
 
 def _restart(board: Board, state: ModuleState, delay: float, now: float) -> list[Action]:
     state.history.restarts += 1
     fields = {
-        "life": state.life.number + 1,
+        "life": board.roster.lives[state.plan.name] + 1,
         "reason": state.life.blame or "crashed",
         "delay": round(delay, 3),
         "failures": len(state.history.failures),
@@ -281,9 +293,10 @@ def _give_up(board: Board, state: ModuleState, retry_in: float | None, now: floa
         *settle(state, "failed", detail=message),
     ]
     failed = tuple(
-        other.plan.name
-        for other in board.states.values()
-        if other.failed_by_crash and other.plan.config_state is ConfigState.ENABLED
+        other
+        for other, first in board.states.items()
+        if first.plan.config_state is ConfigState.ENABLED
+        and all(place.failed_by_crash for place in board.roster.staying(other))
     )
     if board.max_failed and len(failed) >= board.max_failed and not board.gave_up:
         board.gave_up = True

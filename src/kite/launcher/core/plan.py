@@ -95,6 +95,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         desired: what was kept from earlier, None for a module never seen.
         is_job, is_scheduled: see CONTRACT, section 7.
         is_readable: whether the manifest could be read; else `config_state` is only the last known.
+        replicas: how many processes of it run side by side.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     is_job: bool = False
     is_scheduled: bool = False
     is_readable: bool = True
+    replicas: int = 1
 
 
 def settle_desired(kept: Desired | None, config: ConfigState) -> Desired:

@@ -1,4 +1,7 @@
-"""What a request to start, stop or restart a module does in each of its phases."""
+"""What a request to start, stop or restart a module does to each of its places, in each phase.
+
+The supervisor asks first whether the module may be started at all, then tells every place.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,13 @@ from kite.launcher.core.lifecycle import STOPPING, After, ModuleState, Phase, St
 from kite.launcher.core.plan import ConfigState, Desired
 from kite.launcher.core.stopping import begin_stop, sweep
 
+Refusal = tuple[str, dict[str, object]]
+"""A code and what fills its sentence."""
 
-def start(board: Board, fact: StartRequested, now: float) -> list[Action]:
-    """Start a module by name, with what it depends on. Failures are forgotten."""
-    state = board.states[fact.module]
-    is_there = state.phase in (Phase.STARTING, Phase.RUNNING)
-    if refusal := _refuse_start(board, state, is_there=is_there):
-        return _refuse(fact.op, state, *refusal)
-    actions = _take_over(state, fact.op)
+
+def start(state: ModuleState, op: int | None) -> list[Action]:
+    """Start a place. Failures are forgotten."""
+    actions = _take_over(state, op)
     actions += _desire(state, running=True)
     state.wanted = True
     state.history.clear()
@@ -32,15 +34,11 @@ def start(board: Board, fact: StartRequested, now: float) -> list[Action]:
             _then(state, After.START)
         case _:
             pass
-    for needed in board.requirements(fact.module):
-        needed.history.clear()
-    board.want(state, revive=True)
-    return actions + board.start_those_who_may(now)
+    return actions
 
 
-def stop(board: Board, fact: StopRequested, now: float) -> list[Action]:
-    """Stop a module by name. Its dependents run on."""
-    state = board.states[fact.module]
+def stop(state: ModuleState, fact: StopRequested, now: float) -> list[Action]:
+    """Stop a place. Who depends on the module runs on."""
     actions = _take_over(state, fact.op)
     if fact.reason != "removed":
         actions += _desire(state, running=False, by_request=fact.by_request)
@@ -67,21 +65,22 @@ def stop(board: Board, fact: StopRequested, now: float) -> list[Action]:
             return actions
 
 
-def restart(board: Board, fact: RestartRequested, now: float) -> list[Action]:
-    """Restart a module by name; its dependents run on."""
-    state = board.states[fact.module]
-    stopped = state.phase is Phase.STOPPED or state.is_stopping_for_good
-    if stopped and not fact.revive and not _is_disabled(state):
-        return _refuse(fact.op, state, "stopped", {})
-    if stopped or state.phase not in (Phase.STARTING, Phase.RUNNING):
-        return start(board, StartRequested(module=fact.module, op=fact.op), now)
-    if refusal := _refuse_start(board, state):
-        return _refuse(fact.op, state, *refusal)
-    actions = _take_over(state, fact.op)
-    state.wanted = True
-    state.history.clear()
+def restart(state: ModuleState, fact: RestartRequested, now: float) -> list[Action]:
+    """Restart a place that runs; any other is started."""
+    if state.phase not in (Phase.STARTING, Phase.RUNNING):
+        return start(state, fact.op)
+    actions = give_way(state)
+    state.op = fact.op
     plan = Stop(reason=fact.reason, timeout=state.in_force.stop_timeout, after=After.START)
     return actions + begin_stop(state, plan, now)
+
+
+def give_way(state: ModuleState) -> list[Action]:
+    """A new life is wanted of this place: earlier operations are over, failures forgotten."""
+    actions = _take_over(state, None)
+    state.wanted = True
+    state.history.clear()
+    return actions
 
 
 def _is_disabled(state: ModuleState) -> bool:
@@ -99,10 +98,19 @@ def _say_stopped(state: ModuleState, reason: str) -> list[Action]:
     ]
 
 
-def _refuse_start(
-    board: Board, state: ModuleState, *, is_there: bool = False
-) -> tuple[str, dict[str, object]] | None:
+def refuse_start(board: Board, name: str) -> Refusal | None:
     """Why a module may not be started; one that is there already needs nothing but to be let be."""
+    phases = {place.phase for place in board.roster.staying(name)}
+    return _refuse(board, name, is_there=phases <= {Phase.STARTING, Phase.RUNNING})
+
+
+def refuse_restart(board: Board, name: str) -> Refusal | None:
+    """Why no new life of a module may begin."""
+    return _refuse(board, name, is_there=False)
+
+
+def _refuse(board: Board, name: str, *, is_there: bool) -> Refusal | None:
+    state = board.states[name]
     if state.removed:
         return "unknown_module", {}
     if _is_disabled(state):
@@ -112,12 +120,13 @@ def _refuse_start(
     return None if is_there else _what_bars(board, state)
 
 
-def _what_bars(board: Board, state: ModuleState) -> tuple[str, dict[str, object]] | None:
+def _what_bars(board: Board, state: ModuleState) -> Refusal | None:
     """What would keep a new life of the module from coming up."""
     if state.plan.problem is not None:
         return "failed", {"detail": state.plan.problem.message}
     for needed in board.requirements(state.plan.name):
-        is_there = needed.phase is Phase.RUNNING or needed.completed
+        face = board.roster.face(needed.plan.name)
+        is_there = face.phase is Phase.RUNNING or needed.completed
         if needed.is_stopped_by_request and not is_there:
             return "dependency_stopped", {"dependency": needed.plan.name}
     return None
@@ -130,12 +139,12 @@ def start_again(state: ModuleState) -> list[Action]:
     return actions
 
 
-def _refuse(
-    op: int | None, state: ModuleState, code: str, params: dict[str, object]
-) -> list[Action]:
-    if op is None:
+def refused(fact: StartRequested | RestartRequested, refusal: Refusal) -> list[Action]:
+    """Tell whoever asked."""
+    code, params = refusal
+    if fact.op is None:
         return []
-    return [Settle(op=op, code=code, params={"module": state.plan.name, **params})]
+    return [Settle(op=fact.op, code=code, params={"module": fact.module, **params})]
 
 
 def _take_over(state: ModuleState, op: int | None) -> list[Action]:

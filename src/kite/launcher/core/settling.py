@@ -26,10 +26,12 @@ def settlement(supervisor: Supervisor) -> Settlement:
     """Look at all modules that shall run."""
     pending: list[str] = []
     stuck: list[str] = []
-    for name, state in supervisor.states.items():
-        if not state.desired.running or _has_arrived(state):
-            continue
-        (stuck if _is_stuck(supervisor, name, frozenset()) else pending).append(name)
+    for name in supervisor.states:
+        places = supervisor.roster.staying(name)
+        late = [s for s in places if s.desired.running and not _has_arrived(s)]
+        if late:
+            is_stuck = all(_is_stuck(supervisor, state, frozenset()) for state in late)
+            (stuck if is_stuck else pending).append(name)
     return Settlement(settled=not pending, unready=(*stuck, *pending))
 
 
@@ -41,15 +43,15 @@ def _has_arrived(state: ModuleState) -> bool:
     )
 
 
-def _is_stuck(supervisor: Supervisor, name: str, seen: frozenset[str]) -> bool:
-    """Whether a module has failed, or waits for one that has or that was stopped."""
-    state = supervisor.states.get(name)
-    if state is None or state.phase in (Phase.FAILED, Phase.STOPPED) or name in seen:
+def _is_stuck(supervisor: Supervisor, state: ModuleState, seen: frozenset[str]) -> bool:
+    """Whether it has failed, or waits for a module that has or that was stopped."""
+    name = state.plan.name
+    if state.phase in (Phase.FAILED, Phase.STOPPED) or name in seen:
         return True
     if state.phase is not Phase.WAITING:
         return False
+    needed = (supervisor.face(dependency) for dependency in supervisor.waiting_for(name))
     return any(
-        _is_stuck(supervisor, dependency, seen | {name})
-        for dependency in supervisor.waiting_for(name)
-        if not (dependency in supervisor.states and _has_arrived(supervisor.states[dependency]))
+        other is None or (not _has_arrived(other) and _is_stuck(supervisor, other, seen | {name}))
+        for other in needed
     )

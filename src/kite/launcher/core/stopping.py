@@ -68,6 +68,23 @@ def sweep(state: ModuleState, *, grace: float = 0.0) -> list[Action]:
     return [EndTree(module=state.plan.name, life=state.life.number, grace=grace)]
 
 
+def dismiss(state: ModuleState, reason: str, now: float) -> list[Action]:
+    """A place is needed no more: whatever it does, it ends, and nobody waits for that."""
+    stop = Stop(reason=reason, timeout=state.in_force.stop_timeout, after=After.STOP)
+    match state.phase:
+        case Phase.STARTING | Phase.RUNNING:
+            return begin_stop(state, stop, now)
+        case Phase.WAITING | Phase.BACKING_OFF | Phase.FAILED:
+            state.move(Phase.STOPPED)
+        case Phase.STOPPED:
+            pass
+        case _ if state.stop is None:  # it is being swept after a crash
+            state.stop = stop
+        case _:
+            state.stop.after = After.STOP
+    return []
+
+
 def pass_deadline(state: ModuleState, now: float) -> list[Action]:
     """The phase of a module that is being ended took too long."""
     match state.phase:

@@ -120,7 +120,6 @@ class World(RuleBasedStateMachine):
         for name in known - set(self.supervisor.states):
             left = self.processes.pop(name, None)
             assert left is None or left.survives, f"{name} was forgotten with a process"
-            self.last_life.pop(name, None)
             self.story = {key: one for key, one in self.story.items() if key[0] != name}
             self.barred.discard(name)
         return actions
