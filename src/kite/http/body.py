@@ -81,14 +81,20 @@ def parse_json(body: bytes, kind: type[T]) -> T:
         return msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as wrong:
         raise malformed(str(wrong)) from None
-    except msgspec.DecodeError as wrong:
-        raise malformed(str(wrong)) from None
-    except UnicodeDecodeError as wrong:
-        raise RequestError(
-            "malformed_body", place=f"byte {wrong.start}", detail="it is not UTF-8"
-        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+        raise _not_utf8(body) or malformed(str(wrong)) from None
     except RecursionError:
         raise too_deep() from None
+
+
+def _not_utf8(body: bytes) -> RequestError | None:
+    """The error for bytes that are no text; versions of msgspec differ in how they say so."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as wrong:
+        place = f"byte {wrong.start}"
+        return RequestError("malformed_body", place=place, detail="it is not UTF-8")
+    return None
 
 
 def check_depth(value: Any) -> None:

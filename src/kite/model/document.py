@@ -230,6 +230,8 @@ class _Builder:
         detail = getattr(error, "problem", None) or str(error)
         if self.tab_at(place.line):
             return ConfigError("yaml_tab", location=place)
+        if "maximum nesting depth" in detail:  # newer versions of libyaml have a limit of their own
+            return ConfigError("yaml_too_large", location=place, values=MAX_NODES, depth=MAX_DEPTH)
         if "mapping values are not allowed" in detail:
             return ConfigError("yaml_colon", location=place)
         started = getattr(error, "context_mark", None)

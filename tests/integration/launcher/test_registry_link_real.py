@@ -256,6 +256,7 @@ async def test_a_refused_token_waits_alone(town: Town) -> None:
     await open_up(town)
     assert await town.status(after) == 200
     assert not refused.done()
+    town.died("greedy", 1)
     town.issue("greedy", 2, publish=MANY[:1000])
     await town.acknowledged()
     refused.cancel()
