@@ -76,12 +76,11 @@ class Roster:
         return max(self.places(name), key=lambda state: state.life.number)
 
     def has_room(self, state: ModuleState) -> bool:
-        """Whether one more life would be within the replicas, and one more while one is on trial."""
+        """Whether one more life would be no more than there are places that stay."""
         if state.plan.name not in self.beside:
             return True
-        places = self.places(state.plan.name)
-        most = state.plan.replicas + any(p.on_trial and not p.is_leaving for p in places)
-        return sum(place.phase in LIVE for place in places) < most
+        living = sum(place.phase in LIVE for place in self.places(state.plan.name))
+        return living < len(self.staying(state.plan.name))
 
     def new_life(self, state: ModuleState, now: float) -> Life:
         """The next life of a module, in this place."""
