@@ -13,6 +13,9 @@ from kite.launcher.core.stopping import Ending
 
 CORE_NAMES = ("launcher", "registry", "event_hub")
 
+Refusal = tuple[str, dict[str, object]]
+"""A code and what fills its sentence."""
+
 NOTICED_WITHIN = 0.25
 """Seconds: a module may notice that Registry or Hub is gone, and leave, before the Launcher does; and
 the Launcher may notice that it left when both are there again."""
@@ -90,20 +93,22 @@ class Board:
             action
             for state in self.roster.everyone()
             if state.op is not None and state.phase is Phase.WAITING
-            for action in self._refuse_if_in_vain(state)
+            if (why := self.why_in_vain(state)) is not None
+            for action in settle(state, why[0], **why[1])
         ]
 
-    def _refuse_if_in_vain(self, state: ModuleState) -> list[Action]:
+    def why_in_vain(self, state: ModuleState) -> Refusal | None:
+        """Why what a place waits for will not come by itself, or not soon; None: it may."""
         for needed in self._unmet_requirements(state):
             name = needed.plan.name
             if needed.phase is Phase.FAILED:
                 why = needed.error.message if needed.error else ""
                 detail = f"it waits for '{name}', which has failed: {why}"
-                return settle(state, "failed", dependency=name, detail=detail)
+                return "failed", {"dependency": name, "detail": detail}
             is_going = needed.phase is Phase.STOPPED or needed.is_stopping_for_good
             if is_going and needed.is_stopped_by_request:
-                return settle(state, "dependency_stopped", dependency=name)
-        return []
+                return "dependency_stopped", {"dependency": name}
+        return None
 
     def _unmet_requirements(self, state: ModuleState) -> Iterator[ModuleState]:
         """What the module waits for, and what those wait for, each once."""

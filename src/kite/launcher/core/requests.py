@@ -6,14 +6,11 @@ The supervisor asks first whether the module may be started at all, then tells e
 from __future__ import annotations
 
 from kite.launcher.core.actions import Action, KeepDesired, Publish, Record, Settle
-from kite.launcher.core.board import Board, settle
+from kite.launcher.core.board import Board, Refusal, settle
 from kite.launcher.core.facts import RestartRequested, StartRequested, StopRequested
 from kite.launcher.core.lifecycle import STOPPING, After, ModuleState, Phase, Stop
 from kite.launcher.core.plan import ConfigState, Desired
 from kite.launcher.core.stopping import begin_stop, sweep
-
-Refusal = tuple[str, dict[str, object]]
-"""A code and what fills its sentence."""
 
 
 def start(state: ModuleState, op: int | None) -> list[Action]:

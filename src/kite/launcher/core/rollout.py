@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kite.launcher.core.actions import Action, Record, Settle
-from kite.launcher.core.board import Board
+from kite.launcher.core.board import Board, Refusal
 from kite.launcher.core.lifecycle import LIVE, ModuleState, Phase
 from kite.launcher.core.stopping import dismiss
 
@@ -81,7 +81,11 @@ class Rollouts:
         actions: list[Action] = []
         if incoming is not None and incoming.on_trial:
             if incoming.phase is Phase.FAILED:
-                return self._abandon(name, rollout, incoming)
+                error = incoming.error
+                detail = f"the new process did not become ready: {error.message if error else ''}"
+                return self._abandon(name, rollout, incoming, ("failed", {"detail": detail}))
+            if incoming.phase is Phase.WAITING and (why := self._board.why_in_vain(incoming)):
+                return self._abandon(name, rollout, incoming, why)
             if incoming.phase is not Phase.RUNNING:
                 return []
             assert outgoing is not None
@@ -112,13 +116,16 @@ class Rollouts:
         rollout.outgoing, rollout.incoming = outgoing, incoming
         return board.start_those_who_may(now)
 
-    def _abandon(self, name: str, rollout: Rollout, incoming: ModuleState) -> list[Action]:
+    def _abandon(
+        self, name: str, rollout: Rollout, incoming: ModuleState, why: Refusal
+    ) -> list[Action]:
+        """The new one will not come; the old ones stay as they are."""
         del self._open[name]
-        error = incoming.error
-        detail = f"the new process did not become ready: {error.message if error else ''}"
         incoming.is_leaving, incoming.wanted = True, False
+        if incoming.phase is Phase.WAITING:
+            incoming.move(Phase.STOPPED)
         self._board.roster.forget(name)
-        return _settle(name, rollout, "failed", detail=detail)
+        return _settle(name, rollout, why[0], **why[1])
 
 
 def _settle(name: str, rollout: Rollout, code: str | None, **params: object) -> list[Action]:

@@ -228,3 +228,22 @@ def test_restarts_stay_counted() -> None:
     desk.alive("w", 3)
     desk.dead("w", 2, 0)
     assert desk.state("w").history.restarts == 1
+
+
+def test_a_dependency_that_is_stopped_ends_it() -> None:
+    desk = Crew(plan("x"), plan("w", "x"), concurrency=1)
+    desk.alive("x", 1)
+    desk.alive("w", 1)
+    op = roll(desk)
+    desk.dead("w", 2)  # failed on trial: nothing has changed
+    assert desk.outcome(op) == "failed"
+    desk.stop("x")
+    desk.dead("x", 1, 0)
+    assert desk.outcome(roll(desk)) == "dependency_stopped"
+    desk.start("x")
+    op = roll(desk)  # it waits for its turn, as `x` starts
+    assert desk.lives("w")[1] is Phase.RUNNING
+    desk.stop("x")
+    assert desk.outcome(op) == "dependency_stopped"
+    assert desk.lives("w") == {1: Phase.RUNNING}
+    assert not desk.supervisor.is_rolling("w")
