@@ -9,22 +9,11 @@ import click
 
 from kite.cli.command import Verb
 from kite.cli.session import Session
-from kite.cli.usage import bad_value, exclusive, needs, positive_count
+from kite.cli.usage import exclusive, instant, needs, positive_count
 from kite.locale import _
 
 if TYPE_CHECKING:
     from kite.cli.hub.watching import Watcher
-
-
-def _since(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    if value is None:
-        return None
-    from kite.cli.instant import since
-
-    if (found := since(value)) is None:
-        expected = _("a duration such as 5m, or an instant such as 2026-01-31T09:05:00Z")
-        raise bad_value(ctx, parameter, value, expected)
-    return found
 
 
 @click.command(
@@ -40,7 +29,7 @@ def _since(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 @click.option("--count", callback=positive_count, metavar="N", help=_("end after this many events"))
 @click.option(
     "--since",
-    callback=_since,
+    callback=instant,
     metavar="WHEN",
     help=_("first what was kept since then: 30s, 5m, 2h, or an instant in RFC 3339"),
 )

@@ -90,6 +90,18 @@ def positive_number(
     return number
 
 
+def instant(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """An option's value as an instant of the wire, from `5m` (ago) or RFC 3339. A callback of click's."""
+    if value is None:
+        return None
+    from kite.cli.instant import since
+
+    if (found := since(value)) is None:
+        expected = _("a duration such as 5m, or an instant such as 2026-01-31T09:05:00Z")
+        raise bad_value(ctx, parameter, value, expected)
+    return found
+
+
 def positive_duration(
     ctx: click.Context, parameter: click.Parameter, value: str | None
 ) -> float | None:

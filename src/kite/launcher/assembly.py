@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from kite.clock import SystemClock
 from kite.errors import InternalError, KiteError
 from kite.http.listen import listening_socket, port_of
@@ -84,9 +86,7 @@ class Assembly:
         self._journal = Journal(
             self.instance.launcher_dir / "lifecycle.jsonl", on_problem=self._disk_problem
         )
-        limits = LogLimits(
-            size=project.logs.size, count=project.logs.count, total=project.logs.total
-        )
+        limits = LogLimits(**msgspec.structs.asdict(project.logs))
         self.logs = LogWriter(
             self.instance.instance_dir / "logs",
             limits,

@@ -7,6 +7,7 @@ full, or a folder that may not be written, is told once, and once more when it i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import deque
@@ -15,20 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kite.clock import now_rfc3339
-from kite.launcher.logfile import (
-    NOTE,
-    STDERR,
-    STDOUT,
-    LogFile,
-    LogLimits,
-    format_lines,
-    keep_total,
-)
+from kite.launcher.log_compressor import LogCompressor
+from kite.launcher.logfile import NOTE, STDERR, STDOUT, LogFile, LogLimits, format_lines
+from kite.launcher.rotated import clear_up, forget_before, keep_total
 
 _QUEUE_LIMIT = 16 * 1024 * 1024  # bytes that wait for the disk
 _MODULE_LIMIT = 4 * 1024 * 1024  # of these for one module
 _RETRY = 1.0  # seconds between two tries of a file that could not be written
 _KEPT_OPEN = 64  # files; more are closed after each write
+_AGES_SEEN = 600.0  # seconds between two looks at the age of files, where lines come at all
 
 OnProblem = Callable[[Path, OSError], None]
 OnRecovery = Callable[[Path, int], None]
@@ -68,9 +64,12 @@ class LogWriter:
         self._queued: dict[str, int] = {}
         self._lost: dict[str, int] = {}
         self._is_closing = False
+        self._names = threading.Lock()  # held while files change their names
+        self._compressor = LogCompressor(self._names)
         # The thread's own:
         self._files: dict[str, LogFile] = {}
         self._outages: dict[str, _Outage] = {}
+        self._ages_at = 0.0
         self._thread = threading.Thread(target=self._work, name="log-writer", daemon=True)
         self._thread.start()
 
@@ -108,16 +107,20 @@ class LogWriter:
         await done
 
     def close(self, timeout: float = 2.0) -> None:
-        """Write what is queued and end the thread; a disk that hangs is left alone after
+        """Write what is queued and end the threads; a disk that hangs is left alone after
         `timeout` seconds."""
         with self._turn:
             self._is_closing = True
             self._turn.notify()
+        until = time.monotonic() + timeout
         self._thread.join(timeout)
+        self._compressor.close(max(0.0, until - time.monotonic()))
 
     # -- the thread's side ----------------------------------------------------------------------
 
     def _work(self) -> None:
+        with contextlib.suppress(OSError):
+            self._begin()
         while True:
             with self._turn:
                 self._turn.wait_for(lambda: self._queue or self._is_closing)
@@ -138,18 +141,28 @@ class LogWriter:
         for file in self._files.values():
             file.close()
 
+    def _begin(self) -> None:
+        """What an earlier run has left undone."""
+        with self._names:
+            plain = clear_up(self._folder)
+            keep_total(self._folder, self._limits.total)
+        if self._limits.compress:
+            for log in dict.fromkeys(file.log for file in plain):
+                self._compressor.take(self._folder / log)
+
     def _write(self, module: str, data: bytes) -> None:
         file = self._files.get(module)
         if file is None:
-            file = self._files[module] = LogFile(self._folder, module, self._limits)
+            file = self._files[module] = LogFile(
+                self._folder, module, self._limits, names=self._names
+            )
         outage = self._outages.get(module)
         if outage is not None and time.monotonic() < outage.retry_at and not self._is_closing:
             outage.lost += data.count(b"\n")
             return
         try:
             whole = _lost_note(outage.lost) + data if outage else data
-            if file.write(whole, sharers=len(self._files)):
-                keep_total(self._folder, self._limits.total)
+            rotated = file.write(whole, sharers=len(self._files))
         except OSError as error:
             self._suffer(module, file, data.count(b"\n"), error)
             return
@@ -158,6 +171,21 @@ class LogWriter:
             self._tell(self._on_recovery, file.path, outage.lost)
         if len(self._files) > _KEPT_OPEN:
             file.close()
+        with contextlib.suppress(OSError):
+            self._keep_limits(file.path, rotated=rotated)
+
+    def _keep_limits(self, log: Path, *, rotated: bool) -> None:
+        """Remove what is too much or too old, and hand on what is to be compressed."""
+        now, limits = time.monotonic(), self._limits
+        if limits.max_age is not None and now >= self._ages_at:
+            self._ages_at = now + _AGES_SEEN
+            with self._names:
+                forget_before(self._folder, time.time() - limits.max_age)
+        if rotated:
+            with self._names:
+                keep_total(self._folder, limits.total)
+            if limits.compress:
+                self._compressor.take(log)
 
     def _suffer(self, module: str, file: LogFile, lost: int, error: OSError) -> None:
         outage = self._outages.get(module)

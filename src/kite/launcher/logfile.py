@@ -1,4 +1,4 @@
-"""One module's log on disk: lines with an instant and a mark, rotated by size, private.
+"""One module's log on disk: lines with an instant and a mark, rotated by size and age, private.
 
     2026-01-31T09:05:07.123Z | text        standard output
     2026-01-31T09:05:07.124Z ! text        standard error
@@ -11,9 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+from kite.launcher.rotated import move_on
 
 STDOUT, STDERR, NOTE = "|", "!", "="
 
@@ -22,12 +27,26 @@ _LEAST_SIZE = 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLimits:
-    """How much is kept: bytes of a file, files of a module besides the present one, bytes of all
-    modules together."""
+    """How much is kept.
+
+    Args:
+        size: bytes of a file.
+        count: files of a module besides the present one.
+        total: bytes of all modules together, as they lie on the disk.
+        max_age: seconds after which older files are removed; None: never.
+        compress: whether older files are compressed.
+    """
 
     size: int = 10 * 1024 * 1024
     count: int = 5
     total: int = 200 * 1024 * 1024
+    max_age: float | None = None
+    compress: bool = True
+
+    @property
+    def longest(self) -> float | None:
+        """Seconds that one file may span, so that all older ones together span `max_age`."""
+        return None if self.max_age is None else self.max_age / max(1, self.count)
 
 
 def format_lines(mark: str, lines: Sequence[str], at: str) -> bytes:
@@ -52,13 +71,21 @@ def parse_line(line: str) -> tuple[str, str, str] | None:
 
 
 class LogFile:
-    """`<folder>/<name>.log` and its rotated predecessors `.log.1` (the youngest), `.log.2` …"""
+    """`<folder>/<name>.log`; its predecessors are in `rotated`.
 
-    def __init__(self, folder: Path, name: str, limits: LogLimits) -> None:
+    Args:
+        names: held while files change their names.
+    """
+
+    def __init__(
+        self, folder: Path, name: str, limits: LogLimits, *, names: threading.Lock | None = None
+    ) -> None:
         self.path = folder / f"{name}.log"
         self._limits = limits
+        self._names = names or threading.Lock()
         self._descriptor: int | None = None
         self._size = 0
+        self._began_at: float | None = None  # seconds since 1970; None: unknown, or of no interest
 
     def write(self, data: bytes, *, sharers: int = 1) -> bool:
         """Append whole lines; True when the file was rotated before.
@@ -71,7 +98,9 @@ class LogFile:
             OSError: the disk is full, the folder may not be written … Nothing of `data` is left.
         """
         self._open()
-        rotated = self._size > 0 and self._size + len(data) > self._share(sharers)
+        rotated = self._size > 0 and (
+            self._size + len(data) > self._share(sharers) or self._is_old()
+        )
         if rotated:
             self._rotate()
             self._open()
@@ -95,6 +124,14 @@ class LogFile:
         share = self._limits.total // (2 * max(1, sharers))
         return max(_LEAST_SIZE, min(self._limits.size, share))
 
+    def _is_old(self) -> bool:
+        longest = self._limits.longest
+        return (
+            longest is not None
+            and self._began_at is not None
+            and time.time() - self._began_at > longest
+        )
+
     def _open(self) -> None:
         if self._descriptor is not None:
             seen = os.fstat(self._descriptor)
@@ -103,22 +140,16 @@ class LogFile:
                 return
             self.close()  # somebody has removed it: what is written to it would be lost
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(self.path, flags, 0o600)
         self._size = os.fstat(self._descriptor).st_size
+        if self._limits.max_age is not None:
+            self._began_at = _began_at(self._descriptor) if self._size else time.time()
 
     def _rotate(self) -> None:
         self.close()
-        if self._limits.count < 1:
-            self.path.unlink(missing_ok=True)
-            return
-        for number in range(self._limits.count, 0, -1):
-            older = self.path.with_name(f"{self.path.name}.{number}")
-            younger = (
-                self.path.with_name(f"{self.path.name}.{number - 1}") if number > 1 else self.path
-            )
-            with contextlib.suppress(FileNotFoundError):
-                younger.replace(older)
+        with self._names:
+            move_on(self.path, self._limits.count)
 
     def close(self) -> None:
         """Let go of the file; the next write opens it again."""
@@ -127,29 +158,11 @@ class LogFile:
             self._descriptor = None
 
 
-def keep_total(folder: Path, total: int) -> list[Path]:
-    """Remove the oldest rotated logs in a folder until all logs together keep to `total` bytes.
-
-    Returns:
-        What was removed.
-    """
-    rotated: list[tuple[float, Path, int]] = []
-    size = 0
-    for path in folder.iterdir():
-        name, dot, number = path.name.rpartition(".log")
-        if not dot or not name or not (number == "" or number[1:].isdigit()):
-            continue
-        with contextlib.suppress(OSError):
-            seen = path.stat(follow_symlinks=False)
-            size += seen.st_size
-            if number:
-                rotated.append((seen.st_mtime, path, seen.st_size))
-    removed: list[Path] = []
-    for _, path, path_size in sorted(rotated):
-        if size <= total:
-            break
-        with contextlib.suppress(OSError):
-            path.unlink()
-            size -= path_size
-            removed.append(path)
-    return removed
+def _began_at(descriptor: int) -> float | None:
+    """When the first line of a file was written; None when it does not say."""
+    head = os.pread(descriptor, 256, 0).decode("utf-8", "replace")
+    parsed = parse_line(head)
+    try:
+        return datetime.fromisoformat(parsed[0]).timestamp() if parsed else None
+    except ValueError:
+        return None

@@ -52,12 +52,16 @@ class Logs(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         size: bytes of one file before it is rotated.
         count: older files kept beside it.
-        total: bytes of all logs of an instance together.
+        total: bytes of all logs of an instance together, as they lie on the disk.
+        max_age: seconds after which older files are removed; None: never.
+        compress: whether older files are compressed.
     """
 
     size: int = 10 << 20
     count: int = 5
     total: int = 200 << 20
+    max_age: float | None = None
+    compress: bool = True
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
@@ -242,6 +246,8 @@ def _logs(fields: Fields | None) -> Logs:
         size=fields.read("size", kinds.size, 10 << 20),
         count=fields.read("count", kinds.count_or_zero, 5),
         total=fields.read("total", kinds.size, 200 << 20),
+        max_age=fields.read("max_age", kinds.some_seconds, None),
+        compress=fields.read("compress", kinds.boolean, True),
     )
     fields.finish()
     return logs

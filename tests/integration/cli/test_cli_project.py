@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import resource
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import pytest
 
 from kite.cli.doctor import FAIL, Finding, lines
 from kite.cli.new import RUNTIMES, write
+from kite.clock import rfc3339
 from kite.model.instance_lock import InstanceLock
 from kite.model.manifest import read_manifest
 
@@ -265,6 +269,104 @@ def test_logs_are_told_by_time_when_kite_is_down(instance_dir: Path, kite: Kite)
         "stream": "stderr",
         "text": "文件 bad",
     }
+
+
+def told(minutes: float) -> str:
+    return rfc3339(time.time() - 60 * minutes)
+
+
+def test_logs_of_a_time(instance_dir: Path, kite: Kite) -> None:
+    log(instance_dir, "web", *(f"{told(ago)} | {ago}" for ago in (50, 40, 30, 20, 10)))
+    assert kite("logs", "--since", "35m").out.splitlines() == ["web | 30", "web | 20", "web | 10"]
+    assert kite("logs", "--since", told(45), "--until", "15m", "-n", "2").out.splitlines() == [
+        "web | 30",
+        "web | 20",
+    ]
+    assert kite("logs", "--since", "5m").out == ""
+
+
+def test_logs_of_a_kind(instance_dir: Path, kite: Kite) -> None:
+    log(
+        instance_dir,
+        "web",
+        f"{told(5)} = life 1, pid 7",
+        f"{told(4)} | INFO: Served it",
+        f"{told(3)} | WARNING: slow",
+        f"{told(2)} ! Traceback (most recent call last):",
+        f"{told(2)} ! KeyError: 'served'",
+    )
+    assert kite("logs", "--level", "Warning").out.splitlines() == [
+        "web | WARNING: slow",
+        "web | Traceback (most recent call last):",
+        "web | KeyError: 'served'",
+    ]
+    assert kite("logs", "-g", "served").out.splitlines() == ["web | KeyError: 'served'"]
+    assert len(kite("logs", "-ig", "served").out.splitlines()) == 2
+    assert len(kite("logs", "-ivg", "served", "--stream", "stdout").out.splitlines()) == 1
+    both = kite("logs", "--stream", "note", "--stream", "stdout", "-n", "3").out.splitlines()
+    assert both == ["web = life 1, pid 7", "web | INFO: Served it", "web | WARNING: slow"]
+    entries = [json.loads(line) for line in kite("logs", "--json").out.splitlines()]
+    assert [entry.get("level") for entry in entries] == [None, "info", "warn", "error", "error"]
+
+
+def test_logs_of_the_life_before(instance_dir: Path, kite: Kite) -> None:
+    lives = [
+        line
+        for life in (1, 2, 3)
+        for line in (
+            f"{told(10 - life)} = life {life}, pid {life}",
+            f"{told(10 - life)} | {life}",
+            f"{told(10 - life)} = life {life}: exit status 1",
+        )
+    ]
+    log(instance_dir, "web", *lives[:-1])  # the third runs
+    log(instance_dir, "new", *lives[:2])
+    for words in (["-p", "web"], ["--previous"], ["web", "-p"], ["-p", "1", "web"], ["-p1"]):
+        shown = kite("logs", *words).out.splitlines()
+        assert shown == ["web = life 2, pid 2", "web | 2", "web = life 2: exit status 1"]
+    assert kite("logs", "--previous=2", "web", "--stream", "stdout").out == "web | 1\n"
+    missing = kite("logs", "-p", "2", "new")
+    assert missing.status == 1
+    assert "does not reach back" in missing.err
+    assert kite("logs", "-p", "0").status == 2
+    follows = kite("logs", "-p", "-f")
+    assert (follows.status, "--previous" in follows.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--grep", "("], "a regular expression ("),
+        (["--level", "loud"], "trace, debug, info, warn, error, fatal"),
+        (["--stream", "stdin"], "stdout, stderr, note"),
+        (["--since", "soon"], "a duration such as 5m"),
+        (["-i"], "--grep"),
+        (["-v"], "--grep"),
+        (["-f", "--until", "5m"], "--until"),
+    ],
+)
+def test_logs_refuses_what_means_nothing(
+    instance_dir: Path, kite: Kite, words: list[str], said: str
+) -> None:
+    log(instance_dir, "web")
+    outcome = kite("logs", *words)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert said in outcome.err
+
+
+def test_logs_of_more_modules_than_files_may_be_open(instance_dir: Path, kite: Kite) -> None:
+    """With older files, each compressed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for number in range(40):
+        log(instance_dir, f"m{number}", f"{told(1)} | new")
+        older = instance_dir / "logs" / f"m{number}.log.1.gz"
+        older.write_bytes(gzip.compress(f"{told(2)} | old\n".encode()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        lines = kite("logs").out.splitlines()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [line.split()[-1] for line in lines] == ["old"] * 40 + ["new"] * 40
 
 
 def test_logs_of_nobody(instance_dir: Path, kite: Kite) -> None:

@@ -61,7 +61,7 @@ hub:
   history: {bytes: 0, seconds: 1m}
   streams: {docs: {subjects: [docs.>], max_age: 1d, max_size: 1GiB, max_events: 9}}
 registry: {ttl: 20s, max_ttl: 1h}
-logs: {size: 1MiB, count: 2, total: 10MiB}
+logs: {size: 1MiB, count: 2, total: 10MiB, max_age: 7d, compress: false}
 """,
         HERE / "project",
         home=Path("/home/me"),
@@ -92,7 +92,9 @@ logs: {size: 1MiB, count: 2, total: 10MiB}
         },
     }
     assert project.registry == {"ttl": 20.0, "max_ttl": 3600.0, "origins": origins}
-    assert project.logs == Logs(size=1 << 20, count=2, total=10 << 20)
+    assert project.logs == Logs(
+        size=1 << 20, count=2, total=10 << 20, max_age=7 * 86400.0, compress=False
+    )
 
 
 def test_the_hub_and_the_registry_take_what_is_read_here() -> None:
@@ -151,6 +153,7 @@ registry: {ttl: 5, max_ttl: 10}
         ("registry: {ttl: 2h}\n", [(1, "ttl_too_long")]),
         ("registry: {max_ttl: 5}\n", [(1, "ttl_too_long")]),
         ("logs: {size: 0, count: -1}\n", [(1, "wrong_value"), (1, "wrong_value")]),
+        ("logs: {max_age: 0, compress: maybe}\n", [(1, "wrong_value"), (1, "wrong_value")]),
     ],
 )
 def test_mistakes(text: str, expected: list[tuple[int, str]]) -> None:
