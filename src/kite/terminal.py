@@ -82,6 +82,13 @@ def clean(text: str, *, color: bool) -> str:
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
+def quoted(lines: object, *, most: int, color: bool) -> list[str]:
+    """The last `most` of the lines that a program printed, as they stand below what is said of it."""
+    said = [str(line) for line in lines] if isinstance(lines, list | tuple) else []
+    shown = [clean(line, color=color) for line in said if line.strip()]
+    return [paint("| ", "dim", color=color) + line for line in shown[-most:]]
+
+
 def width(text: str) -> int:
     """How many columns the text takes: two for East Asian wide characters, none for combining ones."""
     if text.isascii():

@@ -32,7 +32,8 @@ EXTENSIONS = str(Path(kite.__file__).parent / "extensions")
     cls=Verb,
     help=_(
         "List the modules: their state, process and uptime, and why one is not running;"
-        " below the table, on standard error, what was found and left out."
+        " below the table, on standard error, the last line of each that failed, and what was"
+        " found and left out."
         " With --json exactly the document of GET /launcher/modules."
     ),
 )
@@ -53,10 +54,25 @@ def ps(session: Session) -> None:
     for line in lines(answer.json()["modules"], time.time(), color=color, columns=columns):
         print(line)
     sys.stdout.flush()
+    for line in last_words(answer.json()["modules"]):
+        report.say(line)
     if (of := Path(control.project)) != session.project_dir():  # KITE_INSTANCE_DIR leads elsewhere
         report.say(_("these are the modules of {project}").format(project=of))
     for line in mistakes.unlisted(control.get("/launcher").json()):
         report.say(line)
+
+
+def last_words(records: list[Mapping[str, Any]]) -> list[str]:
+    """For each module that stands there because it failed the last line that it printed."""
+    color = terminal.wants_color(sys.stderr, os.environ)
+    said = {
+        str(record["name"]): terminal.quoted(record.get("last_lines"), most=1, color=color)
+        for record in sorted(records, key=_place)
+    }
+    columns = max((len(name) for name, lines in said.items() if lines), default=0)
+    return [
+        f"{terminal.pad(name, columns)} {line}" for name, lines in said.items() for line in lines
+    ]
 
 
 def lines(

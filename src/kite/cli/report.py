@@ -13,6 +13,7 @@ from kite.errors import InternalError, KiteError
 from kite.locale import _
 
 UNKNOWN = 1
+_QUOTED = 10  # of the lines that a module printed before it failed
 
 
 def error(problem: KiteError, *, wants_json: bool = False) -> None:
@@ -32,6 +33,8 @@ def error(problem: KiteError, *, wants_json: bool = False) -> None:
     color = terminal.wants_color(sys.stderr, os.environ)
     text = f"{problem.location}: {problem.message}" if problem.location else problem.message
     say(terminal.paint(_("error: "), "red", "bold", color=color) + text)
+    for line in terminal.quoted(problem.params.get("last_lines"), most=_QUOTED, color=color):
+        say("       " + line)
     if problem.hint:
         say("       " + terminal.paint(problem.hint, "dim", color=color))
 

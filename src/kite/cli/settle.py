@@ -13,7 +13,7 @@ from kite.cli import mistakes, report
 from kite.cli.control import Control
 from kite.errors import KiteError, Unavailable
 from kite.launcher.progress import Progress, reason_of, state_word
-from kite.launcher.story import asking_why, count_running
+from kite.launcher.story import asking_why, count_running, last_words
 from kite.locale import _
 
 LONG_WAIT = 30.0
@@ -82,13 +82,15 @@ def summary(records: Sequence[Mapping[str, Any]], urls: Mapping[str, str]) -> li
 
 
 def unready_lines(unready: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Who is not ready and why, one line each."""
+    """Who is not ready and why, one line each, and below it what it printed last if it failed."""
     columns = max((terminal.width(str(each["name"])) for each in unready), default=0)
-    return [
-        f"  {terminal.pad(str(each['name']), columns)}  "
-        + ": ".join(filter(None, [state_word(str(each.get("actual_state"))), reason_of(each)]))
-        for each in unready
-    ]
+    color = terminal.wants_color(sys.stderr, os.environ)
+    lines = []
+    for each in unready:
+        why = filter(None, [state_word(str(each.get("actual_state"))), reason_of(each)])
+        lines.append(f"  {terminal.pad(str(each['name']), columns)}  {': '.join(why)}")
+        lines += [f"    {line}" for line in last_words(each, color=color)]
+    return lines
 
 
 class Display:

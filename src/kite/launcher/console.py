@@ -103,10 +103,20 @@ class Console:
         shown_in_block = self._coming_up and self._tty and step.get("event") in _IN_BLOCK
         if line is not None and (self._verbose or not shown_in_block):
             text = self._paint(line.text, *line.styles)
-            self._lines([self._prefix(line.module, "=") + text])
+            self._lines([self._prefix(line.module, "=") + text, *self._unseen_words(step)])
         else:
             self._redraw()
         self._schedule()
+
+    def _unseen_words(self, step: Mapping[str, Any]) -> list[str]:
+        """What a module printed last before it failed, where its output is not shown anyway."""
+        module = str(step.get("module"))
+        is_shown = not self._quiet and (self._verbose or module not in CORE_NAMES)
+        if is_shown or step.get("event") != "exited":
+            return []
+        prefix = self._prefix(module, "|")
+        said = terminal.quoted(step.get("last_lines"), most=story.QUOTED, color=False)
+        return [prefix + line.removeprefix("| ") for line in said]
 
     def output(self, module: str, text: str, is_error: bool = False) -> None:
         """One line that a module printed; `is_error` for its standard error.

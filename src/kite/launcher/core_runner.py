@@ -209,7 +209,7 @@ class CoreRunner:
         life = self._lives.get(name)
         if life is None or life.number != number:
             return
-        self._feed(CoreLost(name, number, how.exit_code, how.signal))
+        self._feed(CoreLost(name, number, how.exit_code, how.signal, life.last_lines))
         self._around.start_task(self._sweep_and_tell(life, how), name=f"sweep {name}")
 
     async def _sweep_and_tell(self, life: RunningLife, how: Exit) -> None:

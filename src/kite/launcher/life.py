@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 
 from kite.launcher import platform_linux, tree
+from kite.launcher.last_lines import LastLines
 from kite.launcher.log_writer import LogWriter
 from kite.launcher.output import Capture
 from kite.launcher.process import Exit, Process, Spawn, spawn
@@ -40,17 +41,28 @@ class RunningLife:
         self._ending: asyncio.Task[tuple[int, ...]] | None = None
         self._logs = logs
         self._records = records
-        self.process: Process = spawn(spec, on_exit=on_exit)
+        self._on_lines = on_lines
+        self._on_exit = on_exit
+        self._last_lines = LastLines()
+        self.process: Process = spawn(spec, on_exit=self._exited)
         records.add(self.process.kin, life=spec.life)
         logs.note(spec.module, f"life {spec.life}, pid {self.process.pid}")
         self._capture = Capture(
-            self.process.stdout, self.process.stderr, on_lines=on_lines, on_dropped=self._dropped
+            self.process.stdout,
+            self.process.stderr,
+            on_lines=self._printed,
+            on_dropped=self._dropped,
         )
 
     @property
     def pid(self) -> int:
         """The leader's."""
         return self.process.pid
+
+    @property
+    def last_lines(self) -> tuple[str, ...]:
+        """The last that it has printed so far: 20 lines and 4 KiB at most."""
+        return tuple(self._last_lines)
 
     def boot(self, *lines: bytes) -> None:
         """Write the boot line, and what follows it."""
@@ -104,6 +116,14 @@ class RunningLife:
         finally:
             for descriptor in watched:
                 os.close(descriptor)
+
+    def _printed(self, is_error: bool, lines: list[str]) -> None:
+        self._last_lines.add(lines)
+        self._on_lines(is_error, lines)
+
+    def _exited(self, how: Exit) -> None:
+        self._capture.drain()
+        self._on_exit(how)
 
     def _dropped(self, count: int) -> None:
         self._logs.note(self.module, f"{count} lines were printed faster than they could be kept")

@@ -232,14 +232,23 @@ class ModuleRunner:
         if self._find(name, number) is held and not survivors:
             del self._held[name][number]
             self.ports.release(name, number)
-        self._feed(TreeGone(module=name, life=number, survivors=survivors))
+        last = held.life.last_lines
+        self._feed(TreeGone(module=name, life=number, survivors=survivors, last_lines=last))
 
     def _exited(self, name: str, number: int, how: Exit) -> None:
         held = self._find(name, number)
         for task in held.tasks if held else ():
             task.cancel()
         self._around.logs.note(name, f"life {number}: {how}")
-        self._feed(Exited(module=name, life=number, exit_code=how.exit_code, signal=how.signal))
+        self._feed(
+            Exited(
+                module=name,
+                life=number,
+                exit_code=how.exit_code,
+                signal=how.signal,
+                last_lines=held.life.last_lines if held else (),
+            )
+        )
 
     # -- inside -------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ _RESUME_AT = 1024 * 1024  # what must have been saved before lines are taken aga
 _COST_OF_LINE = 32  # bytes of the log that each line costs besides itself
 _BREATH = 0.002  # seconds between two pieces that are thrown away
 _LAST_WORDS = 1024 * 1024  # bytes taken after the exit: a full pipe, not what grandchildren add
+_FIRST_WORDS = 256 * 1024  # of these, bytes taken before the exit is told
 
 
 class Budget:
@@ -105,6 +106,12 @@ class Capture:
         for stream in self._streams:
             stream.on_dropped = on_dropped
 
+    def drain(self) -> None:
+        """At the exit: take what is in the pipes now, so that the last words are there before the
+        exit is told. Takes a fraction of a millisecond, whoever else holds the pipes."""
+        for stream in self._streams:
+            stream.drain()
+
     def finish(self) -> None:
         """After the exit: take what is in the pipes, without waiting for an end that a grandchild
         may hold back, give out the last partial lines, and close."""
@@ -179,18 +186,33 @@ class _Stream:
             self.on_dropped(self._lost)
         self._lost = 0
 
+    def drain(self) -> None:
+        lines, is_over = self._take_left(_FIRST_WORDS)
+        if is_over:
+            self.close(lines)
+        else:
+            self._tell_lost()
+            self._give(lines)
+
     def finish(self) -> None:
-        left = _LAST_WORDS
+        lines, is_over = self._take_left(_LAST_WORDS)
+        if not is_over:
+            lines += self._splitter.feed(b"", is_last=True)
+        self.close(lines)
+
+    def _take_left(self, left: int) -> tuple[list[str], bool]:
+        """What is in the pipe now, `left` bytes or a little more at most, and whether that was all
+        that will ever come: then the last partial line is among it."""
         lines: list[str] = []
         while self._descriptor is not None and left > 0:
             data = self._take()
-            if not data:
+            if data is None:
                 break
+            lines += self._splitter.feed(data, is_last=not data)
+            if not data:
+                return lines, True
             left -= len(data)
-            lines += self._splitter.feed(data)
-        if self._descriptor is not None:
-            lines += self._splitter.feed(b"", is_last=True)
-        self.close(lines)
+        return lines, self._descriptor is None
 
     def close(self, last: list[str] | None = None) -> None:
         """Give out the last lines and let go of the pipe."""

@@ -10,10 +10,12 @@ from typing import Any
 
 from kite.launcher.progress import duration, instant, reason_of, state_word
 from kite.locale import _
-from kite.terminal import pad, paint
+from kite.terminal import pad, paint, quoted
 
 MAX_EVENT_CHARACTERS = 2000
 MAX_NAMES = 4
+QUOTED = 3
+"""Of the last lines of a module that failed so many are shown beside the others."""
 WRONG = 2
 """The exit status that errors of this kind have: wrong use or configuration."""
 _MISSING_PROGRAMS = frozenset({"program_not_found", "not_executable"})
@@ -201,12 +203,18 @@ def summary(
         name = pad(str(record["name"]), columns)
         why = ": ".join(filter(None, [state_word(str(record["actual_state"])), reason_of(record)]))
         lines.append(f"  {name}  {paint(why, 'red', color=color)}")
+        lines += [f"    {line}" for line in last_words(record, color=color)]
     for name, url in urls.items():
         lines.append(f"  {pad(name, columns)}  {paint(url, 'cyan', color=color)}")
     if amiss:
         lines.append(_("see why: {commands}").format(commands=asking_why(amiss)))
     lines.append(_("look around: kite ps, kite logs -f, kite events; end with Ctrl-C or q"))
     return lines
+
+
+def last_words(about: Mapping[str, Any], *, color: bool) -> list[str]:
+    """The end of `last_lines` in a record, or in a step of a module's life."""
+    return quoted(about.get("last_lines"), most=QUOTED, color=color)
 
 
 def count_running(records: Iterable[Mapping[str, Any]]) -> int:

@@ -120,6 +120,7 @@ class View:
             "error_params": _params(state),
             "completed": all(place.completed for place in places),
             "reason": state.reason,
+            "last_lines": _last_lines(state),
             "replicas": [self._replica(place) for place in places],
             "rolling": self._supervisor.is_rolling(name),
         }
@@ -148,6 +149,12 @@ class View:
         if at is None:
             return None
         return rfc3339(self._clock.wall() + at - self._clock.monotonic())
+
+
+def _last_lines(state: ModuleState) -> list[str]:
+    """What it printed last, of one that stands there because it failed."""
+    has_failed = state.phase is Phase.BACKING_OFF or state.failed_by_crash
+    return list(state.life.last_lines) if has_failed else []
 
 
 def _params(state: ModuleState) -> dict[str, Any] | None:
@@ -182,6 +189,7 @@ def _blank(name: str) -> dict[str, Any]:
         "error_params": None,
         "completed": False,
         "reason": None,
+        "last_lines": [],
         "replicas": [],
         "rolling": False,
     }

@@ -103,7 +103,8 @@ class Backbone:
         is_halted = self._pair.is_halted
         match fact:
             case CoreLost():
-                return [_note_exit(fact), *self._lost(core)]
+                was_asked = is_halted or core.restart_asked
+                return [_note_exit(fact, was_asked=was_asked), *self._lost(core)]
             case CoreSpoke() if not is_halted:
                 return self._spoke(core, now)
             case CoreReady() if not is_halted:
@@ -297,6 +298,7 @@ class Backbone:
         return actions
 
 
-def _note_exit(fact: CoreLost) -> Note:
+def _note_exit(fact: CoreLost, *, was_asked: bool) -> Note:
     fields = {"life": fact.life, "exit_code": fact.exit_code, "signal": fact.signal}
-    return Note("exited", fact.name, fields)
+    words = {} if was_asked or not fact.last_lines else {"last_lines": list(fact.last_lines)}
+    return Note("exited", fact.name, {**fields, **words})

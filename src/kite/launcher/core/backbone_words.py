@@ -36,12 +36,16 @@ class CoreReady(msgspec.Struct, frozen=True):
 
 
 class CoreLost(msgspec.Struct, frozen=True):
-    """Its process has ended, and what it left behind is being swept; `CoreExited` follows."""
+    """Its process has ended, and what it left behind is being swept; `CoreExited` follows.
+
+    `last_lines` are the last that it printed, bounded.
+    """
 
     name: str
     life: int
     exit_code: int | None = None
     signal: int | None = None
+    last_lines: tuple[str, ...] = ()
 
 
 class CoreExited(msgspec.Struct, frozen=True):

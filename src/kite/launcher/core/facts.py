@@ -130,20 +130,28 @@ class ShutdownReady(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exited(msgspec.Struct, frozen=True, kw_only=True):
-    """The process of a life has ended; one of `exit_code` and `signal` is set."""
+    """The process of a life has ended; one of `exit_code` and `signal` is set.
+
+    `last_lines` are the last that it printed, bounded.
+    """
 
     module: str
     life: int
     exit_code: int | None = None
     signal: int | None = None
+    last_lines: tuple[str, ...] = ()
 
 
 class TreeGone(msgspec.Struct, frozen=True, kw_only=True):
-    """The tree of a life was swept; `survivors` are the pids that could not be ended."""
+    """The tree of a life was swept; `survivors` are the pids that could not be ended.
+
+    `last_lines` are those of `Exited`, with what came after it.
+    """
 
     module: str
     life: int
     survivors: tuple[int, ...] = ()
+    last_lines: tuple[str, ...] = ()
 
 
 class BecameUnhealthy(msgspec.Struct, frozen=True, kw_only=True):

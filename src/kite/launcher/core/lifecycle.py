@@ -77,6 +77,7 @@ class Life:
     counted: bool = True  # whether its exit counts as a failure
     survivors: tuple[int, ...] = ()  # pids of its tree that could not be ended
     blame: str | None = None  # why it was ended as a failure: launch_timeout, unhealthy
+    last_lines: tuple[str, ...] = ()  # the last that it printed, once it has exited
 
 
 @dataclass(slots=True, kw_only=True)

@@ -118,12 +118,18 @@ def exited(board: Board, state: ModuleState, fact: Exited, now: float) -> list[A
     """The process has ended, asked or not. What it left behind is swept before anything else."""
     life = state.life
     life.exit_code, life.signal = fact.exit_code, fact.signal
+    life.last_lines = fact.last_lines
     state.last_exit = fact
     life.connections = 0
     life.pid = None
     name = fact.module
+    fields: dict[str, object] = {"life": fact.life, **how(state)}
+    if life.blame is not None or (
+        state.phase in (Phase.STARTING, Phase.RUNNING) and not _is_completion(state)
+    ):
+        fields |= last_words(state)
     actions: list[Action] = [
-        Record(event="exited", module=name, fields={"life": fact.life, **how(state)}),
+        Record(event="exited", module=name, fields=fields),
         *_retire(state),
     ]
     if state.phase in (Phase.STARTING, Phase.RUNNING):
@@ -145,6 +151,7 @@ def tree_gone(board: Board, state: ModuleState, fact: TreeGone, now: float) -> l
     if state.phase is not Phase.SWEEPING:
         return []
     leader, state.life.pid = state.life.pid, None
+    state.life.last_lines = fact.last_lines or state.life.last_lines
     if state.life.survivors:
         state.problem = state.plan.problem  # what was left before is gone, or is named anew
     state.life.survivors = fact.survivors
@@ -213,14 +220,16 @@ def _stopped(state: ModuleState, reason: str) -> list[Action]:
 def _judge(board: Board, state: ModuleState, now: float) -> list[Action]:
     """The restart rule decides what follows an exit that nobody asked for."""
     rule, life = state.in_force.restart, state.life
-    if rule.policy is not Policy.ALWAYS and life.exit_code == 0 and life.blame is None:
+    if _is_completion(state):
         state.completed = True
         state.history.give_ups = 0  # a job cannot be more stable than that
         state.move(Phase.STOPPED)
         done = _stopped(state, "completed")
         return [*done, *settle(state), *board.start_those_who_may(now)]
     told = {"module_id": state.plan.name, "life": life.number, "reason": life.blame or "crashed"}
-    actions: list[Action] = [Publish(subject="module.stopped", data={**told, **how(state)})]
+    actions: list[Action] = [
+        Publish(subject="module.stopped", data={**told, **how(state), **last_words(state)})
+    ]
     if not state.wanted:
         state.move(Phase.STOPPED)
         return actions + settle(state, "superseded")
@@ -286,11 +295,12 @@ def _give_up(board: Board, state: ModuleState, retry_in: float | None, now: floa
     state.given_up = True
     if retry_in is None and state.awaits_schedule and state.next_run is not None:
         retry_in = round(max(0.0, state.next_run - now), 3)
-    fields = {"life": state.life.number, "reason": reason, **how(state), "retry_in": retry_in}
+    exit_fields = {**how(state), "retry_in": retry_in, "error": message, **last_words(state)}
+    fields = {"life": state.life.number, "reason": reason, **exit_fields}
     actions: list[Action] = [
-        Record(event="failed", module=name, fields={**fields, "error": message}),
-        Publish(subject="module.failed", data={"module_id": name, **fields, "error": message}),
-        *settle(state, "failed", detail=message),
+        Record(event="failed", module=name, fields=fields),
+        Publish(subject="module.failed", data={"module_id": name, **fields}),
+        *settle(state, "failed", detail=message, **last_words(state)),
     ]
     failed = tuple(
         other
@@ -323,6 +333,17 @@ def _explain(state: ModuleState, count: int) -> Problem:
         case _:
             status = state.life.exit_code
             return Problem(code="gave_up_exit", params={**params, "status": status})
+
+
+def _is_completion(state: ModuleState) -> bool:
+    """Whether it ended as a job that is done, and not by a failure."""
+    is_always = state.in_force.restart.policy is Policy.ALWAYS
+    return not is_always and state.life.exit_code == 0 and state.life.blame is None
+
+
+def last_words(state: ModuleState) -> dict[str, list[str]]:
+    """`last_lines`: what it printed last, where it printed anything."""
+    return {"last_lines": list(state.life.last_lines)} if state.life.last_lines else {}
 
 
 def how(state: ModuleState) -> dict[str, int]:
