@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 import time
@@ -149,7 +150,7 @@ class Instance:
         """What `logs/<name>.log` holds, and before it what was rotated away."""
         folder = self.instance_dir / "logs"
         paths = [*sorted(folder.glob(f"{name}.log.[0-9]*"), reverse=True), folder / f"{name}.log"]
-        return "".join(path.read_text(errors="replace") for path in paths if path.exists())
+        return "".join(_text(path) for path in paths if path.exists())
 
     def printed(self, name: str, word: str) -> list[str]:
         """What follows `<word> ` in the lines that a module printed on its standard output."""
@@ -213,3 +214,8 @@ class Instance:
     def wait_gone(self, *pids: int, timeout: float = PATIENCE) -> None:
         """Wait until these processes are dead."""
         self.wait(lambda: not any(map(is_alive, pids)), timeout, f"the end of {pids}")
+
+
+def _text(path: Path) -> str:
+    data = path.read_bytes()
+    return (gzip.decompress(data) if path.suffix == ".gz" else data).decode(errors="replace")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kite.cli.ps import EXTENSIONS, lines, note, uptime
+from kite.cli.ps import EXTENSIONS, last_words, lines, note, uptime
 from kite.clock import rfc3339
 
 NOW = 1_800_000_000.0
@@ -116,3 +116,13 @@ def test_a_module_of_a_schedule_runs_again_and_tries_nothing(
 def test_the_note_is_cut_to_the_terminal() -> None:
     wide = record("web", "failed", error="e" * 300)
     assert all(len(line) <= 80 for line in lines([wide], NOW, color=False, columns=80))
+
+
+def test_the_last_line_of_those_that_failed() -> None:
+    records = [
+        record("weed", "failed", last_lines=["Traceback", "KeyError: \x1b[31m1", " "]),
+        record("long_name", "backing_off", last_lines=["no paper"]),
+        record("fine", "running", last_lines=[]),
+        record("older", "running"),
+    ]
+    assert last_words(records) == ["long_name | no paper", "weed      | KeyError: 1"]

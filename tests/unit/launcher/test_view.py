@@ -232,3 +232,19 @@ def test_core_modules_while_everything_ends(window: Window) -> None:
     window.cores.pids = {REGISTRY: 5}
     states = [(one["name"], one["actual_state"]) for one in window.view.records("stopping")[:3]]
     assert states == [("launcher", "stopping"), (REGISTRY, "stopping"), (HUB, "stopped")]
+
+
+def test_the_last_lines_of_one_that_failed_are_told_as_long_as_it_stands_there(
+    window: Window,
+) -> None:
+    assert window["b"]["last_lines"] == window["launcher"]["last_lines"] == []
+    for life in (1, 2):
+        assert window["b"]["last_lines"] == []
+        window.tell(
+            facts.Exited(module="b", life=life, exit_code=3),
+            facts.TreeGone(module="b", life=life, last_lines=("out of", "paper")),
+        )
+    assert window["b"]["actual_state"] == "backing_off"
+    assert window["b"]["last_lines"] == ["out of", "paper"]
+    window.tell(facts.StartRequested(module="b"))
+    assert window["b"]["last_lines"] == []

@@ -115,16 +115,20 @@ class Desk:
     def cleaned(self, name: str) -> list[Action]:
         return self.tell(facts.ShutdownReady(module=name, life=self.life(name)))
 
-    def exited(self, name: str, code: int | None = 0, signal: int | None = None) -> list[Action]:
+    def exited(
+        self,
+        name: str,
+        code: int | None = 0,
+        signal: int | None = None,
+        last_lines: tuple[str, ...] = (),
+    ) -> list[Action]:
         code = None if signal is not None else code
-        return self.tell(
-            facts.Exited(module=name, life=self.life(name), exit_code=code, signal=signal)
-        )
+        about = {"module": name, "life": self.life(name), "last_lines": last_lines}
+        return self.tell(facts.Exited(exit_code=code, signal=signal, **about))
 
-    def gone(self, name: str, *survivors: int) -> list[Action]:
-        return self.tell(
-            facts.TreeGone(module=name, life=self.life(name), survivors=tuple(survivors))
-        )
+    def gone(self, name: str, *survivors: int, last_lines: tuple[str, ...] = ()) -> list[Action]:
+        about = {"module": name, "life": self.life(name), "last_lines": last_lines}
+        return self.tell(facts.TreeGone(survivors=tuple(survivors), **about))
 
     def crash(self, name: str, code: int = 1) -> list[Action]:
         """It ends unasked, and nothing of its tree is left."""

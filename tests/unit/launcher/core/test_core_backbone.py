@@ -681,3 +681,18 @@ def test_facts_of_earlier_lives_change_nothing(spine: Spine) -> None:
         ):
             assert spine.tell(fact) == []
     assert repr(spine.backbone.cores) == before
+
+
+def test_what_a_core_module_printed_last_is_told_with_its_crash(spine: Spine) -> None:
+    lost = CoreLost(HUB, 1, signal=11, last_lines=("boom",))
+    [note] = [each for each in spine.backbone.handle(lost, spine.now) if isinstance(each, Note)]
+    assert note.fields["last_lines"] == ["boom"]
+
+
+def test_what_a_core_module_printed_last_is_of_no_interest_in_a_restart(
+    spine: Spine,
+) -> None:
+    spine.tell(CoreRestartAsked(HUB))
+    lost = CoreLost(HUB, 1, signal=15, last_lines=("bye",))
+    [note] = [each for each in spine.backbone.handle(lost, spine.now) if isinstance(each, Note)]
+    assert "last_lines" not in note.fields

@@ -562,3 +562,80 @@ def test_a_token_that_is_taken_after_all_is_no_reason() -> None:
     assert desk.state("m").problem is None
     desk.tell(facts.TokenRefused(module="m", detail="late"))
     assert desk.state("m").problem is None
+
+
+# -- last lines -------------------------------------------------------------------------------
+
+
+def words_of(desk: Desk, event: str) -> object:
+    [record] = [each for each in desk.pick(act.Record) if each.event == event]
+    return record.fields.get("last_lines")
+
+
+def test_what_it_printed_last_is_told_with_a_crash() -> None:
+    desk = one(RestartRule(max=2))
+    desk.exited("m", 1, last_lines=("boom",))
+    assert words_of(desk, "exited") == ["boom"]
+    desk.gone("m", last_lines=("boom", "of a child"))
+    [stopped] = desk.published("module.stopped")
+    assert stopped["last_lines"] == ["boom", "of a child"]
+    desk.up("m")
+    op = desk.restart("m")
+    desk.exited("m", 0, last_lines=("bye",))
+    desk.gone("m", last_lines=("bye",))
+    desk.spawned("m")
+    desk.exited("m", signal=9)
+    desk.gone("m")
+    [stopped] = desk.published("module.stopped")
+    assert "last_lines" not in stopped, "it printed nothing, and those of another life are not its"
+    desk.wait(60)
+    desk.spawned("m")
+    desk.exited("m", 1, last_lines=("again",))
+    desk.last = desk.gone("m")
+    assert desk.outcome(op)
+    assert words_of(desk, "failed") == ["again"]
+    [failed] = desk.published("module.failed")
+    assert failed["last_lines"] == ["again"], "the sweep heard nothing new"
+
+
+def test_whoever_waits_for_a_start_hears_what_it_printed_last() -> None:
+    desk = Desk(plan("m", restart=RestartRule(max=1)))
+    desk.start("m")
+    desk.spawned("m")
+    desk.exited("m", 1, last_lines=("no paper",))
+    desk.gone("m", last_lines=("no paper",))
+    [settled] = desk.pick(act.Settle)
+    assert settled.code == "failed"
+    assert settled.params["last_lines"] == ["no paper"]
+
+
+def test_last_words_are_of_no_interest_where_the_end_was_asked_for() -> None:
+    desk = one()
+    desk.stop("m")
+    desk.exited("m", 0, last_lines=("bye",))
+    assert words_of(desk, "exited") is None
+    desk.gone("m", last_lines=("bye",))
+    [stopped] = desk.published("module.stopped")
+    assert "last_lines" not in stopped
+
+
+def test_last_words_are_of_no_interest_where_a_job_is_done() -> None:
+    desk = Desk(job("m"))
+    desk.start("m")
+    desk.spawned("m")
+    desk.exited("m", 0, last_lines=("done",))
+    assert words_of(desk, "exited") is None
+    desk.gone("m", last_lines=("done",))
+    [stopped] = desk.published("module.stopped")
+    assert "last_lines" not in stopped
+
+
+def test_one_that_was_ended_because_it_failed_has_last_words() -> None:
+    desk = Desk(plan("m", launch_timeout=5.0))
+    desk.spawned("m")
+    desk.wait(5)
+    desk.exited("m", signal=15, last_lines=("still loading",))
+    assert words_of(desk, "exited") == ["still loading"]
+    desk.gone("m", last_lines=("still loading",))
+    [stopped] = desk.published("module.stopped")
+    assert (stopped["reason"], stopped["last_lines"]) == ("launch_timeout", ["still loading"])
