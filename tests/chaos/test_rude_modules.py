@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,21 @@ from kite.testing.census import is_alive, parent_of
 from kite.testing.system import ECHO, System
 
 LOG = {"log": "^up$"}
+
+
+def memory(pid: int) -> int:
+    """Bytes of a process that are in memory."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return 1024 * int(status.partition("VmRSS:")[2].split()[0])
+
+
+def disk_usage(folder: Path) -> int:
+    """Bytes of the files in a folder, some of which may go meanwhile."""
+    total = 0
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
 
 
 def test_module_ignores_sigterm(system: System) -> None:
@@ -95,19 +113,45 @@ def test_module_closes_its_streams(system: System) -> None:
 
 
 def test_module_floods_stdout(system: System) -> None:
-    """It fills no disk and keeps nobody from answering."""
-    system.configure(logs={"size": "1MiB", "count": 2})
+    """It fills no disk, makes the Launcher no bigger and keeps nobody from answering."""
+    system.configure(logs={"size": "1MiB", "count": 100, "total": "4MiB", "compress": False})
     system.module("flood", misbehaving.FLOODS_STDOUT, ready=LOG)
     system.module("echo", ECHO, runtime="python")
     system.up("--wait")
     log = system.instance_dir / "logs" / "flood.log"
-    system.wait(log.with_name("flood.log.1").exists, what="the log's rotation")
-    pid = system.pid("echo")
+    system.wait(log.with_name("flood.log.2").exists, what="the log's rotation")
+    launcher, pid = system.api["pid"], system.pid("echo")
+    before = memory(launcher)
     for number in range(20):
         assert system.request("echo.echo", number, timeout=10)["pid"] == pid
-    kept = sum(path.stat().st_size for path in log.parent.glob("flood.log*"))
-    assert kept < 5 << 20
+        assert disk_usage(log.parent) <= 5 << 20, "the total and one file more"
+    system.wait(log.with_name("flood.log.3").exists, what="the log's third rotation")
+    assert memory(launcher) - before < 20 << 20
     assert system.act("stop", "flood")["actual_state"] == "stopped"
+    assert disk_usage(log.parent) <= 5 << 20
+    assert system.kite("logs", "-n", "1", "--stream", "stdout", "flood").out.endswith("xx\n")
+
+
+def test_module_floods_stdout_and_kite_is_killed_while_it_compresses(system: System) -> None:
+    """The next start mends what was left: no half file, none in two forms, none that cannot be read."""
+    system.configure(logs={"size": "1MiB", "count": 50})
+    system.module("flood", misbehaving.FLOODS_STDOUT, ready=LOG)
+    system.up("--wait")
+    folder = system.instance_dir / "logs"
+    system.wait(lambda: list(folder.glob("flood.log.*.gz")), what="a compressed log")
+    system.wait((folder / "flood.log.part").exists, what="a half compressed log")
+    system.kill("launcher")
+    system.wait_nothing_left()
+    system.configure(modules={"flood": {"state": "disabled"}})
+    system.up("--wait")
+
+    def mended() -> bool:
+        names = {path.name for path in folder.glob("flood.log.*")}
+        return all(name.endswith(".gz") for name in names)
+
+    system.wait(mended, what="compressed logs alone")
+    for path in folder.glob("flood.log.*"):
+        assert gzip.decompress(path.read_bytes()).endswith(b"\n")
 
 
 def test_module_babbles(system: System) -> None:
