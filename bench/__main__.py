@@ -8,7 +8,7 @@ import sys
 
 from bench.figure import Figure, table, write
 
-NAMES = ("start", "ps", "idle", "restart", "sdk", "hub", "docsearch")
+NAMES = ("start", "ps", "idle", "restart", "logs", "sdk", "hub", "docsearch")
 MODULES = {"hub": "bench.hub.suite"}
 
 
