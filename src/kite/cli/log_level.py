@@ -58,6 +58,8 @@ _NOT_BEFORE = re.compile(r"[\w/.'\"=-]")
 _CAPITAL_LEVELS = {
     word.upper(): level for word, level in LEVELS.items() if word not in ("http", "success", "fail")
 }
+# `info     module.started`: as Kite's SDK for Python writes it.
+_PADDED = re.compile(r"(trace|debug|info|warn|warning|error|fatal|critical(?= ))(?: {2,}|\t|(?<=critical) )")
 _FIRST = re.compile(
     r"(?:\S+: )?(error|warning|warn|info|note|debug|fatal|panic|critical)(?:\[\w+\])?(?:: |:$)",
     re.IGNORECASE,
@@ -126,6 +128,8 @@ def _named(head: str) -> Level | None:
         for found in _BRACKETED.finditer(head, 0, end):
             if bracketed := LEVELS.get(found[1].lower()):
                 return bracketed
+    if level is None and (padded := _PADDED.match(head)):
+        return LEVELS[padded[1]]
     if level or ":" not in head:
         return level
     first = _FIRST.match(head)

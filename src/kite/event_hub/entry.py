@@ -36,7 +36,7 @@ _log = logging.getLogger("kite.event_hub")
 
 def main() -> int:
     """Run the Hub until it is told to go; returns the exit status."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     _prepare_process()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the Launcher's business
     try:

@@ -40,7 +40,7 @@ async def run(sock: socket.socket, boot: BootLine) -> None:
     Raises:
         ConfigError: the configuration is wrong.
     """
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     _allow_many_connections()
     clock = SystemClock()
     port = port_of(sock)

@@ -38,6 +38,8 @@ SAID = [
     ("2026-01-31 09:05:07 [warning  ] structlog's console    key=1", Level.WARN),
     ("2026-01-31 09:05:07.123 | DEBUG    | __main__:<module>:3 - loguru", Level.DEBUG),
     ("CRITICAL: it is over", Level.FATAL),
+    ("info     module.stopping reason=restart", Level.INFO),
+    ("critical module.gone", Level.FATAL),
     # Go
     ("I0131 09:05:07.123456       7 main.go:12] klog", Level.INFO),
     ("E0131 09:05:07.123456       7 main.go:12] klog", Level.ERROR),
@@ -76,6 +78,7 @@ SAID = [
     ("no error was found", None),
     ("[app] listening", None),
     ("information is free", None),
+    ("error handling is an art", None),
 ]
 
 
