@@ -59,7 +59,9 @@ _CAPITAL_LEVELS = {
     word.upper(): level for word, level in LEVELS.items() if word not in ("http", "success", "fail")
 }
 # `info     module.started`: as Kite's SDK for Python writes it.
-_PADDED = re.compile(r"(trace|debug|info|warn|warning|error|fatal|critical(?= ))(?: {2,}|\t|(?<=critical) )")
+_PADDED = re.compile(
+    r"(trace|debug|info|warn|warning|error|fatal|critical(?= ))(?: {2,}|\t|(?<=critical) )"
+)
 _FIRST = re.compile(
     r"(?:\S+: )?(error|warning|warn|info|note|debug|fatal|panic|critical)(?:\[\w+\])?(?:: |:$)",
     re.IGNORECASE,

@@ -356,6 +356,28 @@ def test_a_life_whose_end_nobody_noted_ended_before_the_next(
     assert previous(opened("web"), 2) == []
 
 
+def test_replicas_share_a_log(opened: Opened, tmp_path: Path) -> None:
+    """Which life is meant is told by its end; one that runs on is none that has ended."""
+
+    def begun(number: int) -> bytes:
+        return life(number, f"by {number}", end="")
+
+    def ended(number: int) -> bytes:
+        return format_lines("=", [f"life {number}: exit status 1"], at(number))
+
+    path = tmp_path / "web.log"
+    path.write_bytes(begun(1) + begun(2) + ended(2) + begun(3))
+    assert previous(opened("web"), 1) == ["by 2"]
+    assert previous(opened("web"), 2) == []
+    with path.open("ab") as file:
+        file.write(ended(1) + begun(4))
+    assert previous(opened("web"), 1) == ["by 1", "by 2", "by 3"]
+    assert previous(opened("web"), 2) == ["by 2"]
+    with path.open("ab") as file:
+        file.write(begun(1))  # another run of Kite, after a kill
+    assert previous(opened("web"), 1) == ["by 4"]
+
+
 def test_a_life_may_span_files(opened: Opened, tmp_path: Path) -> None:
     path = tmp_path / "web.log"
     path.write_bytes(life(1, "one") + life(2, *(f"line {n}" for n in range(50)), end=""))

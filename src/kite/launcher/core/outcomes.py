@@ -219,7 +219,7 @@ def _stopped(state: ModuleState, reason: str) -> list[Action]:
 
 def _judge(board: Board, state: ModuleState, now: float) -> list[Action]:
     """The restart rule decides what follows an exit that nobody asked for."""
-    rule, life = state.in_force.restart, state.life
+    life = state.life
     if _is_completion(state):
         state.completed = True
         state.history.give_ups = 0  # a job cannot be more stable than that
@@ -263,9 +263,10 @@ def _fail_trial(state: ModuleState) -> list[Action]:
     name, reason = state.plan.name, state.life.blame or "crashed"
     state.problem = _explain(state, 1)
     state.move(Phase.FAILED)
-    fields = {"life": state.life.number, "reason": reason, **how(state)}
     message = state.problem.message
-    return [Record(event="failed", module=name, fields={**fields, "error": message})]
+    told = {**how(state), "error": message, **last_words(state)}
+    fields = {"life": state.life.number, "reason": reason, **told}
+    return [Record(event="failed", module=name, fields=fields)]
 
 
 def _restart(board: Board, state: ModuleState, delay: float, now: float) -> list[Action]:
