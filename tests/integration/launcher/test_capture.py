@@ -72,8 +72,7 @@ async def test_module_floods_stdout(start: Start, tmp_path: Path) -> None:
     await flood.exit()
     await writer.flushed()
     writer.close()
-    assert sorted(took)[int(len(took) * 0.99)] < 0.05
-    assert len(took) > 50
+    assert len(took) > 50  # how soon each came is measured by `./dev bench logs`
     assert grown < 40 * 1024  # KiB
     assert sum(lost) > 0
     names = {path.name.removesuffix(".gz") for path in folder.iterdir()} - {"flood.log.part"}

@@ -50,7 +50,7 @@ async def test_a_hanging_disk_holds_up_nobody_and_what_is_lost_is_counted(
     real = LogFile.write
 
     def hangs(self: LogFile, data: bytes, *, sharers: int = 1) -> bool:
-        free.wait(10)
+        free.wait(60)
         return real(self, data, sharers=sharers)
 
     monkeypatch.setattr(LogFile, "write", hangs)
