@@ -8,8 +8,8 @@ import sys
 
 from bench.figure import Figure, table, write
 
-NAMES = ("start", "ps", "idle", "restart", "logs", "sdk", "hub", "docsearch")
-MODULES = {"hub": "bench.hub.suite"}
+NAMES = ("start", "ps", "idle", "restart", "logs", "sdk", "hub", "supervision", "docsearch")
+MODULES = {"hub": "bench.hub.suite", "supervision": "bench.supervision.suite"}
 
 
 def main() -> int:

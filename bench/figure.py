@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class Figure:
         at_least: whether the target is what it must be at least.
         detail: how it was measured.
         samples: all of the numbers behind it.
+        peers: the same of others, measured beside it.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Figure:
     at_least: bool = False
     detail: str = ""
     samples: Sequence[float] = field(default=())
+    peers: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_met(self) -> bool | None:
@@ -108,7 +110,9 @@ def table(figures: Sequence[Figure]) -> list[str]:
         sign = "≥ " if figure.at_least else "≤ "
         target = "" if figure.target is None else f"{sign}{figure.target:g} {figure.unit}"
         value = f"{_number(figure.value)} {figure.unit}"
-        rows.append((figure.name, value, target, words[figure.is_met], figure.detail))
+        others = ", ".join(f"{name} {_number(each)}" for name, each in figure.peers.items())
+        detail = "; ".join(filter(None, (others, figure.detail)))
+        rows.append((figure.name, value, target, words[figure.is_met], detail))
     wide = [max(len(row[column]) for row in rows) for column in range(5)]
     return [
         "  ".join(

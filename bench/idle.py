@@ -65,10 +65,19 @@ def measure() -> list[Figure]:
 
 def pss(pid: int) -> float:
     """Proportional set size in MB."""
+    return _mapped(pid, "Pss:")
+
+
+def rss(pid: int) -> float:
+    """Resident set size in MB: what is shared counts wholly for everybody who shares it."""
+    return _mapped(pid, "Rss:")
+
+
+def _mapped(pid: int, kind: str) -> float:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith(kind):
             return int(line.split()[1]) * _KIB_IN_MB
-    raise RuntimeError(f"process {pid} has no Pss")
+    raise RuntimeError(f"process {pid} has no {kind[:-1]}")
 
 
 def use(pid: int) -> Use:

@@ -1,0 +1,1 @@
+"""Kite as a process supervisor, and side by side with the ones people use instead."""
