@@ -18,6 +18,10 @@ from kite.launcher.authority import Authority
 _RETRY_SECONDS = 0.1
 _REFUSED_SECONDS = 1.0
 _POLL = 300  # seconds a question may stay open
+_LEASE = 3600.0
+"""Seconds that an entry kept for others is asked for. Deaths are told at once, and a Registry that
+has lost the entry is told it again: nothing waits for the lease to end, and fifty modules with
+short ones would wake both processes all the time."""
 
 Key = tuple[str, int | None]
 """A module and one of its lives; None: the module as a whole."""
@@ -213,7 +217,7 @@ class RegistryLink:
         while self._asked.get(key) is entry:
             await self._is_open.wait()
             try:
-                self._behalf[key] = {**entry, "unless_own": not replace}
+                self._behalf[key] = {"ttl": _LEASE, **entry, "unless_own": not replace}
                 await self._register(key)
                 return
             except Unavailable:

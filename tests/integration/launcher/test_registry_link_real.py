@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,17 @@ async def test_what_is_registered_for_others_comes_back_with_the_registry(town: 
     await town.registry.start()
     await open_up(town)
     assert await town.names() == {"mute"}
+
+
+async def test_what_is_registered_for_others_seldom_needs_renewing(town: Town) -> None:
+    await open_up(town)
+    town.issue("mute", 1)
+    await town.link.register_for("mute", {"name": "Mute", "life": 1}, replace=False)
+    entry = await town.registry.ask("GET", "/modules/mute", town.authority.kite_token)
+    lease = datetime.fromisoformat(entry["expires_at"]) - datetime.fromisoformat(
+        entry["registered_at"]
+    )
+    assert lease >= timedelta(minutes=30)
 
 
 async def test_who_registers_itself_later_renews_that_itself(town: Town) -> None:
