@@ -159,7 +159,7 @@ async def test_cancelling_ends_the_command(tmp_path: Path) -> None:
     assert children(os.getpid()) == []
 
 
-async def test_asking_goes_on_until_it_passes_and_keeps_its_pace(tmp_path: Path) -> None:
+async def test_asking_goes_on_until_it_passes_and_comes_to_its_pace(tmp_path: Path) -> None:
     failures: list[Outcome] = []
     probe = command(tmp_path, "test", "-e", "ready")
 
@@ -173,7 +173,7 @@ async def test_asking_goes_on_until_it_passes_and_keeps_its_pace(tmp_path: Path)
         outcome = await until_passed(probe, interval=0.1, timeout=5, owns=None, on_failure=failed)
     assert outcome.passed
     assert len(failures) == 3
-    assert time.monotonic() - started >= 0.3
+    assert time.monotonic() - started >= 0.01 + 0.02 + 0.04
 
 
 async def test_a_refused_connection_makes_no_busy_loop() -> None:
@@ -183,4 +183,4 @@ async def test_a_refused_connection_makes_no_busy_loop() -> None:
             await until_passed(
                 TcpProbe(port=1), interval=0.1, timeout=1, owns=None, on_failure=tries.append
             )
-    assert 3 <= len(tries) <= 6
+    assert 3 <= len(tries) <= 8  # after 0, 10, 30, 70, 150, 250, 350 and 450 ms
