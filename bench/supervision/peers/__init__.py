@@ -10,4 +10,4 @@ from bench.supervision.peers.runit import Runit
 from bench.supervision.peers.s6 import S6
 from bench.supervision.peers.supervisord import Supervisord
 
-__all__ = ["Circus", "Kite", "Missing", "Peer", "Pm2", "Runit", "S6", "Supervisord"]
+__all__ = ["S6", "Circus", "Kite", "Missing", "Peer", "Pm2", "Runit", "Supervisord"]
