@@ -60,6 +60,7 @@ class DesiredStates:
         self._last = path.with_name(f"{path.name}.last")
         self._on_problem = on_problem
         self.unkept: KiteError | None = None
+        self._is_noted = False
         self.problem: str | None = None
         self._wishes = self._load()
 
@@ -75,6 +76,12 @@ class DesiredStates:
         """Keep a wish; see `update`."""
         return self.update({name: wish})
 
+    def note(self, name: str, wish: Wish) -> None:
+        """Let a wish count; the disk gets it with the next write, such as `retry`."""
+        if self._wishes.get(name) != wish:
+            self._wishes[name] = wish
+            self._is_noted = True
+
     def forget(self, name: str) -> bool:
         """Forget a module; see `update`."""
         return self.update({name: None})
@@ -85,7 +92,7 @@ class DesiredStates:
         When it has not (it is full), they count all the same and go with the next write.
         """
         changed = {name: wish for name, wish in changes.items() if self._wishes.get(name) != wish}
-        if not changed and self.unkept is None:
+        if not changed and self.unkept is None and not self._is_noted:
             return True
         for name, wish in changed.items():
             if wish is None:
@@ -95,7 +102,7 @@ class DesiredStates:
         return self._save()
 
     def retry(self) -> bool:
-        """Write once more what the disk did not take, if there is any; True when nothing is left."""
+        """Write what was noted or the disk did not take, if there is any; True when nothing is left."""
         return self.update({})
 
     def _save(self) -> bool:
@@ -112,6 +119,7 @@ class DesiredStates:
             self.unkept = InternalError("desired_not_kept", path=self._path, detail=detail)
             return False
         self.unkept = None
+        self._is_noted = False
         return True
 
     def _keep_last(self) -> None:

@@ -152,6 +152,7 @@ class Routes:
             self._launcher.feed_core(spine.CoreRestartAsked(name, op))
         else:
             self._launcher.feed(_fact(verb, name, op, asked, is_operator=who.name == OPERATOR))
+        await self._launcher.kept()
         if future.done():
             future.result().check()
             return reply(self._record(name))
@@ -163,6 +164,7 @@ class Routes:
     async def rescan(self, request: Request) -> Response:
         _only_operator(request, "rescan")
         changes = self._launcher.rescan()
+        await self._launcher.kept()
         return reply(
             {
                 "added": list(changes.added),
@@ -183,6 +185,7 @@ class Routes:
         change = change_state(catalog.scan, name, body.state, project_dir=project_dir)
         if change["file"] is not None:
             self._launcher.rescan()
+            await self._launcher.kept()
         has_changed = change["old"] != change["new"]
         if has_changed and request.query_params.get("wait") in ("1", "true"):
             await self._wait_for_state(name, ConfigState(body.state))

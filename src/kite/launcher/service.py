@@ -77,6 +77,7 @@ class Launcher:
         self._pending: deque[facts.Fact | spine.CoreFact] = deque()
         self._is_taking = False
         self._timer: asyncio.TimerHandle | None = None
+        self._writing: asyncio.Future[None] | None = None
         self.stopping = asyncio.Event()
         self.hearing = Hearing(self)
         self.ending = Ending(self)
@@ -294,7 +295,23 @@ class Launcher:
             by_request=desired.by_request,
             config_state=desired.config_state.value,
         )
-        self.wishes.set(name, wish)
+        self.wishes.note(name, wish)
+        if self._writing is None:
+            loop = asyncio.get_running_loop()
+            self._writing = loop.create_future()
+            loop.call_soon(self._write_wishes)
+
+    def _write_wishes(self) -> None:
+        """One write for all requests of a turn of the loop: it waits for the disk, twice."""
+        writing, self._writing = self._writing, None
+        self.wishes.retry()
+        if writing is not None:
+            writing.set_result(None)
+
+    async def kept(self) -> None:
+        """Wait until the disk was given what is wanted now: before a request is answered."""
+        if self._writing is not None:
+            await asyncio.shield(self._writing)
 
     # -- phases -------------------------------------------------------------------------------
 

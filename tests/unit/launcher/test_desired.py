@@ -123,3 +123,18 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
         assert states.problem is None
         msgspec.json.decode(path.read_bytes())
     assert states.all()
+
+
+def test_what_is_noted_counts_at_once_and_is_written_together(tmp_path: Path) -> None:
+    path = tmp_path / "desired.json"
+    states = DesiredStates(path)
+    states.note("m", RUNNING)
+    states.note("n", STOPPED)
+    assert states.get("m") == RUNNING
+    assert not path.exists()
+    assert states.retry()
+    assert DesiredStates(path).all() == {"m": RUNNING, "n": STOPPED}
+    path.unlink()
+    states.note("n", STOPPED)  # nothing new
+    assert states.retry()
+    assert not path.exists()
