@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from xml.sax.saxutils import escape
 
+from bench import bars
+from bench.bars import Panel
 from bench.figure import RESULTS, Figure
 from bench.hub.peers import Kite
 
@@ -23,22 +24,6 @@ _SCENES = {
     "1 → 8": "1 publisher, 8 subscribers",
     "8 → 8": "8 publishers, 8 subscribers",
 }
-
-_WIDTH, _BAR, _STEP, _HEAD, _GAP = 720, 18, 26, 34, 22
-_LEFT, _RIGHT = 190, 90
-_STYLE = """
-  text { font: 14px ui-sans-serif, system-ui, sans-serif; fill: #3b4252; }
-  .head { font-weight: 600; fill: #1f2430; }
-  .value { font-variant-numeric: tabular-nums; }
-  .bar { fill: #b4bccb; }
-  .own { fill: #2f6fde; }
-  @media (prefers-color-scheme: dark) {
-    text { fill: #c3c9d5; }
-    .head { fill: #eceff4; }
-    .bar { fill: #566075; }
-    .own { fill: #6ea0ff; }
-  }
-"""
 
 
 def rates(figures: Sequence[Figure]) -> dict[str, dict[str, float]]:
@@ -55,48 +40,16 @@ def rates(figures: Sequence[Figure]) -> dict[str, dict[str, float]]:
 
 def svg(figures: Sequence[Figure]) -> str:
     """The picture of what was measured."""
-    scenes = rates(figures)
-    body, y = [], 0
-    for scene, servers in scenes.items():
-        body += list(_panel(y, _SCENES[scene], servers))
-        y += _HEAD + _STEP * len(servers) + _GAP
-    height = max(y - _GAP, 0) + 8
-    label = "Deliveries a second: " + "; ".join(
-        f"{_SCENES[scene]}: " + ", ".join(f"{name} {_said(rate)}" for name, rate in servers.items())
-        for scene, servers in scenes.items()
-    )
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
-            f'role="img" aria-label="{escape(label)}">',
-            f"<style>{_STYLE}</style>",
-            *body,
-            "</svg>",
-            "",
-        ]
-    )
+    panels = [
+        Panel(title=f"{_SCENES[scene]}: deliveries a second", values=servers, said=_said)
+        for scene, servers in rates(figures).items()
+    ]
+    return bars.svg(panels, label="The Hub side by side", own=Kite.name)
 
 
 def draw(figures: Sequence[Figure]) -> None:
     """Redraw the picture in the documentation."""
     PICTURE.write_text(svg(figures), encoding="utf-8")
-
-
-def _panel(top: int, title: str, servers: dict[str, float]) -> Iterator[str]:
-    """One scene: a bar for each server, the fastest as long as there is room."""
-    most = max(servers.values())
-    yield f'<text class="head" x="0" y="{top + 18}">{escape(title)}: deliveries a second</text>'
-    order = sorted(servers, key=lambda name: -servers[name])
-    for place, name in enumerate(order):
-        y = top + _HEAD + place * _STEP
-        width = max(1.0, (_WIDTH - _LEFT - _RIGHT) * servers[name] / most)
-        kind = "bar own" if name == Kite.name else "bar"
-        yield f'<text x="{_LEFT - 10}" y="{y + 14}" text-anchor="end">{escape(name)}</text>'
-        yield (
-            f'<rect class="{kind}" x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR}" rx="3"/>'
-        )
-        said = escape(_said(servers[name]))
-        yield f'<text class="value" x="{_LEFT + width + 8:.1f}" y="{y + 14}">{said}</text>'
 
 
 def _said(rate: float) -> str:

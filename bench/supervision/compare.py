@@ -145,10 +145,16 @@ def _restarts(records: Mapping[str, Record]) -> list[Figure]:
 def _costs(records: Mapping[str, Record]) -> list[Figure]:
     def told(of: Callable[[Record], Memory | None]) -> str:
         found = {name: memory for name, each in records.items() if (memory := of(each))}
-        return "proportional; resident, processes: " + ", ".join(
-            f"{name} {memory.resident:.0f} MB, {memory.processes}" for name, memory in found.items()
+        return (
+            f"proportional; Kite's Launcher alone {found[Kite.name].main:.1f}; resident: "
+            + ", ".join(
+                f"{name} {memory.resident:.0f} of {memory.processes} processes"
+                for name, memory in found.items()
+            )
         )
 
+    rest = records[Kite.name].rest
+    alone = f"Kite's Launcher alone {rest.main:.2f}; " if rest else ""
     over = f"over {resting.SECONDS:.0f} s with {starting.PROGRAMS} programs"
     return [
         _row("memory, 1 program", _each(records, _proportional_one), "MB", told(lambda r: r.one)),
@@ -159,7 +165,10 @@ def _costs(records: Mapping[str, Record]) -> list[Figure]:
             told(lambda r: r.many),
         ),
         _row(
-            "wake-ups", _each(records, lambda r: r.rest.switches if r.rest else 0.0), "per s", over
+            "wake-ups",
+            _each(records, lambda r: r.rest.switches if r.rest else 0.0),
+            "per s",
+            alone + over,
         ),
         _row(
             "processor",

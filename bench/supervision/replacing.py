@@ -18,7 +18,7 @@ from bench.supervision.peers import Peer
 from bench.supervision.programs import Program
 
 BETWEEN = 0.05
-_MOST_SECONDS = 60.0
+_MOST_SECONDS = 45.0
 _SEED = 7
 
 

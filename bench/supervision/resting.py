@@ -13,38 +13,48 @@ SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """MB of all of a supervisor's processes together, and how many these are."""
+    """MB of all of a supervisor's processes together, how many these are, and the proportional MB
+    of the main one alone."""
 
     proportional: float
     resident: float
     processes: int
+    main: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rest:
-    """Context switches a second of all threads, and their share of a core in per cent."""
+    """Context switches a second of all threads, those of the main process's alone, and the share
+    of a core of all in per cent."""
 
     switches: float
+    main: float
     processor: float
 
 
 def memory(peer: Peer) -> Memory:
     """Now."""
     own = peer.own()
-    return Memory(proportional=sum(map(pss, own)), resident=sum(map(rss, own)), processes=len(own))
+    return Memory(
+        proportional=sum(map(pss, own)),
+        resident=sum(map(rss, own)),
+        processes=len(own),
+        main=pss(peer.pid),
+    )
 
 
 def rest(peer: Peer) -> Rest:
     """Over some seconds."""
     own = peer.own()
-    before = [use(pid) for pid in own]
+    before = {pid: use(pid) for pid in own}
     began = time.monotonic()
     time.sleep(SECONDS)
     elapsed = time.monotonic() - began
-    after = [use(pid) for pid in own]
+    after = {pid: use(pid) for pid in own}
+    switches = {pid: (after[pid].switches - before[pid].switches) / elapsed for pid in own}
+    seconds = sum(after[pid].seconds - before[pid].seconds for pid in own)
     return Rest(
-        switches=sum(a.switches - b.switches for a, b in zip(after, before, strict=True)) / elapsed,
-        processor=100
-        * sum(a.seconds - b.seconds for a, b in zip(after, before, strict=True))
-        / elapsed,
+        switches=sum(switches.values()),
+        main=switches[peer.pid],
+        processor=100 * seconds / elapsed,
     )

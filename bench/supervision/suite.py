@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bench.figure import Figure
 from bench.supervision import compare, seeing
+from bench.supervision.picture import draw
 
-__all__ = ["measure"]
+__all__ = ["draw", "measure"]
 
 
 def measure() -> list[Figure]:

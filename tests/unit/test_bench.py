@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -15,6 +16,8 @@ from bench.figure import Figure, best, machine, percentile, table
 from bench.hub.picture import svg
 from bench.idle import pss, use
 from bench.running import Steps
+from bench.supervision import census, picture
+from bench.supervision.programs import holders, sleepers, tree
 
 
 def test_a_percentile_is_the_smallest_that_enough_do_not_exceed() -> None:
@@ -38,6 +41,11 @@ def test_the_table_shouts_what_is_missed() -> None:
     enough = Figure(name="c", value=3.0, unit="x", target=2.0, at_least=True)
     assert "≥ 2 x  met" in table([enough])[1]
     assert " 181,972 events/s" in table([Figure(name="b", value=181971.6, unit="events/s")])[1]
+
+
+def test_the_table_names_others_before_it_says_how() -> None:
+    figure = Figure(name="a", value=2.0, unit="s", detail="so", peers={"b": 3.0, "c": 1234.5})
+    assert table([figure])[1].endswith("b 3, c 1,234; so")
 
 
 def test_the_machine_has_no_name() -> None:
@@ -87,3 +95,41 @@ def test_the_picture_shows_what_was_measured() -> None:
         "Kite", "2.00 M", "nats-server", "1.00 M", "Redis & Co", "100 k",
     ]  # fmt: skip
     assert "Kite 2.00 M" in picture.attrib["aria-label"]
+
+
+def test_a_program_is_found_by_its_number_alone(tmp_path: Path) -> None:
+    """Neither the shell before its exec nor a zombie is taken for it."""
+    program = sleepers(1)[0]
+    arrivals = census.Arrivals(program.numbers)
+    process = subprocess.Popen([program.write(tmp_path / "program")], stdout=subprocess.DEVNULL)
+    try:
+        arrivals.wait(10)
+        assert census.programs(program.numbers) == {program.leader: process.pid}
+        assert census.number_of(os.getpid()) is None
+    finally:
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert census.programs(program.numbers) == {}  # a zombie
+        process.wait()
+
+
+def test_programs_have_numbers_of_their_own() -> None:
+    programs = [*sleepers(50), tree(), *holders(2)]
+    numbers = [number for program in programs for number in program.numbers]
+    assert len(set(numbers)) == len(numbers) == 50 + 3 + 2 * 2
+    for program in programs:
+        assert all(str(number) in program.text for number in program.numbers)
+
+
+def test_the_picture_of_supervisors_has_the_least_first() -> None:
+    figure = Figure(
+        name="supervision: killed, new process, p95",
+        value=12.0,
+        unit="ms",
+        peers={"s6": 1008.0, "PM2": 9.0},
+    )
+    text = picture.svg([figure, Figure(name="supervision: other", value=1, unit="s")])
+    root = ET.fromstring(text)
+    said = [each.text for each in root.iter() if each.get("class") == "value"]
+    assert said == ["9.0 ms", "12.0 ms", "1,008 ms"]
+    assert "Kite 12.0 ms" in (root.get("aria-label") or "")
