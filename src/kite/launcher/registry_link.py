@@ -55,7 +55,8 @@ class RegistryLink:
         self._told_more = asyncio.Condition()
         self._asked: dict[Key, dict[str, Any]] = {}
         self._behalf: dict[Key, dict[str, Any]] = {}
-        self._ttl = 30.0
+        self._ttl = _LEASE
+        self._has_lease = asyncio.Event()
         self.on_refused: Callable[[str, KiteError], None] | None = None
         self.ports: frozenset[int] = frozenset()
 
@@ -235,10 +236,12 @@ class RegistryLink:
         """Whose entry it is now, and how long its lease."""
         said = answer.json()
         self._ttl = float(said.get("ttl") or self._ttl)
+        self._has_lease.set()
         if said.get("own") and self._behalf.get(key) is entry:
             del self._behalf[key]  # the module has registered itself, and has to renew that itself
 
     async def _keep_renewing(self) -> None:
+        await self._has_lease.wait()  # how long leases are is the Registry's to say
         while True:
             await asyncio.sleep(self._ttl / 3)
             await self._is_open.wait()
