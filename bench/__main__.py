@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 
 from bench.figure import Figure, table, write
@@ -18,6 +19,8 @@ def main() -> int:
     parser.add_argument("names", nargs="*", choices=[[], *NAMES], help=", ".join(NAMES))
     parser.add_argument("--no-write", action="store_true", help="leave bench/results/ alone")
     arguments = parser.parse_args()
+    # What was started ends with the blocks it was started in, also where somebody ends this.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     figures: list[Figure] = []
     status = 0
     for name in arguments.names or NAMES:
