@@ -198,12 +198,14 @@ def _survivors(records: Mapping[str, Record]) -> list[Figure]:
             _each(records, lambda each: each.orphans),
             "of 3",
             "module, its child, a daemon of its own session and empty environment",
+            target=0.0,
         ),
         _row(
             "alive after stop",
             {name: float(left.processes) for name, left in stops.items()},
             "of 3",
             f"the child ignores SIGTERM; status of the command: {told}",
+            target=0.0,
         ),
     ]
 
@@ -218,14 +220,17 @@ def _row(
     unit: str,
     detail: str,
     samples: Sequence[float] = (),
+    target: float | None = None,
 ) -> Figure:
-    """Kite's value; the target is the best rival's, or level with it."""
+    """Kite's value; the target is the best rival's, or level with it, where none is given."""
     rivals = [value for peer, value in values.items() if peer in _RIVALS]
+    if target is None and rivals:
+        target = round(_LEVEL * min(rivals), 4)
     return Figure(
         name=f"supervision: {name}",
         value=values[Kite.name],
         unit=unit,
-        target=round(_LEVEL * min(rivals), 4) if rivals else None,
+        target=target,
         detail=detail,
         samples=samples,
         peers={peer: value for peer, value in values.items() if peer != Kite.name},
