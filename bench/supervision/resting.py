@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bench.idle import pss, rss, use
 from bench.supervision.peers import Peer
 
+SETTLE = 4.0
 SECONDS = 10.0
 
 
@@ -44,7 +45,8 @@ def memory(peer: Peer) -> Memory:
 
 
 def rest(peer: Peer) -> Rest:
-    """Over some seconds."""
+    """Over some seconds, after some in which what has begun comes to its end."""
+    time.sleep(SETTLE)
     own = peer.own()
     before = {pid: use(pid) for pid in own}
     began = time.monotonic()
