@@ -80,14 +80,9 @@ class Rollouts:
         incoming, outgoing = rollout.incoming, rollout.outgoing
         actions: list[Action] = []
         if incoming is not None and incoming.on_trial:
-            if incoming.phase is Phase.FAILED:
-                error = incoming.error
-                detail = f"the new process did not become ready: {error.message if error else ''}"
-                return self._abandon(name, rollout, incoming, ("failed", {"detail": detail}))
-            if incoming.phase is Phase.WAITING and (why := self._board.why_in_vain(incoming)):
-                return self._abandon(name, rollout, incoming, why)
             if incoming.phase is not Phase.RUNNING:
-                return []
+                why = self._why_hopeless(incoming)
+                return self._abandon(name, rollout, incoming, why) if why else []
             assert outgoing is not None
             incoming.on_trial = False
             roster.succeed(incoming, outgoing)
@@ -114,7 +109,16 @@ class Rollouts:
         incoming.on_trial = True
         incoming.move(Phase.WAITING)
         rollout.outgoing, rollout.incoming = outgoing, incoming
+        if why := self._why_hopeless(incoming):
+            return self._abandon(name, rollout, incoming, why)
         return board.start_those_who_may(now)
+
+    def _why_hopeless(self, incoming: ModuleState) -> Refusal | None:
+        if incoming.phase is Phase.FAILED:
+            error = incoming.error
+            detail = f"the new process did not become ready: {error.message if error else ''}"
+            return "failed", {"detail": detail}
+        return self._board.why_in_vain(incoming) if incoming.phase is Phase.WAITING else None
 
     def _abandon(
         self, name: str, rollout: Rollout, incoming: ModuleState, why: Refusal
