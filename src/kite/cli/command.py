@@ -25,6 +25,9 @@ def sections() -> list[tuple[str, dict[str, str]]]:
                 "down": _("stop everything"),
                 "ps": _("list the modules and their states"),
                 "logs": _("show what the modules print"),
+                "explain": _("say why a module is in the state it is in"),
+                "graph": _("draw who waits for whom"),
+                "analyze": _("show what the start-up waited for"),
             },
         ),
         (
@@ -114,6 +117,7 @@ class Verb(click.Command):
 
 _SAID_ELSEWHERE = {
     "ask": "request",
+    "blame": "analyze",
     "halt": "down",
     "init": "new",
     "kill": "stop",
@@ -128,6 +132,7 @@ _SAID_ELSEWHERE = {
     "sub": "events",
     "subscribe": "events",
     "validate": "check",
+    "why": "explain",
     "version": "--version",
 }
 """Words of other tools, and ours: the nearest by letters (`start` for `status`) would mislead."""

@@ -116,6 +116,12 @@ def uptime(seconds: float | None) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
+def crash_loop_words(record: Mapping[str, Any]) -> str:
+    """Whether a module that was given up is, or will be, tried again."""
+    words = {"open": _("crash loop"), "half_open": _("on trial after a crash loop")}
+    return words.get(str(record.get("crash_loop")), "")
+
+
 def note(record: Mapping[str, Any], now: float) -> str:
     """What else there is to say about a module in one line."""
     from kite.launcher.story import exit_text
@@ -131,7 +137,9 @@ def note(record: Mapping[str, Any], now: float) -> str:
         parts.append(_("disabled"))
     elif config == "manual" and state == "stopped":
         parts.append(_("manual"))
-    if why := reason_of(record):
+    if loop := crash_loop_words(record):
+        parts.append(loop)
+    if why := reason_of(record, now):
         parts.append(why)
     elif state == "stopped" and (said := record.get("reason")) and said not in USUAL:
         parts.append(_("stopped: {reason}").format(reason=said))

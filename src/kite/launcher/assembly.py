@@ -41,7 +41,7 @@ from kite.model.manifest import CORE_NAMES
 from kite.model.project import OnCoreCrash, Project
 
 API_GRACE = 0.5
-_LIFE = frozenset({"scanned", "starting", "started", "stopping", "stopped"})
+_LIFE = frozenset({"scanned", "starting", "started", "settled", "stopping", "stopped"})
 _log = logging.getLogger("kite.launcher")
 
 

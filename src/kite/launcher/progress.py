@@ -131,16 +131,41 @@ def state_color(state: str) -> str:
             return "yellow"
 
 
-def reason_of(record: Mapping[str, Any]) -> str:
-    """Why a module is not ready, from its record: its error, or what it waits for."""
+def reason_of(record: Mapping[str, Any], now: float | None = None) -> str:
+    """Why a module is not ready, from its record: its error, or what it waits for.
+
+    Where `now` is given (seconds since 1970 UTC), how long it has waited stands there too.
+    """
     if error := record.get("error"):
         params = record.get("error_params")
         if isinstance(params, Mapping):
             error = {"code": record.get("error_code"), "params": params, "message": error}
         return error_text(error)
-    if waiting := _names(record.get("waiting_for")):
-        return _("waits for {names}").format(names=", ".join(waiting))
-    return ""
+    waiting = _awaited(record.get("waiting_on") or ())
+    if not waiting and (names := _names(record.get("waiting_for"))):
+        waiting = _("waits for {names}").format(names=", ".join(names))
+    if waiting and now is not None and record.get("state_since"):
+        seconds = max(0.0, now - instant(record["state_since"], now))
+        waiting += ", " + duration(seconds)
+    return waiting
+
+
+def _awaited(missing: Iterable[Mapping[str, Any]]) -> str:
+    """What is waited for and how far it has to be, from a record's `waiting_on`."""
+    groups: dict[str, list[str]] = {}
+    for each in missing:
+        groups.setdefault(str(each.get("condition")), []).append(str(each.get("name")))
+    said = {
+        "ready": _("waits for {names} to be ready"),
+        "started": _("waits for {names} to be started"),
+        "completed": _("waits for {names} to be completed"),
+    }
+    unknown = _("waits for {names}")
+    parts = [
+        said.get(condition, unknown).format(names=", ".join(names))
+        for condition, names in groups.items()
+    ]
+    return "; ".join(parts)
 
 
 def error_text(error: Any) -> str:

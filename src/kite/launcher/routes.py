@@ -29,6 +29,7 @@ from kite.launcher.service import Launcher
 from kite.launcher.state_change import change_state
 from kite.launcher.view import View
 from kite.model.manifest import CORE_NAMES, ConfigState
+from kite.model.origin import config_origin
 from kite.version import __version__
 
 SETTLED_WAIT_LIMIT = 600.0
@@ -93,6 +94,19 @@ class Routes:
     async def module(self, request: Request) -> Response:
         return reply(self._record(request.path_params["name"]))
 
+    async def explain(self, request: Request) -> Response:
+        """Why a module is in the state it is in."""
+        from kite.launcher.explained import explained, explained_core  # noqa: PLC0415  (few ask)
+
+        name = request.path_params["name"]
+        record, launcher = self._record(name), self._launcher
+        origin = config_origin(launcher.catalog.scan, name)
+        if name in CORE_NAMES:
+            core = launcher.backbone.cores.get(name)
+            return reply(explained_core(self._view, record, origin, core))
+        found = launcher.supervisor.explain(name, asyncio.get_running_loop().time())
+        return reply(explained(self._view, record, origin, found))
+
     async def settled(self, request: Request) -> Response:
         """Wait until the system has come up as far as it will by itself."""
         launcher = self._launcher
@@ -147,6 +161,7 @@ class Routes:
         self._record(name)
         if name in CORE_NAMES and (verb != "restart" or name == "launcher"):
             raise RequestError("core_module", module=name, what=verb)
+        self._launcher.record("requested", name, verb=verb, by=who.name, reason=reason)
         op, future = self._launcher.operations.open()
         if name in CORE_NAMES:
             self._launcher.feed_core(spine.CoreRestartAsked(name, op))
@@ -299,6 +314,7 @@ def launcher_application(
             Route("/launcher/settled", routes.settled),
             Route("/launcher/modules", routes.modules),
             Route(one, routes.module),
+            Route(one + "/explain", routes.explain),
             Route(one + "/state", routes.put_state, methods=["PUT"]),
             *(
                 Route(f"{one}/{verb}", routes.acting(verb), methods=["POST"])

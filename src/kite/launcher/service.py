@@ -326,6 +326,8 @@ class Launcher:
             await self.changed.wait_for(
                 lambda: self.phase != "modules" or settlement(self.supervisor).settled
             )
+        if self.phase == "modules":
+            self.record("settled", "launcher")
         self.say_phase("running", only_after="modules")
 
     # -- the end ------------------------------------------------------------------------------

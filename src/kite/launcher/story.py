@@ -118,16 +118,29 @@ def _words(event: str, step: Mapping[str, Any]) -> tuple[str, ...]:
         case "leftover":
             text = _("ended what an earlier Kite left behind: pid {pid}")
             words = (text.format(pid=step.get("pid")), "yellow")
+        case _:
+            words = (_verbose_words(event, step, reason), "dim")
+    return words
+
+
+def _verbose_words(event: str, step: Mapping[str, Any], reason: str) -> str:
+    """The sentences that only `-v` shows."""
+    match event:
         case "starting":
-            words = (_("starting"), "dim")
+            return _("starting")
+        case "waiting":
+            names = ", ".join(map(str, step.get("for") or ()))
+            return _("waits for {names}").format(names=names)
+        case "requested":
+            text = _("{verb} asked for by {who}")
+            return text.format(verb=step.get("verb"), who=step.get("by"))
         case "stopping":
-            words = (_("stopping: {reason}").format(reason=reason), "dim")
+            return _("stopping: {reason}").format(reason=reason)
         case "scanned":
             where, state = step.get("module_dir"), step.get("state")
-            words = (_("found: {state}, in {folder}").format(state=state, folder=where), "dim")
+            return _("found: {state}, in {folder}").format(state=state, folder=where)
         case _:
-            words = (event, "dim")
-    return words
+            return event
 
 
 def _gave_up(step: Mapping[str, Any], reason: str) -> str:

@@ -11,6 +11,7 @@ from kite.launcher.catalog import Catalog
 from kite.launcher.core.backbone import Backbone
 from kite.launcher.core.lifecycle import ModuleState, Phase
 from kite.launcher.core.pair import CORES, Core, Stage
+from kite.launcher.core.plan import Condition
 from kite.launcher.core.supervisor import Supervisor
 from kite.launcher.core_runner import CoreRunner
 from kite.launcher.instance import PACKAGE, Instance
@@ -123,6 +124,9 @@ class View:
             "last_lines": _last_lines(state),
             "replicas": [self._replica(place) for place in places],
             "rolling": self._supervisor.is_rolling(name),
+            "state_since": self.instant(state.since),
+            "waiting_on": [self._awaited(*each) for each in self._supervisor.waiting_on(name)],
+            "crash_loop": state.crash_loop(self._clock.monotonic()),
         }
 
     def _replica(self, place: ModuleState) -> dict[str, Any]:
@@ -137,6 +141,29 @@ class View:
             "error": place.error.message if place.error else None,
         }
 
+    def _awaited(self, name: str, condition: Condition) -> dict[str, Any]:
+        """One thing that is waited for: how far it has to be, and how far it is."""
+        state = self._supervisor.face(name)
+        return {
+            "name": name,
+            "condition": condition.value,
+            "actual_state": state.actual_state if state else None,
+            "since": self.instant(state.since) if state else None,
+        }
+
+    def now(self) -> str:
+        """The present instant."""
+        return rfc3339(self._clock.wall())
+
+    def is_stopped_by_request(self, name: str) -> bool:
+        """Whether only a start request that names it starts it."""
+        state = self._supervisor.states.get(name)
+        return state is not None and state.is_stopped_by_request
+
+    def instant(self, at: float) -> str:
+        """Monotonic seconds as people and programs read them."""
+        return rfc3339(self._clock.wall() + at - self._clock.monotonic())
+
     def _uptime(self, state: ModuleState) -> float | None:
         if state.life.pid is None or state.life.started_at is None:
             return None
@@ -146,9 +173,7 @@ class View:
         at = state.deadline if state.phase in (Phase.BACKING_OFF, Phase.FAILED) else None
         if state.awaits_schedule and state.desired.running:
             at = state.next_run
-        if at is None:
-            return None
-        return rfc3339(self._clock.wall() + at - self._clock.monotonic())
+        return self.instant(at) if at is not None else None
 
 
 def _last_lines(state: ModuleState) -> list[str]:
@@ -192,4 +217,7 @@ def _blank(name: str) -> dict[str, Any]:
         "last_lines": [],
         "replicas": [],
         "rolling": False,
+        "state_since": None,
+        "waiting_on": [],
+        "crash_loop": None,
     }

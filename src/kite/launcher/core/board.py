@@ -154,18 +154,25 @@ class Board:
         everyone = list(self.roster.everyone())
         places = self.concurrency - sum(state.phase is Phase.STARTING for state in everyone)
         for state in everyone:
-            if places <= 0:
-                break
-            if (
-                state.phase is Phase.WAITING
-                and self.roster.has_room(state)
-                and not self.unmet(state)
-            ):
+            if state.phase is not Phase.WAITING:
+                continue
+            if unmet := self.unmet(state):
+                actions += _note_what_is_missing(state, unmet)
+                continue
+            if state.wait.cleared_at is None:
+                state.wait.cleared_at = now
+            if places > 0 and self.roster.has_room(state):
                 actions += self._spawn(state, now)
                 places -= 1
         return actions
 
+    def note_states(self, now: float) -> None:
+        """Remember since when each module is in the state that people see."""
+        for state in self.roster.everyone():
+            state.note(now)
+
     def _spawn(self, state: ModuleState, now: float) -> list[Action]:
+        waited = _waited(state, now)
         name, number = state.plan.name, self.roster.new_life(state, now).number
         state.stop = None
         state.completed = False
@@ -178,7 +185,7 @@ class Board:
             state.life.launch_left = timeout
         state.move(Phase.STARTING, deadline=deadline)
         return [
-            Record(event="starting", module=name, fields={"life": number}),
+            Record(event="starting", module=name, fields={"life": number, **waited}),
             Publish(subject="module.starting", data={"module_id": name, "life": number}),
             Spawn(module=name, life=number, replica=state.replica),
         ]
@@ -209,6 +216,26 @@ class Board:
             if state.phase is Phase.STARTING and state.life.launch_left is not None:
                 state.deadline = now + state.life.launch_left
                 state.life.launch_left = None
+
+
+def _note_what_is_missing(state: ModuleState, unmet: list[str]) -> list[Action]:
+    """Said once for each wait; what it waited for last is told when it starts."""
+    is_new = not state.wait.names
+    state.wait.names = tuple(unmet)
+    state.wait.cleared_at = None
+    if not is_new:
+        return []
+    return [Record(event="waiting", module=state.plan.name, fields={"for": unmet})]
+
+
+def _waited(state: ModuleState, now: float) -> dict[str, object]:
+    """For how long it has waited, of that for a place alone, and what was missing last."""
+    whole = state.waited(now)
+    place = now - state.wait.cleared_at if state.wait.cleared_at is not None else 0.0
+    found: dict[str, object] = {"waited": round(whole, 3), "place": round(place, 3)}
+    if state.wait.names:
+        found["after"] = list(state.wait.names)
+    return {key: value for key, value in found.items() if value}
 
 
 def settle(state: ModuleState, code: str | None = None, **params: object) -> list[Action]:

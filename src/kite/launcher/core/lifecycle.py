@@ -12,6 +12,7 @@ from enum import StrEnum
 from kite.errors import InternalError
 from kite.launcher.core.facts import Exited
 from kite.launcher.core.plan import Desired, Plan, Policy, Problem
+from kite.launcher.core.restart import Verdict
 
 
 class Phase(StrEnum):
@@ -49,6 +50,9 @@ LIVE = frozenset(
 )
 """Phases in which something of the module's tree may exist."""
 
+UNDER_WAY = frozenset({Phase.WAITING, Phase.STARTING, Phase.RUNNING})
+"""Phases of a module that is there, or is about to be."""
+
 STOPPING = frozenset({Phase.ASKED, Phase.CLEANING, Phase.ENDING, Phase.SWEEPING})
 
 
@@ -58,6 +62,26 @@ class After(StrEnum):
     STOP = "stop"
     START = "start"
     JUDGE = "judge"  # it was a failure, or may have been: the restart rule decides
+
+
+class CrashLoop(StrEnum):
+    """Where a module that was given up stands; see `restart.py`."""
+
+    OPEN = "open"  # it rests until its next try
+    HALF_OPEN = "half_open"  # one life is on trial: a failure gives up again, a window forgives
+
+
+@dataclass(slots=True, kw_only=True)
+class Wait:
+    """What a waiting module waited for.
+
+    Args:
+        names: what was missing when somebody looked last, and something was.
+        cleared_at: since when nothing is missing but a place among those that start.
+    """
+
+    names: tuple[str, ...] = ()
+    cleared_at: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,16 +116,18 @@ class Stop:
 
 @dataclass(slots=True, kw_only=True)
 class History:
-    """What went wrong so far."""
+    """What went wrong so far; `verdict` is what followed the last failure that counted."""
 
     failures: list[float] = field(default_factory=list)
     give_ups: int = 0
     restarts: int = 0
+    verdict: Verdict | None = None
 
     def clear(self) -> None:
         """A start request forgets failures."""
         self.failures.clear()
         self.give_ups = 0
+        self.verdict = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,6 +146,8 @@ class ModuleState:
         replica: which of the module's places this is, from 0.
         on_trial: its life is to take another's place; if it fails nothing is tried again.
         is_leaving: it is forgotten when its life has ended.
+        wait: what it waits for, or waited for last.
+        since: the instant at which the actual state became what it is.
     """
 
     plan: Plan
@@ -140,6 +168,9 @@ class ModuleState:
     replica: int = 0
     on_trial: bool = False
     is_leaving: bool = False
+    wait: Wait = field(default_factory=Wait)
+    since: float = 0.0
+    _noted: tuple[Phase, str] | None = None
 
     def move(self, phase: Phase, *, deadline: float | None = None) -> None:
         """Go to a phase; `deadline` is when it ends by itself."""
@@ -151,6 +182,39 @@ class ModuleState:
         self.phase = phase
         self.deadline = deadline
         self.given_up = False
+        if phase is Phase.WAITING:
+            self.wait = Wait()
+
+    def note(self, now: float) -> None:
+        """Remember since when its actual state is what it is; said after each fact."""
+        before = self._noted
+        if before is not None and before[0] is self.phase is not Phase.SWEEPING:
+            return
+        actual = self.actual_state
+        if before is None or before[1] != actual:
+            self.since = now
+        self._noted = (self.phase, actual)
+
+    def waited(self, now: float) -> float:
+        """For how many seconds it has been waiting; 0 for one that only just begins to."""
+        was_waiting = self._noted is not None and self._noted[0] is Phase.WAITING
+        return now - self.since if was_waiting else 0.0
+
+    def is_stable(self, now: float) -> bool:
+        """Whether the newest life has been ready for a whole window, which forgives what was before.
+
+        Asked of a life that is there, or that has just ended.
+        """
+        ready_at = self.life.ready_at
+        return ready_at is not None and now - ready_at >= self.in_force.restart.window
+
+    def crash_loop(self, now: float) -> CrashLoop | None:
+        """Whether it was given up and is, or will be, tried again; None: neither."""
+        if self.given_up and self.deadline is not None:
+            return CrashLoop.OPEN
+        is_tried = self.history.give_ups > 0 and self.phase in UNDER_WAY
+        is_forgiven = self.phase is Phase.RUNNING and self.is_stable(now)
+        return CrashLoop.HALF_OPEN if is_tried and not is_forgiven else None
 
     @property
     def in_force(self) -> Plan:

@@ -247,15 +247,18 @@ def _answer_failure(board: Board, state: ModuleState, now: float) -> list[Action
         # It may have noticed before us that Registry or Hub was gone, and have left for that.
         # One that cannot even start without Registry or Hub must not spin until they are back.
         delay = 0.0 if life.ready_at is not None else UNCOUNTED_DELAY
+        history.verdict = None
         return _restart(board, state, delay, now)
-    if life.ready_at is not None and now - life.ready_at >= rule.window:
+    if state.is_stable(now):
         history.give_ups = 0
     history.failures = [*within(history.failures, rule, now), now]
-    match judge(history.failures, rule, give_ups=history.give_ups, chance=board.chance()):
-        case RestartIn(delay):
-            return _restart(board, state, delay, now)
-        case GiveUp(retry_in):
-            return _give_up(board, state, retry_in, now)
+    verdict = judge(history.failures, rule, give_ups=history.give_ups, chance=board.chance())
+    history.verdict = verdict
+    match verdict:
+        case RestartIn():
+            return _restart(board, state, verdict.delay, now)
+        case GiveUp():
+            return _give_up(board, state, verdict.retry_in, now)
 
 
 def _fail_trial(state: ModuleState) -> list[Action]:

@@ -14,6 +14,7 @@ from typing import assert_never
 from kite.launcher.core import outcomes, stopping
 from kite.launcher.core.actions import Action
 from kite.launcher.core.board import Board
+from kite.launcher.core.explanation import Explanation, explain
 from kite.launcher.core.facts import (
     BackboneLost,
     BackboneRestored,
@@ -43,6 +44,7 @@ from kite.launcher.core.facts import (
 )
 from kite.launcher.core.full_stop import FullStop
 from kite.launcher.core.lifecycle import ModuleState, Phase
+from kite.launcher.core.plan import Condition
 from kite.launcher.core.reception import Reception
 from kite.launcher.core.rollout import Rollouts
 from kite.launcher.core.roster import Roster
@@ -90,6 +92,16 @@ class Supervisor:
         state = self._board.roster.face(name)
         return self._board.unmet(state) if state.phase is Phase.WAITING else []
 
+    def waiting_on(self, name: str) -> list[tuple[str, Condition]]:
+        """As `waiting_for`, with how far each has to be."""
+        missing = set(self.waiting_for(name))
+        conditions = self._board.roster.face(name).plan.dependencies
+        return [(other, condition) for other, condition in conditions if other in missing]
+
+    def explain(self, name: str, now: float) -> Explanation:
+        """Why a module is in the state it is in."""
+        return explain(self._board, self._board.roster.face(name), now)
+
     def next_deadline(self) -> float | None:
         """The instant at which `TimePassed` is due."""
         deadlines = [s.deadline for s in self._board.roster.everyone() if s.deadline is not None]
@@ -100,6 +112,7 @@ class Supervisor:
         actions = self._decide(fact, now)
         actions += self._rollouts.advance(now)
         actions += self._full_stop.go_on(now)
+        self._board.note_states(now)
         return self._tally.sift([*actions, *self._board.refuse_those_who_wait_in_vain()])
 
     def _decide(self, fact: Fact, now: float) -> list[Action]:  # noqa: C901, PLR0911, PLR0912 - a table

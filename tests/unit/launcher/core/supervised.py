@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kite.launcher.core import actions as act
@@ -32,7 +32,7 @@ class Desk:
         *plans: Plan,
         concurrency: int = 100,
         max_failed: int = 0,
-        chance: float = 1.0,
+        chance: float | Callable[[], float] = 1.0,
         doors: bool = True,
     ) -> None:
         self.now = 1000.0
@@ -40,7 +40,9 @@ class Desk:
         self.last: list[Action] = []
         self.ops = 0
         self.supervisor = Supervisor(
-            concurrency=concurrency, max_failed=max_failed, chance=lambda: chance
+            concurrency=concurrency,
+            max_failed=max_failed,
+            chance=chance if callable(chance) else lambda: chance,
         )
         if doors:
             self.tell(facts.DoorsOpened())

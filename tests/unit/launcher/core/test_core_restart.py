@@ -1,4 +1,4 @@
-"""Restart budgets: windows, growth, caps, jitter, probation."""
+"""Restart budgets: windows, growth, caps, jitter, the trial of one that was given up."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from kite.launcher.core.plan import Policy, RestartRule
 from kite.launcher.core.restart import (
+    LEAST_DELAY,
     RETRY_CAP,
     RETRY_FIRST,
     GiveUp,
     RestartIn,
+    foresee,
     judge,
     retry_delay,
     within,
@@ -36,39 +38,86 @@ def test_the_first_failure_of_a_window_is_answered_at_once() -> None:
 def test_later_ones_wait_longer_and_longer_up_to_the_cap() -> None:
     rule = RestartRule(max=100, initial=1.0, factor=2.0, cap=30.0)
     delays = [judge([0.0] * n, rule, give_ups=0, chance=1.0) for n in range(1, 10)]
-    assert delays == [RestartIn(d) for d in (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0)]
+    longest = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0)
+    assert delays == [RestartIn(seconds, seconds) for seconds in longest]
 
 
 def test_the_default_is_the_third() -> None:
     verdicts = [judge([0.0] * n, RestartRule(), give_ups=0, chance=1.0) for n in (1, 2, 3)]
-    assert verdicts == [RestartIn(0.0), RestartIn(1.0), GiveUp(RETRY_FIRST)]
+    assert verdicts == [RestartIn(0.0), RestartIn(1.0, 1.0), GiveUp(RETRY_FIRST, RETRY_FIRST)]
 
 
 @given(rule=RULES, count=st.integers(1, 60), chance=st.floats(0, 1, exclude_max=True))
-def test_delays_lie_between_half_and_the_whole(
+def test_delays_lie_between_nearly_nothing_and_the_whole(
     rule: RestartRule, count: int, chance: float
 ) -> None:
+    """Full jitter, with a floor: no crash loop can spin, whatever a manifest and chance say."""
     verdict = judge([0.0] * count, rule, give_ups=0, chance=chance)
     if count >= rule.max:
         assert isinstance(verdict, GiveUp)
         return
     assert isinstance(verdict, RestartIn)
     if count == 1:
-        assert verdict.delay == 0.0
+        assert verdict == RestartIn(0.0)
         return
     whole = min(rule.cap, rule.initial * rule.factor ** (count - 2))
-    assert whole / 2 <= verdict.delay <= whole
+    assert verdict.up_to == max(LEAST_DELAY, whole)
+    assert LEAST_DELAY <= verdict.delay <= verdict.up_to
+
+
+def test_delays_are_drawn_from_all_of_it() -> None:
+    rule = RestartRule(max=100, initial=8.0)
+    spread = [judge([0.0] * 2, rule, give_ups=0, chance=n / 100) for n in range(100)]
+    delays = [verdict.delay for verdict in spread if isinstance(verdict, RestartIn)]
+    assert delays[0] == LEAST_DELAY
+    assert delays[-1] > 7.9
+    assert sum(delays) / 100 == pytest.approx(4.0, abs=0.1)
+
+
+def test_a_backoff_of_nothing_does_not_spin() -> None:
+    rule = RestartRule(max=1000, initial=0.0, cap=0.0)
+    verdicts = {judge([0.0] * n, rule, give_ups=0, chance=0.7) for n in range(2, 900)}
+    assert verdicts == {RestartIn(LEAST_DELAY, LEAST_DELAY)}
 
 
 def test_a_thousand_failures_are_a_number_too() -> None:
     rule = RestartRule(max=100_000, factor=10.0)
-    assert judge([0.0] * 50_000, rule, give_ups=0, chance=0.0) == RestartIn(15.0)
+    assert judge([0.0] * 50_000, rule, give_ups=0, chance=0.0) == RestartIn(LEAST_DELAY, 30.0)
 
 
-@given(rule=RULES, give_ups=st.integers(1, 100))
-def test_on_probation_one_failure_is_enough(rule: RestartRule, give_ups: int) -> None:
-    verdict = judge([0.0], rule, give_ups=give_ups, chance=0.5)
-    assert verdict == GiveUp(retry_delay(give_ups) if rule.retry else None)
+@given(rule=RULES, give_ups=st.integers(1, 100), chance=st.floats(0, 1, exclude_max=True))
+def test_on_trial_one_failure_is_enough(rule: RestartRule, give_ups: int, chance: float) -> None:
+    verdict = judge([0.0], rule, give_ups=give_ups, chance=chance)
+    if not rule.retry:
+        assert verdict == GiveUp(None)
+        return
+    assert isinstance(verdict, GiveUp)
+    assert verdict.up_to == retry_delay(give_ups)
+    assert verdict.retry_in is not None
+    assert verdict.up_to / 2 <= verdict.retry_in <= verdict.up_to
+
+
+@given(first=st.floats(0, 1, exclude_max=True), second=st.floats(0, 1, exclude_max=True))
+def test_tries_grow_apart_whatever_chance_says(first: float, second: float) -> None:
+    rule = RestartRule(max=1)
+    for give_ups in range(4):
+        sooner = judge([0.0], rule, give_ups=give_ups, chance=first)
+        later = judge([0.0], rule, give_ups=give_ups + 1, chance=second)
+        assert isinstance(sooner, GiveUp)
+        assert isinstance(later, GiveUp)
+        assert sooner.retry_in is not None
+        assert later.retry_in is not None
+        assert sooner.retry_in <= later.retry_in
+
+
+@given(rule=RULES, count=st.integers(0, 60), give_ups=st.integers(0, 5))
+def test_what_is_foreseen_is_what_happens(rule: RestartRule, count: int, give_ups: int) -> None:
+    failures = [0.0] * count
+    foreseen = foresee(failures, rule, give_ups=give_ups, now=0.5)
+    assert foreseen == judge([*failures, 0.5], rule, give_ups=give_ups, chance=1.0)
+    assert foresee(failures, rule, give_ups=0, now=rule.window) == judge(
+        [0.0], rule, give_ups=0, chance=1.0
+    )
 
 
 @pytest.mark.parametrize("retry", [True, False])

@@ -1,0 +1,1 @@
+"""What `kite explain` knows and how it says it."""

@@ -1,0 +1,1 @@
+"""The dependencies of a project, and the ways to draw them."""

@@ -1,0 +1,1 @@
+"""What a start-up waited for, from the steps that were written down."""
