@@ -77,6 +77,7 @@ def test_a_token_is_needed(running):
         ("GET", "/launcher"),
         ("GET", "/launcher/modules"),
         ("GET", "/launcher/modules/plain"),
+        ("GET", "/launcher/modules/plain/explain"),
         ("POST", "/launcher/modules/plain/stop"),
         ("POST", "/launcher/rescan"),
         ("POST", "/launcher/shutdown"),
@@ -148,9 +149,22 @@ def test_kite_ps_prints_the_same_document(running):
                 assert record[key] == value, (record["name"], key)
 
 
+def test_explain(running):
+    """`GET …/{name}/explain`: what the state of a module rests on; of core modules too."""
+    for name in ("plain", "hand", "off", "overridden", "user", "registry", "launcher"):
+        told = fits("explanation", running.call("GET", f"/launcher/modules/{name}/explain").json())
+        assert told["module"]["name"] == name
+    config = running.call("GET", "/launcher/modules/overridden/explain").json()["config"]
+    assert (config["state"], config["origin"]) == ("enabled", "override")
+    assert config["file"] == str(running.project / "kite.yaml")
+    assert config["line"] >= 1
+    config = running.call("GET", "/launcher/modules/hand/explain").json()["config"]
+    assert (config["state"], config["origin"]) == ("manual", "manifest")
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", ""), ("POST", "/start"), ("POST", "/stop"), ("POST", "/restart"), ("PUT", "/state")],
+    [("GET", ""), ("GET", "/explain"), ("POST", "/start"), ("POST", "/stop"), ("POST", "/restart"), ("PUT", "/state")],
 )
 def test_an_unknown_name_is_404(running, method, path):
     """Unknown name 404."""

@@ -59,6 +59,7 @@ def sections() -> list[tuple[str, dict[str, str]]]:
                 "spec": _("describe the project for other tools"),
                 "doctor": _("find out what may keep Kite from working here"),
                 "bench": _("measure the Event Hub"),
+                "schema": _("print what scripts may rely on: schemas and statuses"),
                 "completion": _("print the completion script of a shell"),
             },
         ),
