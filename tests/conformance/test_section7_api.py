@@ -164,7 +164,14 @@ def test_explain(running):
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", ""), ("GET", "/explain"), ("POST", "/start"), ("POST", "/stop"), ("POST", "/restart"), ("PUT", "/state")],
+    [
+        ("GET", ""),
+        ("GET", "/explain"),
+        ("POST", "/start"),
+        ("POST", "/stop"),
+        ("POST", "/restart"),
+        ("PUT", "/state"),
+    ],
 )
 def test_an_unknown_name_is_404(running, method, path):
     """Unknown name 404."""

@@ -16,19 +16,26 @@ def refuse_second(instance: Path) -> None:
     """Raise when there is a Kite in the instance directory.
 
     Raises:
-        RequestError: `already_running` or `already_stopping`, with its `pid` (status 5).
+        RequestError: `already_running` or `already_stopping`, with its `pid` and `url` (status 5; the
+            `url` is None while its API is not there).
     """
     pid = holder(instance)
     if pid:  # 0: it has come this instant, and whoever starts will meet it
-        code = "already_stopping" if _is_stopping(instance) else "already_running"
-        raise RequestError(code, pid=pid)
+        api = _api(instance)
+        code = "already_stopping" if api and _is_stopping(instance, api) else "already_running"
+        raise RequestError(code, pid=pid, url=api.url if api else None)
 
 
-def _is_stopping(instance: Path) -> bool:
+def _api(instance: Path) -> ApiFile | None:
+    """Where it answers; None: not yet, or no more."""
     try:
-        api = ApiFile.read(instance / "launcher" / "api.json")
-        if api is None:  # not there yet, or no more
-            return False
+        return ApiFile.read(instance / "launcher" / "api.json")
+    except KiteError:
+        return None
+
+
+def _is_stopping(instance: Path, api: ApiFile) -> bool:
+    try:
         control = Control(api=api, instance_dir=instance, project="")
         return bool(
             control.get("/launcher", timeout=PHASE_SECONDS).json().get("phase") == "stopping"

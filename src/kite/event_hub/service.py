@@ -39,6 +39,8 @@ from kite.wire.endpoint import loopback_port
 from kite.wire.token import digest
 
 GOING_AWAY = 1001
+PATHS = {"/ws": ("GET",), "/health": ("GET", "HEAD"), "/metrics": ("GET", "HEAD")}
+"""Every path there is, with its methods; only `/health` is open to everybody."""
 _BACKLOG = 1024
 _LINE_WAIT = 0.5
 """Seconds that early connections wait for the Launcher's token to arrive."""
@@ -196,18 +198,16 @@ class Hub:
 
     def answer(self, request: Request) -> Answer | Awaitable[Answer] | None:
         """`/health` and `/metrics`; None for `/ws`."""
-        if request.path == "/ws":
-            if request.method != "GET":
-                raise RequestError(
-                    "method_not_allowed", method=request.method, path="/ws", allow="GET"
-                )
-            return None
-        if request.path not in ("/health", "/metrics"):
+        methods = PATHS.get(request.path)
+        if methods is None:
             raise RequestError("not_found", path=request.path[:200])
-        if request.method not in ("GET", "HEAD"):
+        if request.method not in methods:
+            allow = ", ".join(methods)
             raise RequestError(
-                "method_not_allowed", method=request.method, path=request.path, allow="GET, HEAD"
+                "method_not_allowed", method=request.method, path=request.path, allow=allow
             )
+        if request.path == "/ws":
+            return None
         if request.path == "/health":
             status = "ok" if self.is_ready else "starting"
             body = msgspec.json.encode({"status": status, "version": __version__})

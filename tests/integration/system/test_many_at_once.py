@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from kite.testing.system import System
@@ -49,6 +51,20 @@ def test_twenty_verbs_at_once(system: System) -> None:
             assert (record["actual_state"], record["desired_state"]) == ("stopped", "stopped")
         else:
             assert (record["actual_state"], record["life"]) == ("running", 2)
+
+
+@pytest.mark.slow
+def test_fifty_modules_stopped_and_started_side_by_side(system: System) -> None:
+    """Fifty requests at once, each of which is done: no module's operation excludes another's."""
+    names = [f"m{number:02}" for number in range(50)]
+    for name in names:
+        system.module(name)
+    system.up("--wait")
+    with ThreadPoolExecutor(len(names)) as people:
+        for verb, state in (("stop", "stopped"), ("start", "running"), ("restart", "running")):
+            found = list(people.map(lambda name, verb=verb: system.act(verb, name), names))
+            assert [record["actual_state"] for record in found] == [state] * 50
+    assert {record["life"] for name, record in system.records().items() if name in names} == {3}
 
 
 def test_verbs_on_one_module_at_once(system: System) -> None:

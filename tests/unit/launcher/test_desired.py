@@ -99,7 +99,8 @@ def test_a_full_disk_keeps_the_wish_in_memory_and_the_file_whole(
     assert DesiredStates(path).all() == {"m": STOPPED, "n": STOPPED}
 
 
-def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [6, pytest.param(200, marks=pytest.mark.long)])
+def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path, kills: int) -> None:
     path = tmp_path / "desired.json"
     flapping = (
         "import sys, pathlib\n"
@@ -111,18 +112,21 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
         "    if n == 2: print('on', flush=True)\n"
         "    states.set(f'm{n % 50}', Wish(state='stopped' if n % 3 else 'running'))\n"
     )
-    for attempt in range(6):
+    before: set[str] = set()
+    for attempt in range(kills):
         with subprocess.Popen(
             [sys.executable, "-c", flapping, str(path)], stdout=subprocess.PIPE
         ) as writer:
             assert writer.stdout is not None
             writer.stdout.readline()
-            time.sleep(0.01 * attempt)  # the moment of the kill is what varies
+            time.sleep(0.01 * (attempt % 17))  # the moment of the kill is what varies
             os.kill(writer.pid, signal.SIGKILL)
         states = DesiredStates(path)
         assert states.problem is None
         msgspec.json.decode(path.read_bytes())
-    assert states.all()
+        assert states.all().keys() >= before, "what was wished once is never forgotten"
+        before = set(states.all())
+    assert before
 
 
 def test_what_is_noted_counts_at_once_and_is_written_together(tmp_path: Path) -> None:
