@@ -161,7 +161,7 @@ class Routes:
         self._record(name)
         if name in CORE_NAMES and (verb != "restart" or name == "launcher"):
             raise RequestError("core_module", module=name, what=verb)
-        self._launcher.record("requested", name, verb=verb, by=who.name, reason=reason)
+        self._launcher.record("requested", name, verb=verb, by=who.name, reason=asked.reason)
         op, future = self._launcher.operations.open()
         if name in CORE_NAMES:
             self._launcher.feed_core(spine.CoreRestartAsked(name, op))

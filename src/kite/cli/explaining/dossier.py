@@ -114,6 +114,8 @@ def _from_files(
         "error_params": None,
         "completed": False,
         "reason": None,
+        "replicas": [],
+        "rolling": False,
         "state_since": ended[-1]["ts"] if ended else None,
         "waiting_on": [],
         "crash_loop": None,
