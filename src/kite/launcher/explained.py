@@ -23,7 +23,7 @@ def explained(
         **_common(view, record, origin),
         "wanted": found.wanted,
         "wanted_by": list(found.wanted_by),
-        "waiting": _waiting(view, found) if record["actual_state"] == "waiting" else None,
+        "waiting": _waiting(view, record, found) if record["actual_state"] == "waiting" else None,
         "restart": _restart(view, found),
     }
 
@@ -70,9 +70,9 @@ def _common(view: View, record: dict[str, Any], origin: ConfigOrigin | None) -> 
     }
 
 
-def _waiting(view: View, found: Explanation) -> dict[str, Any]:
+def _waiting(view: View, record: dict[str, Any], found: Explanation) -> dict[str, Any]:
     return {
-        "since": view.instant(found.since),
+        "since": record["state_since"],
         "doors_open": found.doors_open,
         "lacks_place": found.lacks_place,
         "on": [_missing(view, each) for each in found.missing],

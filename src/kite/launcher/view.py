@@ -45,6 +45,7 @@ class View:
         self._cores = cores
         self._clock = clock
         self._pid = pid
+        self._told_since: dict[str, tuple[float, str]] = {}
 
     def records(self, phase: str) -> list[dict[str, Any]]:
         """All modules, the core ones first."""
@@ -124,7 +125,7 @@ class View:
             "last_lines": _last_lines(state),
             "replicas": [self._replica(place) for place in places],
             "rolling": self._supervisor.is_rolling(name),
-            "state_since": self.instant(state.since),
+            "state_since": self._since(name, state),
             "waiting_on": [self._awaited(*each) for each in self._supervisor.waiting_on(name)],
             "crash_loop": state.crash_loop(self._clock.monotonic()),
         }
@@ -148,8 +149,15 @@ class View:
             "name": name,
             "condition": condition.value,
             "actual_state": state.actual_state if state else None,
-            "since": self.instant(state.since) if state else None,
+            "since": self._since(name, state) if state else None,
         }
+
+    def _since(self, name: str, state: ModuleState) -> str:
+        """When the state began: the same words each time, whatever becomes of the wall clock."""
+        told = self._told_since.get(name)
+        if told is None or told[0] != state.since:
+            told = self._told_since[name] = (state.since, self.instant(state.since))
+        return told[1]
 
     def now(self) -> str:
         """The present instant."""

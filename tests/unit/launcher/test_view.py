@@ -174,6 +174,23 @@ def test_the_next_try_is_an_instant(window: Window) -> None:
     assert window["b"]["next_try"] == "2023-11-14T23:13:20.500Z", "the wall clock was set"
 
 
+def test_since_when_a_state_lasts_does_not_change_with_the_wall_clock(window: Window) -> None:
+    assert window["b"]["state_since"] == "2023-11-14T22:13:20.000Z"
+    window.clock.advance(2.5)
+    window.clock.jump(3600)
+    assert window["b"]["state_since"] == "2023-11-14T22:13:20.000Z"
+    assert window["a"]["waiting_on"] == [
+        {
+            "name": "b",
+            "condition": "ready",
+            "actual_state": "starting",
+            "since": "2023-11-14T22:13:20.000Z",
+        }
+    ]
+    window.tell(facts.Spawned(module="b", life=1, pid=5), facts.BecameReady(module="b", life=1))
+    assert window["b"]["state_since"] == "2023-11-14T23:13:22.500Z"
+
+
 @pytest.mark.parametrize(
     ("policy", "at"), [(Policy.NEVER, "22:13:30"), (Policy.ON_FAILURE, "22:14:20")]
 )
