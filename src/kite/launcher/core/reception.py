@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from kite.launcher.core import requests, stopping
 from kite.launcher.core.actions import Action
-from kite.launcher.core.board import Board
+from kite.launcher.core.board import Board, settle
 from kite.launcher.core.facts import RestartRequested, RunDue, StartRequested, StopRequested
 from kite.launcher.core.lifecycle import Phase
 from kite.launcher.core.plan import ConfigState
@@ -79,6 +79,7 @@ class Reception:
         """Make as many places as the plan says, and end what is too many."""
         actions: list[Action] = []
         for surplus in self._board.roster.fit(name):
+            actions += settle(surplus, "superseded")
             actions += stopping.dismiss(surplus, "removed", now)
         self._board.roster.forget(name)
         return actions

@@ -260,3 +260,14 @@ def test_a_schedule_runs_all_when_none_runs() -> None:
     desk.dead("w", 2, 0)
     desk.tell(facts.RunDue(module="w"))
     assert desk.spawned_lives() == [(3, 0), (4, 1)]
+
+
+def test_a_place_that_is_not_needed_any_more_answers_who_waited_for_it() -> None:
+    desk = crew(1)
+    desk.scan(plan("w", replicas=2))
+    first = desk.start("w")
+    desk.scan(plan("w"))
+    second = desk.start("w")
+    assert desk.outcome(first) == "superseded"
+    desk.alive("w", 1)
+    assert desk.outcome(second) == "done"
