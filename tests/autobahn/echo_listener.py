@@ -46,6 +46,9 @@ class Echo:
         self.outbox.push(data, 0)
         self.outbox.flush()
 
+    def answered(self) -> None:
+        """Nobody was asked."""
+
     def writable(self) -> None:
         if self.outbox.writable():
             self.connection.resume()

@@ -68,6 +68,10 @@ class Client:
         if self.session is not None:
             self._switch.push_control(self.session, data)
 
+    def answered(self) -> None:
+        """A pong has come."""
+        self._hub.rollcall.answered(self)
+
     def writable(self) -> None:
         """The socket has taken everything that was written."""
         if self.session is not None:

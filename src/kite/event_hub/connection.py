@@ -16,14 +16,17 @@ from typing import Any
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
 from kite.event_hub.conversation import Conversation
+from kite.event_hub.core.attendance import Heard
 from kite.event_hub.core.websocket import close, pong
 from kite.event_hub.drain import Drain
 from kite.event_hub.fragments import Fragments, TooBig
+from kite.event_hub.intake import Intake
 
 _CONTINUATION = WSMsgType.CONTINUATION
 _TEXT = WSMsgType.TEXT
 _BINARY = WSMsgType.BINARY
 _PING = WSMsgType.PING
+_PONG = WSMsgType.PONG
 _CLOSE = WSMsgType.CLOSE
 
 _ANSWER = 1.0
@@ -80,6 +83,7 @@ class Connection:
 
     Attributes:
         listener: for picows.
+        intake: its input, once it is past the door.
     """
 
     def __init__(
@@ -93,6 +97,7 @@ class Connection:
         listener: Callable[[Connection], Any] = Listener,
     ) -> None:
         self.listener = listener(self)
+        self.intake: Intake | None = None
         self._tcp = tcp
         self._conversation = conversation
         self._farewell = farewell
@@ -167,6 +172,8 @@ class Connection:
             self.fail(PROTOCOL_ERROR, "a reserved bit is set")
         elif kind == _PING:
             self._conversation.push(pong(frame.get_payload_as_bytes()))
+        elif kind == _PONG:
+            self._conversation.answered()
         elif kind == _CLOSE:
             self._answer_close(frame)
         elif kind == _CONTINUATION:
@@ -210,6 +217,14 @@ class Connection:
     def unfinished(self) -> int:
         """Bytes of a fragmented message that have come so far."""
         return self._fragments.size
+
+    def heard(self) -> Heard:
+        """What has come since this was last asked."""
+        intake = self.intake
+        if intake is None or self._is_held or self._is_closing:
+            return Heard.UNKNOWN
+        was_quiet, intake.is_quiet = intake.is_quiet, True
+        return Heard.NOTHING if was_quiet else Heard.SOMETHING
 
     # ── the way out ─────────────────────────────────────────────────────────────────────────
 

@@ -36,6 +36,10 @@ class Conversation(Protocol):
         """Queue a control frame behind what was queued before."""
         ...
 
+    def answered(self) -> None:
+        """A pong has come."""
+        ...
+
     def writable(self) -> None:
         """The socket has taken everything that was written."""
         ...

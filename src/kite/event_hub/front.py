@@ -277,7 +277,7 @@ class Door(asyncio.BufferedProtocol):
             connection.interpose(lambda inner: Interpreted(inner, request.patterns()))
         tcp.write(switching_protocols(request))
         make = functools.partial(_parser, tcp, connection, self._doors.frame_bytes)
-        intake = Intake(tcp, connection, make, self._doors.intakes)
+        intake = connection.intake = Intake(tcp, connection, make, self._doors.intakes)
         tcp.set_protocol(intake)
         if self._rest and not tcp.is_closing():
             _feed(intake, self._rest)

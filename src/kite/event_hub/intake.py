@@ -102,6 +102,7 @@ class Intake(asyncio.BufferedProtocol):
 
     Attributes:
         is_idle: nothing was read since somebody set this.
+        is_quiet: likewise; somebody else sets it.
         began_at: when the message that is not whole yet began, on the loop's clock.
     """
 
@@ -109,6 +110,7 @@ class Intake(asyncio.BufferedProtocol):
         self, tcp: asyncio.Transport, owner: Owner, make: Callable[[], Any], all_of_them: Intakes
     ) -> None:
         self.is_idle = False
+        self.is_quiet = False
         self.began_at = 0.0
         self._tcp = tcp
         self._owner = owner
@@ -137,7 +139,7 @@ class Intake(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have come."""
-        self.is_idle = False
+        self.is_idle = self.is_quiet = False
         was_between = self.is_between_messages
         self._take_in(nbytes)
         if self._is_gone:

@@ -38,6 +38,7 @@ class Interpreted:
         self._interpreter = Interpreter(inner.identity.module, patterns)
         self.batch_ended = inner.batch_ended
         self.push = inner.push
+        self.answered = inner.answered
         self.writable = inner.writable
         self.leaving = inner.leaving
         self.flush = inner.flush

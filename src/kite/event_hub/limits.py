@@ -45,6 +45,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             nobody is left to answer the oldest.
         awaited: likewise of all connections, each request counted once for everybody who may answer.
         farewell_seconds: how long a connection that was told to go may take to read that.
+        silence_seconds: how long a module may owe the answer to a ping before it is called silent;
+            0: nobody is asked.
     """
 
     frame_bytes: int = MAX_FRAME_BYTES
@@ -65,10 +67,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     requests: int = 4096
     awaited: int = 1 << 16
     farewell_seconds: float = 30.0
+    silence_seconds: float = 7.5
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
-            if getattr(self, name) <= 0:
+            value = getattr(self, name)
+            if value < 0 or (value == 0 and name != "silence_seconds"):
                 raise ValueError(f"'{name}' must be more than 0")
         if self.frame_bytes > MAX_FRAME_BYTES:
             raise ValueError(f"'frame_bytes' may be at most {MAX_FRAME_BYTES}")

@@ -31,6 +31,7 @@ from kite.event_hub.core.tokens import TokenTable
 from kite.event_hub.disk import Disk
 from kite.event_hub.front import Admission, Answer, Doors
 from kite.event_hub.limits import HubConfig
+from kite.event_hub.rollcall import Rollcall
 from kite.event_hub.roster import Roster
 from kite.http.guard import Guard
 from kite.http.listen import port_of
@@ -97,6 +98,8 @@ class Hub:
             instant=now_rfc3339,
             parts=self.parts,
         )
+        self.rollcall = Rollcall(config.limits.silence_seconds, self.switch.announce)
+        self.switch.greet_with(self.rollcall.silences)
         self._launcher: Identity | None = None
         self._has_launcher = asyncio.Event()
         self._alarm: asyncio.TimerHandle | None = None
@@ -151,6 +154,7 @@ class Hub:
             self._server.close()
         self._doors.close()
         self._roster.stop()
+        self.rollcall.stop()
         await self._disk.close()
         self.switch.flush()
         for session in list(self.switch.sessions.values()):
@@ -295,24 +299,36 @@ class Hub:
     def opened(self, client: Client) -> None:
         """A client's handshake is done."""
         self._roster.add(client)
-        self._tell_presence("hub.client.connected", client.identity)
+        if self._is_module(client.identity):
+            self.rollcall.add(client)
+            self._tell_presence("hub.client.connected", client)
         _log.debug("client.connected module=%s", client.identity.module)
 
     def closed(self, client: Client) -> None:
         """A client is gone."""
         if not self._roster.remove(client):
             return
-        self._tell_presence("hub.client.disconnected", client.identity)
+        if self._is_module(client.identity):
+            self.rollcall.remove(client)
+            self._tell_presence("hub.client.disconnected", client)
         if self._closed is not None:
             self._closed.set()
 
-    def _tell_presence(self, subject: str, identity: Identity) -> None:
-        """Who of the modules is there: the Launcher asks nobody to stop who cannot hear it. The
-        operator comes and goes with each command, which is no news to anybody."""
-        if identity.is_session or identity is self._launcher or identity.module == OPERATOR:
-            return
-        connections = self._roster.of_token(identity.digest)
-        about = {"module_id": identity.module, "life": identity.life, "connections": connections}
+    def _is_module(self, identity: Identity) -> bool:
+        """Whether it is a module itself. The operator comes and goes with each command, which is no
+        news to anybody."""
+        is_page = identity.is_session
+        return not (is_page or identity is self._launcher or identity.module == OPERATOR)
+
+    def _tell_presence(self, subject: str, client: Client) -> None:
+        """Who of the modules is there: the Launcher asks nobody to stop who cannot hear it."""
+        identity = client.identity
+        about = {
+            "module_id": identity.module,
+            "life": identity.life,
+            "connections": self._roster.of_token(identity.digest),
+            "silent": self.rollcall.silent(client),
+        }
         self.switch.announce(subject, about)
 
     # ── Effects ─────────────────────────────────────────────────────────────────────────────
@@ -360,6 +376,8 @@ class Hub:
                 "hub.started": "a life of the Hub has begun: its epoch",
                 "hub.client.connected": "a module has a connection more: how many now",
                 "hub.client.disconnected": "a module has a connection less: how many now",
+                "hub.client.silent": "a module's connection owes the answer to a ping",
+                "hub.client.responsive": "a silent connection is heard again",
                 "hub.stream_repaired": "a stream's file was damaged: what was saved, what is lost",
                 "hub.slow_consumer": "a subscriber was cut: who, and how much it missed",
                 "module.ready": "the Hub is ready",

@@ -275,6 +275,7 @@ _HUB_KINDS: dict[str, Callable[[Node], Any]] = {
         ("slow_seconds", "slow_window", "handshake_seconds", "farewell_seconds"),
         kinds.some_seconds,
     ),
+    "silence_seconds": kinds.seconds,
 }
 """What `kite.event_hub.limits` knows, by the kind of value."""
 

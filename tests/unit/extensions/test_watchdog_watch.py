@@ -63,6 +63,10 @@ class Bench:
                     self.asked.append(action.module)
         return actions
 
+    def asks(self) -> list[Ask]:
+        """The questions of the next look."""
+        return [action for action in self.feed(TimePassed()) if isinstance(action, Ask)]
+
     def answer(self, ask: Ask, outcome: Outcome, *, after: float = 0.0) -> None:
         began = self.now
         self.now += after
@@ -209,8 +213,7 @@ def test_an_answer_that_was_open_during_a_suspension_counts_for_nothing() -> Non
     bench = Bench()
     bench.module("m")
     bench.now = bench.watch.next_deadline()
-    (ask,) = bench.feed(TimePassed())
-    assert isinstance(ask, Ask)
+    (ask,) = bench.asks()
     bench.answer(ask, SILENT, after=60.0)
     assert bench.suspensions == [55.0]
     assert bench.watch.snapshot()[0]["failures"] == 0
@@ -221,8 +224,7 @@ def test_a_timeout_noticed_late_counts_for_nothing() -> None:
     bench.module("m")
     for _ in range(10):
         bench.now = bench.watch.next_deadline()
-        (ask,) = bench.feed(TimePassed())
-        assert isinstance(ask, Ask)
+        (ask,) = bench.asks()
         bench.answer(ask, SILENT, after=4.0)
     assert bench.said == []
     assert bench.suspensions == []

@@ -106,7 +106,7 @@ hub:
     {frame_bytes: 64KiB, outbox_bytes: 1MiB, outbox_most_bytes: 8MiB, input_bytes: 16MiB, slow_rate: 1MiB, slow_seconds: 1, slow_window: 10,
      connections: 9, connections_per_module: 8, handshakes: 7, handshake_seconds: 3, head_bytes: 8KiB,
      subscriptions: 16, pattern_tokens: 300, routes: 50, requests: 40, awaited: 60,
-     farewell_seconds: 5}
+     farewell_seconds: 5, silence_seconds: 0}
   deduplication: {seconds: 60, ids: 10}
   history: {bytes: 1MiB}
 registry: {ttl: 5, max_ttl: 10}

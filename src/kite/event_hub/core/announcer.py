@@ -18,6 +18,7 @@ NAME = "event_hub"
 STARTED = "hub.started"
 SLOW_CONSUMER = "hub.slow_consumer"
 REPAIRED = "hub.stream_repaired"
+SILENT = "hub.client.silent"
 
 
 class Announcer:
@@ -34,6 +35,7 @@ class Announcer:
 
     Attributes:
         streaming: the streams, where there are any.
+        silences: tells which connections are silent now.
         repairs: what was found damaged in them when the Hub started.
     """
 
@@ -50,6 +52,7 @@ class Announcer:
     ) -> None:
         self.epoch = epoch
         self.streaming: Streaming | None = None
+        self.silences: Callable[[], Sequence[dict[str, Any]]] = tuple
         self.repairs: Sequence[dict[str, Any]] = ()
         self._router = router
         self._passing = passing
@@ -82,6 +85,13 @@ class Announcer:
             session.knows_repairs = True
             for repair in self.repairs:
                 self._tell(session, REPAIRED, repair)
+        if session.knows_silences:
+            return
+        silences = self.silences()
+        if silences and self._hears(session, SILENT):
+            session.knows_silences = True
+            for silence in silences:
+                self._tell(session, SILENT, silence)
 
     def _tell(self, session: Session, subject: str, data: dict[str, Any]) -> None:
         self._delivery.greet(session, text(self._own_event(subject, data)))

@@ -41,6 +41,7 @@ class Session(Holder):
         held_by: because of whom this one is not read.
         is_leaving: it was told to go, or has gone; what it still says is not heard.
         knows_start: it was told `hub.started`.
+        knows_silences: it was told which connections are silent.
         knows_repairs: it was told what was found damaged when the Hub started.
         last_timestamp: the latest timestamp that was found to be one.
         published, duplicates, refused, received: counts of events, refusals and frames.
@@ -56,6 +57,7 @@ class Session(Holder):
         "identity",
         "is_leaving",
         "knows_repairs",
+        "knows_silences",
         "knows_start",
         "lane",
         "last_timestamp",
@@ -97,6 +99,7 @@ class Session(Holder):
         self.is_leaving = False
         self.knows_start = False
         self.knows_repairs = False
+        self.knows_silences = False
         self.last_timestamp = ""
         self.published = 0
         self.duplicates = 0

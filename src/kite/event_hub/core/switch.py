@@ -10,7 +10,7 @@ and is told what to do through `Effects` and each session's `Wire`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -293,6 +293,10 @@ class Switch:
     def announce(self, subject: str, data: dict[str, Any]) -> int:
         """Publish an event of the Hub's own; returns to how many connections."""
         return self._announcer.announce(subject, data)
+
+    def greet_with(self, silences: Callable[[], Sequence[dict[str, Any]]]) -> None:
+        """Tell each connection that wants to hear of it, once, which others are silent already."""
+        self._announcer.silences = silences
 
     def push_control(self, session: Session, data: bytes) -> None:
         """Push a frame that is no event: an answer to a ping, a close."""

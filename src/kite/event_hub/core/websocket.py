@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 _FIN_TEXT = 0x81
 _FIN_CLOSE = 0x88
+_FIN_PING = 0x89
 _FIN_PONG = 0x8A
 _MAX_REASON = 123
 _SMALL = 2048
@@ -26,6 +27,11 @@ def text_header(size: int) -> bytes:
 def text(payload: bytes) -> bytes:
     """A whole text message."""
     return text_header(len(payload)) + payload
+
+
+def ping() -> bytes:
+    """A question whether the peer is there, without payload."""
+    return _header(_FIN_PING, 0)
 
 
 def pong(payload: bytes) -> bytes:

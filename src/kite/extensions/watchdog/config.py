@@ -25,6 +25,7 @@ def thresholds(environ: Mapping[str, str] | None = None) -> Thresholds:
         timeout=_seconds(given, "WATCHDOG_TIMEOUT", default.timeout),
         failures=_count(given, "WATCHDOG_FAILURES", default.failures),
         restart_after=_count(given, "WATCHDOG_RESTART_AFTER", default.restart_after),
+        busy=_seconds(given, "WATCHDOG_BUSY", default.busy),
         restarts=_choice(given, "WATCHDOG_RESTART", default=default.restarts),
     )
 

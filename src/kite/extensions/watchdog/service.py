@@ -6,17 +6,33 @@ import asyncio
 import time
 from typing import Any, Final, assert_never
 
+import msgspec
+
 from kite.clock import rfc3339
+from kite import pulse_reader
 from kite.errors import KiteError, Unavailable
 from kite.extensions.watchdog.asking import Asking, endpoint
-from kite.extensions.watchdog.core.actions import Action, Ask, Restart, Say, SaySuspended
+from kite.extensions.watchdog.core.actions import (
+    Action,
+    Ask,
+    Inspect,
+    LookUp,
+    Restart,
+    Say,
+    SaySuspended,
+)
 from kite.extensions.watchdog.core.facts import (
     AskEnded,
+    Cut,
     Deregistered,
     Ended,
     Expired,
     Fact,
+    Heartbeat,
+    HubBegan,
+    Inspected,
     Looked,
+    Present,
     Registered,
     RestartRefused,
     Sighting,
@@ -25,6 +41,7 @@ from kite.extensions.watchdog.core.facts import (
 )
 from kite.extensions.watchdog.core.thresholds import Thresholds
 from kite.extensions.watchdog.core.watch import Watch
+from kite.extensions.watchdog.evidence import EvidenceFiles
 from kite.sdk.event import Event
 from kite.sdk.module import Module
 
@@ -52,6 +69,7 @@ class Watchdog:
         self._module = module
         self._watch = Watch(module.name, thresholds, clock())
         self._asking = Asking(thresholds.timeout)
+        self._files = EvidenceFiles(module.data_dir / "evidence")
         self._timer: asyncio.TimerHandle | None = None
         self._look_task: asyncio.Task[None] | None = None
         self._is_stale = False
@@ -69,6 +87,8 @@ class Watchdog:
         name, life = data.get("module_id"), data.get("life")
         # What happens while everything is looked up may be missing from what is found.
         self._is_stale = True
+        if event.subject == "hub.started":
+            self._feed(HubBegan())
         if event.subject in ("hub.started", "registry.resync", "launcher.resync") or (
             event.subject == "module.ready" and name in _CORE
         ):
@@ -113,6 +133,10 @@ class Watchdog:
         match action:
             case Ask():
                 self._module.spawn(self._ask(action))
+            case Inspect():
+                self._inspect(action)
+            case LookUp():
+                self._look_up()
             case Say():
                 self._say(action)
             case SaySuspended(seconds=seconds):
@@ -135,6 +159,13 @@ class Watchdog:
         self._feed(
             AskEnded(module=action.module, number=action.number, began=began, outcome=outcome)
         )
+
+    def _inspect(self, action: Inspect) -> None:
+        read = pulse_reader.whole if action.whole else pulse_reader.leader
+        fact = Inspected(
+            module=action.module, life=action.life, whole=action.whole, pulse=read(action.pid)
+        )
+        asyncio.get_running_loop().call_soon(self._feed, fact)
 
     async def _restart(self, action: Restart) -> None:
         """Ask for it, if the life that is unhealthy is the one that runs."""
@@ -170,6 +201,8 @@ class Watchdog:
             "restarts": said.restarts,
             "evidence": evidence,
         }
+        if said.verdict in ("unhealthy", "restarting"):
+            data["evidence_file"] = self._files.keep(said, data)
         if said.verdict == "restarting":
             data["reason"] = REASON
         self._module.log.info(
@@ -193,7 +226,8 @@ def _fact(subject: str, name: str, life: int | None, data: dict[str, Any]) -> Fa
     """What an event means to the core."""
     match subject:
         case "module.started":
-            return Started(module=name, life=life)
+            pid = data.get("pid")
+            return Started(module=name, life=life, pid=pid if isinstance(pid, int) else None)
         case "module.starting" | "module.stopping" | "module.stopped" | "module.failed":
             return Ended(module=name, life=life)
         case "registry.registered":
@@ -202,8 +236,39 @@ def _fact(subject: str, name: str, life: int | None, data: dict[str, Any]) -> Fa
             return Deregistered(module=name, life=life)
         case "registry.expired":
             return Expired(module=name, life=life)
+        case "hub.slow_consumer":
+            return Cut(module=name)
+        case "hub.client.connected" | "hub.client.disconnected":
+            return _present(name, life, {**data, "seconds": 0})
+        case "hub.client.silent" | "hub.client.responsive":
+            return _present(name, life, data)
         case _:
             return None
+
+
+def _present(name: str, life: int | None, data: dict[str, Any]) -> Present | None:
+    counts = data.get("connections"), data.get("silent"), data.get("seconds")
+    match counts:
+        case int(connections), int(silent), int() | float() as seconds:
+            return Present(
+                module=name,
+                life=life,
+                connections=connections,
+                silent=silent,
+                seconds=float(seconds),
+            )
+        case _:
+            return None
+
+
+def heartbeat_of(record: dict[str, Any]) -> Heartbeat:
+    """What a module's manifest says about standing still, as the Launcher tells it."""
+    health = record.get("health")
+    said = health.get("heartbeat") if isinstance(health, dict) else None
+    try:
+        return msgspec.convert(said if isinstance(said, dict) else {}, Heartbeat)
+    except msgspec.ValidationError:
+        return Heartbeat()
 
 
 def sightings(records: list[dict[str, Any]], entries: list[dict[str, Any]]) -> tuple[Sighting, ...]:
@@ -216,6 +281,8 @@ def sightings(records: list[dict[str, Any]], entries: list[dict[str, Any]]) -> t
             running=record.get("actual_state") == "running",
             registered=record["name"] in by_name,
             url=endpoint(by_name.get(record["name"])),
+            pid=record.get("pid"),
+            heartbeat=heartbeat_of(record),
         )
         for record in records
     )

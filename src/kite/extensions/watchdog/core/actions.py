@@ -11,14 +11,16 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was observed.
 
     Args:
-        kind: `endpoint` (it was asked) or `heartbeat` (its lease has ended).
+        kind: `endpoint` (it was asked), `heartbeat` (its lease has ended), `connection` (its
+            connections to the Hub are silent) or `process` (it is stopped).
         at: the instant, on the Watchdog's clock.
-        what: `url` and `http_status`, `status` or `detail`.
+        what: `url` and `http_status`, `status` or `detail`; of the last two kinds what its process
+            does.
     """
 
-    kind: Literal["endpoint", "heartbeat"]
+    kind: Literal["endpoint", "heartbeat", "connection", "process"]
     at: float
-    what: dict[str, str | int]
+    what: dict[str, str | int | float]
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +31,23 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     number: int
 
 
+class Inspect(msgspec.Struct, frozen=True, kw_only=True):
+    """Look at what a module's process does; `Inspected` follows.
+
+    Args:
+        whole: at all its threads and descendants; else only whether the leader is stopped.
+    """
+
+    module: str
+    life: int | None
+    pid: int
+    whole: bool
+
+
+class LookUp(msgspec.Struct, frozen=True):
+    """Ask Launcher and Registry about everybody; `Looked` follows."""
+
+
 class Say(msgspec.Struct, frozen=True, kw_only=True):
     """Publish a verdict.
 
@@ -36,6 +55,7 @@ class Say(msgspec.Struct, frozen=True, kw_only=True):
         verdict: `unhealthy`, `degraded`, `healthy`, or `restarting`.
         failures: how many in a row.
         restarts: how many have been asked for since it was last well for long.
+        pid: of its process, where it is known.
     """
 
     verdict: Literal["unhealthy", "degraded", "healthy", "restarting"]
@@ -44,6 +64,7 @@ class Say(msgspec.Struct, frozen=True, kw_only=True):
     failures: int
     restarts: int
     evidence: tuple[Evidence, ...]
+    pid: int | None = None
 
 
 class SaySuspended(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,4 +80,4 @@ class Restart(msgspec.Struct, frozen=True, kw_only=True):
     life: int | None
 
 
-Action = Ask | Say | SaySuspended | Restart
+Action = Ask | Inspect | LookUp | Say | SaySuspended | Restart

@@ -7,8 +7,11 @@ from collections import deque
 from typing import Final, Literal
 
 from kite.extensions.watchdog.core.actions import Evidence, Say
+from kite.extensions.watchdog.core.facts import Heartbeat
+from kite.extensions.watchdog.core.hang import Hang
 from kite.extensions.watchdog.core.judgement import Health, Outcome, judge, told
 from kite.extensions.watchdog.core.thresholds import Thresholds
+from kite.pulse import Pulse
 
 KEPT_EVIDENCE: Final = 8
 
@@ -28,8 +31,9 @@ class State(enum.Enum):
 class Case:
     """One module, as long as it exists.
 
-    Duties: two kinds of evidence are counted, each in a row: answers of the endpoint and intervals
-    without a lease; either convicts alone. A good answer clears the one, a registration the other.
+    Duties: three kinds of evidence are counted, each in a row: answers of the endpoint, intervals
+    without a lease, and looks at its process (`hang`); each convicts alone. A good answer clears the
+    one, a registration the other, and being heard the third.
     Each verdict is said once. Nothing of a life speaks against the next one.
 
     Args:
@@ -44,6 +48,9 @@ class Case:
         self.life: int | None = None
         self.running = False
         self.url: str | None = None
+        self.pid: int | None = None
+        self.heartbeat: Heartbeat | None = None
+        self.hang = Hang(thresholds)
         self.entry_life: int | None = None
         self.lease_lost = False
         self.asked: int | None = None
@@ -58,12 +65,14 @@ class Case:
         self._degraded = False
         self._answered = False
         self._well_since: float | None = None
+        self._ready_at = 0.0
         self._evidence: deque[Evidence] = deque(maxlen=KEPT_EVIDENCE)
 
     @property
     def failures(self) -> int:
         """In a row, of the kind that has more."""
-        return max(self._ask_failures, self._beat_failures)
+        hung = self.hang.failures(self.heartbeat) if self.heartbeat is not None else 0
+        return max(self._ask_failures, self._beat_failures, hung)
 
     @property
     def state(self) -> State:
@@ -73,7 +82,7 @@ class Case:
             return State.ABSENT
         if self.failures >= self._thresholds.failures:
             return State.UNHEALTHY
-        return State.SUSPECT if self.failures else State.HEALTHY
+        return State.SUSPECT if self.failures or self.hang.is_suspect else State.HEALTHY
 
     @property
     def is_watched(self) -> bool:
@@ -89,12 +98,14 @@ class Case:
 
     # -- what is known ---------------------------------------------------------------------------
 
-    def started(self, life: int | None) -> None:
+    def started(self, life: int | None, *, pid: int | None = None, now: float = 0.0) -> None:
         """A life is ready."""
         if _is_earlier(life, self.life):
             return
-        self.life = life
+        self._take_life(life)
         self.running = True
+        self.pid = pid
+        self._ready_at = now
         self.restarting_until = None
         self.start_afresh()
         self.lease_lost = False
@@ -103,10 +114,27 @@ class Case:
         """A life is no longer, or not yet, the Watchdog's business."""
         if _is_earlier(life, self.life):
             return
-        self.life = life
+        self._take_life(life)
         self.running = False
+        self.pid = None
         self.start_afresh()
         self.lease_lost = False
+
+    def _take_life(self, life: int | None) -> None:
+        """What was said of another life does not hold for this one."""
+        if life != self.life:
+            self.hang.clear()
+            self.heartbeat = None
+        self.life = life
+
+    def known(self, pid: int | None, heartbeat: Heartbeat) -> None:
+        """The Launcher has told about its process and its manifest."""
+        self.pid = pid
+        self.heartbeat = heartbeat
+
+    def is_of(self, life: int | None) -> bool:
+        """Whether something that was said of this life is said of the present one."""
+        return life is None or self.life is None or life == self.life
 
     def registered(self, life: int | None, url: str | None) -> None:
         """There is an entry."""
@@ -151,6 +179,7 @@ class Case:
 
     def start_afresh(self) -> None:
         """Nothing that was measured so far counts any more."""
+        self.hang.forget()
         self.asked = None
         self._ask_failures = self._beat_failures = 0
         self._degraded = False
@@ -162,8 +191,28 @@ class Case:
         """Another interval has passed; without a lease it speaks against the module."""
         if self.lease_lost:
             self._beat_failures += 1
-            what: dict[str, str | int] = {"detail": "it is not registered again"}
+            what: dict[str, str | int | float] = {"detail": "it is not registered again"}
             self._note(Evidence(kind="heartbeat", at=now, what=what))
+
+    @property
+    def wants_lookup(self) -> bool:
+        """Whether something must be known about it before it can be judged by its process."""
+        return self.is_watched and (
+            (self.pid is None and self.heartbeat is None)
+            or (self.heartbeat is None and (self.hang.is_silent or self.hang.is_suspect))
+        )
+
+    def wants_inspection(self, now: float) -> bool:
+        """Whether its process is to be looked at when it is time."""
+        beat = self.heartbeat or Heartbeat()
+        is_due = now - self._ready_at >= beat.start_period
+        return self.is_watched and beat.watched and is_due and self.pid is not None
+
+    def inspected(self, pulse: Pulse | None, now: float, *, whole: bool) -> None:
+        """Its process was looked at."""
+        found = self.hang.inspected(pulse, self.heartbeat or Heartbeat(), now, whole=whole)
+        if found is not None:
+            self._note(found)
 
     def answered(self, outcome: Outcome, now: float) -> None:
         """Its endpoint was asked."""
@@ -174,7 +223,7 @@ class Case:
         self._degraded = health is Health.DEGRADED
         self._ask_failures = self._ask_failures + 1 if health is Health.UNHEALTHY else 0
         if health is not Health.HEALTHY:
-            what = {"url": self.url or "", **told(outcome)}
+            what: dict[str, str | int | float] = {"url": self.url or "", **told(outcome)}
             self._note(Evidence(kind="endpoint", at=now, what=what))
 
     def conclude(self, now: float) -> list[Say]:
@@ -184,10 +233,10 @@ class Case:
         if self.failures >= self._thresholds.failures:
             self._well_since = None
             return self._turn(Health.UNHEALTHY)
-        if self.failures:
+        if self.failures or self.hang.is_suspect:
             self._well_since = None
             return []
-        if self._degraded:
+        if self._degraded or self.hang.is_degraded:
             self._well_since = None
             return self._turn(Health.DEGRADED)
         if self.url is not None and not self._answered:
@@ -223,6 +272,7 @@ class Case:
             verdict=verdict,
             module=self.name,
             life=self.life,
+            pid=self.pid,
             failures=self.failures,
             restarts=self.restarts,
             evidence=tuple(self._evidence),

@@ -6,6 +6,24 @@ from __future__ import annotations
 import msgspec
 
 from kite.extensions.watchdog.core.judgement import Outcome
+from kite.pulse import Pulse
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """What a module's manifest says about standing still (`health.heartbeat`).
+
+    Args:
+        watched: False: it is not judged by its process and its connections.
+        seconds: it must be heard on one of its connections at least so often, whatever its process
+            does meanwhile; None: it is judged by what its process does.
+        failures: looks in a row that find it hung until it is unhealthy; None: the Watchdog's own.
+        start_period: seconds after ready in which it may be silent.
+    """
+
+    watched: bool = True
+    seconds: float | None = None
+    failures: int | None = None
+    start_period: float = 0.0
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +35,8 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
         running: whether the Launcher calls it running.
         registered: whether the Registry has an entry.
         url: of its health endpoint, None without one.
+        pid: of its process, None where nobody says.
+        heartbeat: what its manifest says.
     """
 
     name: str
@@ -24,6 +44,8 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     running: bool
     registered: bool
     url: str | None
+    pid: int | None = None
+    heartbeat: Heartbeat = Heartbeat()
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +59,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
 
     module: str
     life: int | None
+    pid: int | None = None
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +106,44 @@ class AskEnded(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
 
 
+class Present(msgspec.Struct, frozen=True, kw_only=True):
+    """The Hub says how many connections a life has, and how many of them are silent.
+
+    Args:
+        seconds: for how long one has owed an answer, where that is why it is said.
+    """
+
+    module: str
+    life: int | None
+    connections: int
+    silent: int
+    seconds: float = 0.0
+
+
+class Cut(msgspec.Struct, frozen=True, kw_only=True):
+    """The Hub has ended one of a module's connections, which took too little."""
+
+    module: str
+
+
+class HubBegan(msgspec.Struct, frozen=True):
+    """The Hub speaks to the Watchdog from the start: who is silent is said again."""
+
+
+class Inspected(msgspec.Struct, frozen=True, kw_only=True):
+    """A process was looked at.
+
+    Args:
+        whole: as it was asked.
+        pulse: None: there is no such process.
+    """
+
+    module: str
+    life: int | None
+    whole: bool
+    pulse: Pulse | None
+
+
 class RestartRefused(msgspec.Struct, frozen=True, kw_only=True):
     """The Launcher was asked for a restart and did not do it.
 
@@ -106,6 +167,10 @@ Fact = (
     | Deregistered
     | Expired
     | AskEnded
+    | Present
+    | Cut
+    | HubBegan
+    | Inspected
     | RestartRefused
     | TimePassed
 )

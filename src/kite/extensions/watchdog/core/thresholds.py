@@ -17,6 +17,8 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
         failures: failures in a row until a module is called unhealthy.
         restart_after: further failures in a row until a restart is asked for; doubled with each
             restart that did not help.
+        busy: seconds for which a module that computes may be silent before it counts as hung.
+        awaited: seconds that a module which the Hub has cut has for coming back.
         restarts: whether restarts are asked for at all.
         grace: seconds that a restart may take until counting starts again.
         forget_after: seconds in good health after which former restarts are forgotten.
@@ -26,6 +28,8 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 2.0
     failures: int = 3
     restart_after: int = 2
+    busy: float = 60.0
+    awaited: float = 10.0
     restarts: bool = True
     grace: float = 60.0
     forget_after: float = 600.0
@@ -34,6 +38,11 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     def late(self) -> float:
         """Seconds of delay from which on the Watchdog itself could not run, and says so."""
         return min(1.0, self.interval / 2)
+
+    @property
+    def again(self) -> float:
+        """Seconds from the first look at a silent module's process to the second."""
+        return min(1.5, 0.3 * self.interval)
 
     def restart_at(self, restarts: int, patience: int) -> int:
         """The failures in a row at which a restart is asked for.

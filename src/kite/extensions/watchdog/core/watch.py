@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from typing import Any, Final, assert_never
 
-from kite.extensions.watchdog.core.actions import Action, Ask, Restart, Say, SaySuspended
+from kite.extensions.watchdog.core.actions import (
+    Action,
+    Ask,
+    Inspect,
+    LookUp,
+    Restart,
+    Say,
+    SaySuspended,
+)
 from kite.extensions.watchdog.core.case import Case
 from kite.extensions.watchdog.core.facts import (
     AskEnded,
+    Cut,
     Deregistered,
     Ended,
     Expired,
     Fact,
+    HubBegan,
+    Inspected,
     Looked,
+    Present,
     Registered,
     RestartRefused,
     Started,
@@ -49,10 +61,16 @@ class Watch:
         self._thresholds = thresholds
         self._due = now + thresholds.interval
         self._asks = 0
+        self._has_restarted = False
 
     def next_deadline(self) -> float:
         """When `TimePassed` is to be said."""
-        return self._due
+        looks = [
+            case.hang.look_at
+            for case in self.cases.values()
+            if case.hang.look_at is not None and case.is_watched
+        ]
+        return min([self._due, *looks])
 
     def handle(self, fact: Fact, now: float) -> list[Action]:
         """Take in a fact; what is to be done."""
@@ -62,7 +80,7 @@ class Watch:
             if isinstance(fact, Expired):
                 if (case := self._case(fact.module)) is not None:
                     case.lease_unknown(fact.life)
-            elif not isinstance(fact, AskEnded | TimePassed):
+            elif not isinstance(fact, AskEnded | Inspected | TimePassed):
                 self._learn(fact, now)
             return [SaySuspended(seconds=round(late, 3))]
         match fact:
@@ -70,6 +88,8 @@ class Watch:
                 return self._pass_time(now)
             case AskEnded():
                 return self._ask_ended(fact, now)
+            case Inspected():
+                return self._inspected(fact, now)
             case _:
                 self._learn(fact, now)
                 return []
@@ -85,6 +105,7 @@ class Watch:
                 "failures": case.failures,
                 "restarts": case.restarts,
                 "health_endpoint": case.url,
+                "silent": case.hang.is_silent,
             }
             for case in sorted(self.cases.values(), key=lambda case: case.name)
         ]
@@ -93,9 +114,10 @@ class Watch:
 
     def _pass_time(self, now: float) -> list[Action]:
         if now < self._due:
-            return []
+            return self._look_again(now)
         # The next look counts from when this one was due: an even beat, but never two at once.
         self._due = max(self._due + self._thresholds.interval, now)
+        self._has_restarted = False
         actions: list[Action] = []
         for case in self.cases.values():
             if case.restarting_until is not None and now >= case.restarting_until:
@@ -108,13 +130,53 @@ class Watch:
                 self._asks += 1
                 case.asked = self._asks
                 actions.append(Ask(module=case.name, url=case.url, number=self._asks))
-        return actions + self._restart_one(now)
+        inspected = self._inspect(list(self.cases.values()), now)
+        return actions + inspected + self._restart_one(now)
+
+    def _look_again(self, now: float) -> list[Action]:
+        """Look at those whose look is due between two intervals."""
+        due = [
+            case
+            for case in self.cases.values()
+            if case.is_watched and case.hang.look_at is not None and case.hang.look_at <= now
+        ]
+        for case in due:
+            if case.hang.look_at is not None and now - case.hang.look_at > self._thresholds.late:
+                case.hang.start_afresh(now)
+        return self._inspect(due, now)
+
+    def _inspect(self, cases: list[Case], now: float) -> list[Action]:
+        actions: list[Action] = []
+        wanting = any(case.wants_lookup for case in cases)
+        for case in cases:
+            if case.hang.look_at is not None and case.hang.look_at <= now:
+                case.hang.look_at = now + self._thresholds.interval  # unless the look says otherwise
+            if case.name in NEVER_RESTARTED or case.pid is None or not case.wants_inspection(now):
+                continue
+            whole = case.hang.is_silent
+            actions.append(Inspect(module=case.name, life=case.life, pid=case.pid, whole=whole))
+        return [LookUp(), *actions] if wanting else actions
+
+    def _inspected(self, fact: Inspected, now: float) -> list[Action]:
+        case = self.cases.get(fact.module)
+        if case is None or not case.is_watched or not case.is_of(fact.life):
+            return []
+        case.inspected(fact.pulse, now, whole=fact.whole)
+        actions: list[Action] = list(case.conclude(now))
+        if case.wants_lookup:
+            actions.append(LookUp())
+        if case.wants_restart and not self._has_restarted:
+            actions += self._restart(case, now)
+        return actions
 
     def _restart_one(self, now: float) -> list[Action]:
         wanting = [case for case in self.cases.values() if case.wants_restart]
         if not wanting:
             return []
-        case = max(wanting, key=lambda case: case.failures)
+        return self._restart(max(wanting, key=lambda case: case.failures), now)
+
+    def _restart(self, case: Case, now: float) -> list[Action]:
+        self._has_restarted = True
         said: Say = case.restart(now)
         return [said, Restart(module=case.name, life=case.life)]
 
@@ -136,23 +198,48 @@ class Watch:
         self._due = now + self._thresholds.interval
         for case in self.cases.values():
             case.start_afresh()
+            case.hang.start_afresh(now)
             if case.restarting_until is not None:
                 case.restarting_until = now + self._thresholds.grace
 
     def _learn(
         self,
-        fact: Looked | Started | Ended | Registered | Deregistered | Expired | RestartRefused,
+        fact: (
+            Looked
+            | Started
+            | Ended
+            | Registered
+            | Deregistered
+            | Expired
+            | Present
+            | Cut
+            | HubBegan
+            | RestartRefused
+        ),
         now: float,
     ) -> None:
         if isinstance(fact, Looked):
-            self._look(fact)
+            self._look(fact, now)
+            return
+        if isinstance(fact, HubBegan):
+            for each in self.cases.values():
+                each.hang.clear()
             return
         case = self._case(fact.module)
-        if case is None:
-            return
+        if case is not None:
+            self._learn_of(case, fact, now)
+
+    def _learn_of(
+        self,
+        case: Case,
+        fact: (
+            Started | Ended | Registered | Deregistered | Expired | Present | Cut | RestartRefused
+        ),
+        now: float,
+    ) -> None:
         match fact:
             case Started():
-                case.started(fact.life)
+                case.started(fact.life, pid=fact.pid, now=now)
             case Ended():
                 case.ended(fact.life)
             case Registered():
@@ -161,12 +248,17 @@ class Watch:
                 case.deregistered(fact.life)
             case Expired():
                 case.expired(fact.life, now)
+            case Present():
+                if case.is_of(fact.life):
+                    case.hang.present(fact.connections, fact.silent, fact.seconds, now)
+            case Cut():
+                case.hang.cut()
             case RestartRefused():
                 case.restart_over(counts=not fact.again)
             case _:
                 assert_never(fact)
 
-    def _look(self, fact: Looked) -> None:
+    def _look(self, fact: Looked, now: float) -> None:
         seen = {sighting.name for sighting in fact.sightings}
         for name in [name for name in self.cases if name not in seen]:
             del self.cases[name]
@@ -177,7 +269,9 @@ class Watch:
             if not sighting.running:
                 case.ended(sighting.life)
             elif not case.running or case.life != sighting.life:
-                case.started(sighting.life)
+                case.started(sighting.life, pid=sighting.pid, now=now)
+            if sighting.running:
+                case.known(sighting.pid, sighting.heartbeat)
             if sighting.registered:
                 case.registered(case.entry_life, sighting.url)
             elif not case.lease_lost:

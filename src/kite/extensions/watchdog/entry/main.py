@@ -27,6 +27,8 @@ def main() -> None:
         watchdog = Watchdog(module, patience)
 
     @module.on("hub.started")
+    @module.on("hub.client.*")
+    @module.on("hub.slow_consumer")
     @module.on("module.*")
     @module.on("registry.*")
     @module.on("launcher.resync")

@@ -1,0 +1,180 @@
+"""Which connections of modules answer pings, and which have fallen silent.
+
+A client's WebSocket library answers a ping by itself, from the client's event loop or its reading
+thread: whose loop stands still does not. Who is silent is told, and never cut.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Hashable
+from typing import Final, Literal
+
+import msgspec
+
+LOOKS: Final = 3
+"""Looks that a connection may owe an answer before it is silent."""
+
+_LATE: Final = 1.0
+
+
+class Heard(enum.Enum):
+    """What a connection has done since the last look."""
+
+    SOMETHING = "something"
+    NOTHING = "nothing"
+    UNKNOWN = "unknown"
+    """It is not read at present: an answer would lie in its socket."""
+
+
+class Ping(msgspec.Struct, frozen=True):
+    """Ask this connection."""
+
+    number: int
+
+
+class Turned(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection has fallen silent, or is heard again.
+
+    Args:
+        number: of the connection.
+        seconds: for how long it has owed an answer.
+        connections, silent: how many its life has, and how many of these are silent now.
+    """
+
+    number: int
+    to: Literal["silent", "responsive"]
+    seconds: float
+    connections: int
+    silent: int
+
+
+class _Member:
+    __slots__ = ("asked_at", "has_answered", "is_silent", "life", "was_asked")
+
+    def __init__(self, life: Hashable) -> None:
+        self.life = life
+        self.asked_at: float | None = None
+        self.has_answered = False
+        self.was_asked = False
+        self.is_silent = False
+
+
+class Attendance:
+    """All connections of modules.
+
+    Duties: a connection that has been quiet from one look to the next is asked, and each is once,
+    so that who always talks is known to answer when it stops; one that has
+    answered before and owes an answer for so long is silent, which is said once. A look that comes
+    late, or after the machine has slept, measures nothing: whoever was not read cannot have answered.
+
+    Args:
+        silence: seconds that an answer may be owed.
+
+    Attributes:
+        every: seconds from one look to the next.
+    """
+
+    def __init__(self, silence: float) -> None:
+        self.every = silence / LOOKS
+        self._silence = silence
+        self._members: dict[int, _Member] = {}
+        self._due: float | None = None
+        self._asleep = 0.0
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def add(self, number: int, life: Hashable) -> None:
+        """A module has connected."""
+        self._members[number] = _Member(life)
+
+    def remove(self, number: int) -> None:
+        """It is gone."""
+        self._members.pop(number, None)
+        if not self._members:
+            self._due = None
+
+    def silent(self, life: Hashable) -> int:
+        """How many connections of a life are silent."""
+        return sum(each.is_silent for each in self._members.values() if each.life == life)
+
+    def silences(self, now: float) -> list[Turned]:
+        """Everybody who is silent now, for who was not there when it was said."""
+        return [
+            self._turned(number, "silent", now)
+            for number, each in self._members.items()
+            if each.is_silent
+        ]
+
+    def answered(self, number: int, now: float) -> list[Turned]:
+        """It has answered a ping."""
+        member = self._members.get(number)
+        if member is None:
+            return []
+        member.has_answered = True
+        return self._hear(number, member, now)
+
+    def look(
+        self, now: float, asleep: float, heard: Callable[[int], Heard]
+    ) -> list[Ping | Turned]:
+        """Look at everybody; to be called every `every` seconds while there is anybody.
+
+        Args:
+            now: on a clock that stands still while the machine sleeps.
+            asleep: seconds that it has slept since it was started.
+            heard: what a connection has done since this was last asked.
+        """
+        is_late = self._due is not None and now > self._due + _LATE
+        has_slept = self._due is not None and asleep > self._asleep + _LATE
+        self._due, self._asleep = now + self.every, asleep
+        if is_late or has_slept:
+            for number, member in self._members.items():
+                heard(number)
+                if not member.is_silent:
+                    member.asked_at = None
+            return []
+        done: list[Ping | Turned] = []
+        for number, member in self._members.items():
+            match heard(number):
+                case Heard.SOMETHING:
+                    done += self._hear(number, member, now)
+                    if not member.was_asked:
+                        member.was_asked = True
+                        done.append(Ping(number))
+                case Heard.UNKNOWN:
+                    if not member.is_silent:
+                        member.asked_at = None
+                case Heard.NOTHING:
+                    done += self._ask(number, member, now)
+        return done
+
+    def _hear(self, number: int, member: _Member, now: float) -> list[Turned]:
+        was_silent, asked_at = member.is_silent, member.asked_at
+        member.is_silent, member.asked_at = False, None
+        if not was_silent:
+            return []
+        turned = self._turned(number, "responsive", now)
+        return [msgspec.structs.replace(turned, seconds=round(now - (asked_at or now), 3))]
+
+    def _ask(self, number: int, member: _Member, now: float) -> list[Ping | Turned]:
+        if member.asked_at is None:
+            member.asked_at = now
+            member.was_asked = True
+            return [Ping(number)]
+        # A client that has never answered may be one that cannot; it is asked once.
+        owes = now - member.asked_at
+        if member.is_silent or not member.has_answered or owes < self._silence - self.every / 2:
+            return []
+        member.is_silent = True
+        return [self._turned(number, "silent", now)]
+
+    def _turned(self, number: int, to: Literal["silent", "responsive"], now: float) -> Turned:
+        member = self._members[number]
+        return Turned(
+            number=number,
+            to=to,
+            seconds=round(now - (member.asked_at if member.asked_at is not None else now), 3),
+            connections=sum(each.life == member.life for each in self._members.values()),
+            silent=self.silent(member.life),
+        )

@@ -1,0 +1,108 @@
+"""Asks quiet connections of modules for a sign of life, all with one timer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from kite.event_hub.client import Client
+from kite.event_hub.core.attendance import Attendance, Heard, Ping, Turned
+from kite.event_hub.core.websocket import ping
+
+SILENT = "hub.client.silent"
+RESPONSIVE = "hub.client.responsive"
+
+_PING = ping()
+
+
+class Rollcall:
+    """The shell of `Attendance`. While no module is connected nothing wakes up.
+
+    Args:
+        silence: seconds that an answer may be owed; 0: nobody is asked.
+        announce: publishes an event of the Hub's.
+    """
+
+    def __init__(self, silence: float, announce: Callable[[str, dict[str, Any]], object]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._attendance = Attendance(silence) if silence > 0 else None
+        self._announce = announce
+        self._clients: dict[int, Client] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, client: Client) -> None:
+        """A module has connected."""
+        if self._attendance is None or client.session is None:
+            return
+        number = client.session.number
+        self._clients[number] = client
+        self._attendance.add(number, client.identity.digest)
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._attendance.every, self._look)
+
+    def remove(self, client: Client) -> None:
+        """It is gone."""
+        if self._attendance is None or client.session is None:
+            return
+        number = client.session.number
+        self._attendance.remove(number)
+        self._clients.pop(number, None)
+        if not self._clients:
+            self.stop()
+
+    def stop(self) -> None:
+        """Nobody is asked any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def answered(self, client: Client) -> None:
+        """A pong has come."""
+        if self._attendance is not None and client.session is not None:
+            self._tell(self._attendance.answered(client.session.number, self._loop.time()))
+
+    def silent(self, client: Client) -> int:
+        """How many connections of a client's life are silent."""
+        return 0 if self._attendance is None else self._attendance.silent(client.identity.digest)
+
+    def silences(self) -> list[dict[str, Any]]:
+        """The data of `hub.client.silent` for everybody who is silent now."""
+        if self._attendance is None:
+            return []
+        return [self._told(each) for each in self._attendance.silences(self._loop.time())]
+
+    def _look(self) -> None:
+        assert self._attendance is not None
+        now = self._loop.time()
+        self._timer = self._loop.call_later(self._attendance.every, self._look)
+        asleep = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+        told = []
+        for action in self._attendance.look(now, asleep, self._heard):
+            if isinstance(action, Ping):
+                self._clients[action.number].push(_PING)
+            else:
+                told.append(action)
+        self._tell(told)
+
+    def _heard(self, number: int) -> Heard:
+        client = self._clients[number]
+        if client.connection is None or client.is_leaving:
+            return Heard.UNKNOWN
+        return client.connection.heard()
+
+    def _tell(self, turned: list[Turned]) -> None:
+        for each in turned:
+            self._announce(SILENT if each.to == "silent" else RESPONSIVE, self._told(each))
+
+    def _told(self, turned: Turned) -> dict[str, Any]:
+        identity = self._clients[turned.number].identity
+        return {
+            "module_id": identity.module,
+            "life": identity.life,
+            "connection": turned.number,
+            "seconds": turned.seconds,
+            "connections": turned.connections,
+            "silent": turned.silent,
+        }

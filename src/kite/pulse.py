@@ -1,0 +1,45 @@
+"""What a process and all below it do at one moment, and what two moments say together."""
+
+from __future__ import annotations
+
+import msgspec
+
+STARVED_SHARE = 0.5
+"""A tree that waited for a processor for more of the time than this was not given its chance."""
+
+
+class Pulse(msgspec.Struct, frozen=True, kw_only=True):
+    """One look at a module's process, the leader, and its descendants.
+
+    Args:
+        state: the leader's, as in `/proc/<pid>/stat`: `R`, `S`, `D`, `T` (stopped), `t` (traced) ….
+        is_traced: whether somebody traces the leader: a debugger, say.
+        started: when the leader did, in ticks since the boot: with the pid it names a process.
+        wait: where in the kernel the leader's main thread waits; empty where that is not told.
+        cpu: seconds of processor time that the tree has used, children it has waited for included.
+        starved: seconds for which its threads were ready to run and waited for a processor.
+        wants_cpu: whether a thread of it is running, or would if there were a processor.
+        is_stuck: whether a thread of it waits for a disk or the like, and cannot be interrupted.
+        processes, threads: how many it has.
+    """
+
+    state: str
+    is_traced: bool = False
+    started: int = 0
+    wait: str = ""
+    cpu: float = 0.0
+    starved: float = 0.0
+    wants_cpu: bool = False
+    is_stuck: bool = False
+    processes: int = 1
+    threads: int = 1
+
+
+def is_starved(before: Pulse, after: Pulse, seconds: float) -> bool:
+    """Whether the tree could have run in these seconds, and for the most part was not let.
+
+    Time that several threads wait at once adds up, as their processor time does: what they got
+    must be far less than what they waited for.
+    """
+    waited, used = after.starved - before.starved, after.cpu - before.cpu
+    return waited > STARVED_SHARE * seconds and waited > 4 * used

@@ -1,0 +1,203 @@
+"""Who of the connected modules is asked for a sign of life, and who is silent."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kite.event_hub.core.attendance import Attendance, Heard, Ping, Turned
+
+SILENCE = 7.5
+
+
+class Hall:
+    """An Attendance with connections that answer, or not."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.asleep = 0.0
+        self.attendance = Attendance(SILENCE)
+        self.talks: set[int] = set()
+        self.answers: set[int] = set()
+        self.unread: set[int] = set()
+        self.fresh: set[int] = set()
+        self.pings: list[tuple[float, int]] = []
+        self.told: list[tuple[float, str, int]] = []
+        self.counts: list[tuple[int, int]] = []
+
+    def add(self, number: int, life: str = "m", *, answers: bool = True) -> None:
+        self.attendance.add(number, life)
+        self.fresh.add(number)
+        if answers:
+            self.answers.add(number)
+
+    def look(self, after: float | None = None) -> None:
+        self.now += self.attendance.every if after is None else after
+        for action in self.attendance.look(self.now, self.asleep, self._heard):
+            if isinstance(action, Ping):
+                self.pings.append((self.now, action.number))
+                if action.number in self.answers:
+                    self.fresh.add(action.number)
+                    self._tell(self.attendance.answered(action.number, self.now))
+            else:
+                self._tell([action])
+
+    def looks(self, count: int) -> None:
+        for _ in range(count):
+            self.look()
+
+    def _heard(self, number: int) -> Heard:
+        if number in self.unread:
+            return Heard.UNKNOWN
+        was_heard = number in self.fresh or number in self.talks
+        self.fresh.discard(number)
+        return Heard.SOMETHING if was_heard else Heard.NOTHING
+
+    def _tell(self, turned: list[Turned]) -> None:
+        for each in turned:
+            self.told.append((self.now, each.to, each.number))
+            self.counts.append((each.connections, each.silent))
+
+    def words(self) -> list[tuple[str, int]]:
+        return [(to, number) for _, to, number in self.told]
+
+
+def test_who_is_quiet_is_asked_every_five_seconds() -> None:
+    hall = Hall()
+    hall.add(1)
+    hall.looks(41)
+    times = [at for at, _ in hall.pings][1:]
+    assert {later - earlier for earlier, later in zip(times, times[1:], strict=False)} == {5.0}
+    assert hall.told == []
+
+
+def test_who_talks_is_asked_once_and_known_to_answer() -> None:
+    hall = Hall()
+    hall.add(1)
+    hall.talks.add(1)
+    hall.looks(20)
+    assert len(hall.pings) == 1
+    hall.answers.discard(1)
+    hall.talks.discard(1)
+    hall.looks(10)
+    assert hall.words() == [("silent", 1)]
+
+
+def test_who_answers_no_more_is_silent_within_12_5_s_and_that_is_said_once() -> None:
+    hall = Hall()
+    hall.add(1)
+    hall.looks(3)
+    hung_at = hall.now
+    hall.answers.discard(1)
+    hall.looks(20)
+    assert hall.words() == [("silent", 1)]
+    assert hall.told[0][0] - hung_at <= 12.5
+    assert [each.number for each in hall.attendance.silences(hall.now)] == [1]
+
+
+def test_who_never_answered_is_never_silent() -> None:
+    hall = Hall()
+    hall.add(1, answers=False)
+    hall.looks(50)
+    assert len(hall.pings) == 1
+    assert hall.told == []
+
+
+def test_whatever_comes_from_it_makes_it_responsive() -> None:
+    hall = Hall()
+    hall.add(1)
+    hall.looks(2)
+    hall.answers.discard(1)
+    hall.looks(8)
+    hall.talks.add(1)
+    hall.looks(3)
+    assert hall.words() == [("silent", 1), ("responsive", 1)]
+    assert hall.attendance.silences(hall.now) == []
+
+
+def test_connections_of_a_life_are_counted() -> None:
+    hall = Hall()
+    for number in (1, 2):
+        hall.add(number, "m")
+    hall.add(3, "other")
+    hall.looks(2)
+    hall.answers.clear()
+    hall.talks = {2, 3}
+    hall.looks(8)
+    assert hall.counts == [(2, 1)]
+    hall.talks = {3}
+    hall.looks(8)
+    assert hall.counts == [(2, 1), (2, 2)]
+    assert hall.attendance.silent("m") == 2
+    hall.attendance.remove(2)
+    assert hall.attendance.silent("m") == 1
+    assert hall.attendance.silent("other") == 0
+
+
+def test_who_is_not_read_owes_nothing() -> None:
+    hall = Hall()
+    hall.add(1)
+    hall.looks(2)
+    hall.answers.discard(1)
+    hall.unread.add(1)
+    hall.looks(20)
+    assert hall.told == []
+
+
+def test_a_look_that_is_late_measures_nothing() -> None:
+    hall = Hall()
+    hall.add(1)
+    hall.looks(2)
+    hall.answers.discard(1)
+    for _ in range(20):
+        hall.looks(2)
+        hall.look(after=hall.attendance.every + 1.1)
+    assert hall.told == []
+
+
+def test_a_machine_that_slept_measures_nothing() -> None:
+    hall = Hall()
+    hall.add(1)
+    hall.looks(2)
+    hall.answers.discard(1)
+    for _ in range(20):
+        hall.looks(2)
+        hall.asleep += 60.0
+    assert hall.told == []
+
+
+@given(
+    steps=st.lists(
+        st.sampled_from(["look", "late", "sleep", "hang", "wake", "hold", "release"]), max_size=60
+    )
+)
+@settings(max_examples=200, deadline=None)
+def test_silent_and_responsive_take_turns_and_are_true(steps: list[str]) -> None:
+    hall = Hall()
+    hall.add(1)
+    hall.looks(2)
+    good_since = 0
+    for step in steps:
+        before = len(hall.told)
+        match step:
+            case "look":
+                hall.look()
+            case "late":
+                hall.look(after=30.0)
+            case "sleep":
+                hall.asleep += 30.0
+            case "hang":
+                hall.answers.discard(1)
+            case "wake":
+                hall.answers.add(1)
+                hall.fresh.add(1)
+            case "hold":
+                hall.unread.add(1)
+            case "release":
+                hall.unread.discard(1)
+        good_since = 0 if step in ("hang", "late", "sleep", "hold") else good_since + 1
+        if len(hall.told) > before and hall.told[-1][1] == "silent":
+            assert 1 not in hall.answers
+            assert good_since >= 3
+    words = [to for to, _ in hall.words()]
+    assert words == ["silent", "responsive"] * (len(words) // 2) + ["silent"] * (len(words) % 2)
