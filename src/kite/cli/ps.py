@@ -122,6 +122,17 @@ def crash_loop_words(record: Mapping[str, Any]) -> str:
     return words.get(str(record.get("crash_loop")), "")
 
 
+def _health(record: Mapping[str, Any]) -> str:
+    """That it does not do well, and what showed it."""
+    health = record.get("health") or {}
+    status, detail = health.get("status"), health.get("detail") or ""
+    if status == "degraded":
+        return _("degraded: {detail}").format(detail=detail)
+    if status == "unhealthy":
+        return _("unhealthy: {detail}").format(detail=detail)
+    return ""
+
+
 def note(record: Mapping[str, Any], now: float) -> str:
     """What else there is to say about a module in one line."""
     from kite.launcher.story import exit_text
@@ -151,6 +162,8 @@ def note(record: Mapping[str, Any], now: float) -> str:
         parts.append(_("{ready} of {count} ready").format(ready=ready, count=len(replicas)))
     if record.get("rolling"):
         parts.append(_("rolling restart"))
+    if state == "running" and (ill := _health(record)):
+        parts.append(ill)
     if following := record.get("next_try"):
         wait = instant(following, now) - now
         when = _("in {duration}").format(duration=duration(wait)) if wait > 0 else str(following)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kite.errors import KiteError
 from kite.launcher.core import facts
 from kite.launcher.core.pair import HUB, REGISTRY
+from kite.launcher.core.wellbeing import Status
 from kite.wire.frame import Event
 
 if TYPE_CHECKING:
@@ -45,8 +46,26 @@ class Hearing:
                     launcher.feed(
                         facts.ConnectionsChanged(module=name, life=life, connections=count)
                     )
+            case "watchdog.unhealthy" | "watchdog.degraded" | "watchdog.healthy":
+                if source == "watchdog":
+                    self._heard_verdict(event.event.partition(".")[2], data)
             case _:
                 pass
+
+    def _heard_verdict(self, verdict: str, data: dict[str, Any]) -> None:
+        """What the Watchdog has found is shown with the module's record."""
+        name, life, evidence = data.get("module_id"), data.get("life"), data.get("evidence")
+        if name not in self._launcher.supervisor.states or not isinstance(life, int):
+            return
+        last = evidence[-1] if isinstance(evidence, list) and evidence else {}
+        told = last if isinstance(last, dict) else {}
+        words = [told.get(key) for key in ("kind", "condition", "http_status", "status", "detail")]
+        detail = " ".join(str(word) for word in words if word not in (None, ""))
+        self._launcher.feed(
+            facts.HealthChanged(
+                module=str(name), life=life, status=Status(verdict), detail=detail, by="watchdog"
+            )
+        )
 
     def _heard_ready(self, source: str, life: int | None) -> None:
         launcher = self._launcher

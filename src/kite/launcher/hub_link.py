@@ -31,6 +31,9 @@ HEARD = (
     "module.shutdown.ready",
     "hub.client.connected",
     "hub.client.disconnected",
+    "watchdog.unhealthy",
+    "watchdog.degraded",
+    "watchdog.healthy",
 )
 """What the Launcher subscribes to, in one frame: with its acknowledgement the Hub opens to all."""
 

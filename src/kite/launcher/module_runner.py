@@ -15,11 +15,13 @@ from kite.launcher.core.facts import (
     BecameUnhealthy,
     Exited,
     Fact,
+    HealthChanged,
     Spawned,
     SpawnFailed,
     TreeGone,
 )
 from kite.launcher.core.plan import Problem
+from kite.launcher.core.wellbeing import Status
 from kite.launcher.instance import Instance, inherited_environment
 from kite.launcher.life import RunningLife
 from kite.launcher.log_matcher import LogMatcher
@@ -206,8 +208,14 @@ class ModuleRunner:
 
     async def _probe_health(self, held: _Held) -> None:
         assert held.manifest.health is not None
-        detail = await self._questions(held).until_unhealthy(held.manifest.health)
         life = held.life
+
+        def changed(status: Status, detail: str) -> None:
+            self._feed(
+                HealthChanged(module=life.module, life=life.number, status=status, detail=detail)
+            )
+
+        detail = await self._questions(held).until_unhealthy(held.manifest.health, changed)
         self._feed(BecameUnhealthy(module=life.module, life=life.number, detail=detail))
 
     # -- the end ------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import signal
@@ -17,14 +18,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from kite import pulse_reader
 from kite.errors import ModuleError
 from kite.launcher import tree
 from kite.launcher.output import Capture
 from kite.launcher.process import Exit, Spawn, spawn
+from kite.pulse import Pulse, is_starved
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})(?: |\r)")
 _LAST_LINES = 5
 _FIRST_PAUSE = 0.1  # of the interval
+
+_DEGRADED = frozenset({"degraded", "warn", "warning"})
+_UNAVAILABLE = 503
+_BODY_WITHIN = 0.5
+_LARGEST_BODY = 64 << 10
+_MOST_HEADERS = 100
 
 Owns = Callable[[int], bool]
 
@@ -67,10 +76,19 @@ AskingProbe = HttpProbe | TcpProbe | ExecProbe
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an attempt showed. `detail` says it in English, for the error and the log."""
+    """What an attempt showed. `detail` says it in English, for the error and the log.
+
+    Args:
+        is_degraded: the module answers that it cannot do its whole work, and not that it is ill.
+        timed_out: there was no answer in time.
+        was_starved: a command did not end in time, and for the most part was not let run.
+    """
 
     passed: bool
     detail: str
+    is_degraded: bool = False
+    timed_out: bool = False
+    was_starved: bool = False
 
 
 async def attempt(probe: AskingProbe, *, timeout: float, owns: Owns | None) -> Outcome:
@@ -88,7 +106,7 @@ async def attempt(probe: AskingProbe, *, timeout: float, owns: Owns | None) -> O
                 return await _connect(probe, owns)
             return await _get(probe, owns)
     except TimeoutError:
-        return Outcome(False, f"no answer within {timeout:g} s")
+        return Outcome(False, f"no answer within {timeout:g} s", timed_out=True)
     except OSError as error:
         return Outcome(False, _why(error))
 
@@ -159,15 +177,44 @@ async def _get(probe: HttpProbe, owns: Owns | None) -> Outcome:
             "Accept: */*\r\nConnection: close\r\n\r\n".encode()
         )
         line = await reader.readline()
+        word = await _status_word(reader) if _STATUS_LINE.match(line) else ""
     except (ValueError, asyncio.IncompleteReadError):
-        line = b""
+        line, word = b"", ""
     finally:
         await _close(writer)
     found = _STATUS_LINE.match(line)
     if found is None:
         return Outcome(False, f"port {port} does not answer with HTTP")
     status = int(found[1])
-    return Outcome(200 <= status < 400, f"{probe.url} answered {status}")
+    said = f"{probe.url} answered {status}"
+    if word in _DEGRADED and (200 <= status < 300 or status == _UNAVAILABLE):
+        return Outcome(status < 300, f"{said}: {word}", is_degraded=True)
+    return Outcome(200 <= status < 400, said)
+
+
+async def _status_word(reader: asyncio.StreamReader) -> str:
+    """`status` of a JSON body; empty where there is none, or it does not come at once."""
+    try:
+        async with asyncio.timeout(_BODY_WITHIN):
+            body = await _json_body(reader)
+        found = json.loads(body) if body[:1] == b"{" else {}
+    except (TimeoutError, OSError, ValueError, RecursionError, asyncio.IncompleteReadError):
+        return ""
+    word = found.get("status")
+    return word.strip().lower()[:40] if isinstance(word, str) else ""
+
+
+async def _json_body(reader: asyncio.StreamReader) -> bytes:
+    headers: dict[bytes, bytes] = {}
+    while (line := (await reader.readline()).strip()) and len(headers) < _MOST_HEADERS:
+        name, _, value = line.partition(b":")
+        headers[name.strip().lower()] = value.strip().lower()
+    if b"json" not in headers.get(b"content-type", b""):
+        return b""
+    size = int(headers.get(b"content-length", b"0") or b"0")
+    if headers.get(b"transfer-encoding") == b"chunked":
+        size = int((await reader.readline()).partition(b";")[0], 16)
+    return (await reader.readexactly(size)).strip() if 0 < size <= _LARGEST_BODY else b""
 
 
 def _unverified() -> ssl.SSLContext:
@@ -212,10 +259,13 @@ async def _run(probe: ExecProbe, timeout: float) -> Outcome:
         return Outcome(False, str(error))
     capture = Capture(process.stdout, process.stderr, on_lines=keep)
     how: Exit | None = None
+    was_starved = False
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 how = await asyncio.shield(process.exited)
+        if how is None and (pulse := pulse_reader.whole(process.pid)) is not None:
+            was_starved = is_starved(Pulse(state="R"), pulse, timeout)
     finally:
         # Also when this is cancelled: the command's whole tree goes with it.
         process.signal(signal.SIGKILL)
@@ -225,5 +275,6 @@ async def _run(probe: ExecProbe, timeout: float) -> Outcome:
         await asyncio.shield(ending)
     said = f": {lines[-1]}" if lines else ""
     if how is None:
-        return Outcome(False, f"{probe.argv[0]} took more than {timeout:g} s{said}")
+        detail = f"{probe.argv[0]} took more than {timeout:g} s{said}"
+        return Outcome(False, detail, was_starved=was_starved)
     return Outcome(how.exit_code == 0, f"{probe.argv[0]}: {how}{said}")

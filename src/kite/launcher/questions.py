@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from kite import pulse_reader
 from kite.launcher import listeners
+from kite.launcher.core.wellbeing import LATE, Answer, Status, Wellbeing
 from kite.launcher.life import RunningLife
-from kite.launcher.probe import AskingProbe, ExecProbe, HttpProbe, TcpProbe, attempt, until_passed
+from kite.launcher.probe import (
+    AskingProbe,
+    ExecProbe,
+    HttpProbe,
+    Outcome,
+    TcpProbe,
+    attempt,
+    until_passed,
+)
 from kite.model.probe_spec import HealthProbe, Probe, ProbeKind
+from kite.pulse import is_starved
+
+_GLANCE = 0.25
+"""Seconds for which a module that did not answer is watched: was it let run?"""
+
+
+def _now() -> float:
+    """Seconds, those counted in which the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Questions:
@@ -30,26 +50,59 @@ class Questions:
             self._probe(probe), interval=probe.interval, timeout=probe.timeout, owns=self._owns
         )
 
-    async def until_unhealthy(self, health: HealthProbe) -> str:
+    async def until_unhealthy(
+        self, health: HealthProbe, on_change: Callable[[Status, str], None]
+    ) -> str:
         """Ask until it has failed so often in a row that the module is unhealthy.
+
+        Args:
+            on_change: called with each new status but the last, and what showed it.
 
         Returns:
             What the last failure showed.
         """
         probe = self._probe(health.probe)
-        loop = asyncio.get_running_loop()
-        begun, failures, successes = loop.time(), 0, 0
+        wellbeing = Wellbeing(
+            failures=health.failures,
+            successes=health.successes,
+            start_period=health.start_period,
+            now=_now(),
+        )
         while True:
+            asleep_at = _now()
             await asyncio.sleep(health.probe.interval)
-            outcome = await attempt(probe, timeout=health.probe.timeout, owns=self._owns)
-            if outcome.passed:
-                successes += 1
-                failures = 0 if successes >= health.successes else failures
-            elif loop.time() - begun >= health.start_period:
-                successes = 0
-                failures += 1
-                if failures >= health.failures:
-                    return outcome.detail
+            if _now() - asleep_at > health.probe.interval + LATE:
+                wellbeing.was_away()
+            answer, detail = await self._ask(probe, health.probe.timeout)
+            if not wellbeing.heard(answer, _now()):
+                continue
+            if wellbeing.status is Status.UNHEALTHY:
+                return detail
+            on_change(wellbeing.status, detail)
+
+    async def _ask(self, probe: AskingProbe, timeout: float) -> tuple[Answer, str]:
+        """One attempt, and what it says about the module."""
+        began = _now()
+        outcome = await attempt(probe, timeout=timeout, owns=self._owns)
+        if outcome.is_degraded:
+            return Answer.DEGRADED, outcome.detail
+        if outcome.passed:
+            return Answer.GOOD, outcome.detail
+        # A timeout that is noticed late was the Launcher's, not the module's.
+        is_late = _now() - began > timeout + LATE
+        is_excused = is_late or outcome.was_starved or await self._was_starved(outcome)
+        return Answer.NONE if is_excused else Answer.BAD, outcome.detail
+
+    async def _was_starved(self, outcome: Outcome) -> bool:
+        """Whether a module that has not answered is ready to, and gets no processor."""
+        if not outcome.timed_out:
+            return False
+        before, began = pulse_reader.whole(self._life.pid), _now()
+        await asyncio.sleep(_GLANCE)
+        after = pulse_reader.whole(self._life.pid)
+        if before is None or after is None:
+            return False
+        return is_starved(before, after, _now() - began)
 
     def _owns(self, port: int) -> bool:
         return listeners.owns_port(self._life.process.kin, port)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import to_builtins
+
 from kite.clock import Clock, rfc3339
 from kite.errors import ModuleError
 from kite.http.problem import problem
@@ -15,6 +17,8 @@ from kite.launcher.core.plan import Condition
 from kite.launcher.core.supervisor import Supervisor
 from kite.launcher.core_runner import CoreRunner
 from kite.launcher.instance import PACKAGE, Instance
+from kite.model.manifest import Manifest
+from kite.model.probe_spec import Heartbeat
 
 _CORE_TITLES = {"launcher": "Launcher", "registry": "Registry", "event_hub": "Event Hub"}
 
@@ -128,6 +132,7 @@ class View:
             "state_since": self._since(name, state),
             "waiting_on": [self._awaited(*each) for each in self._supervisor.waiting_on(name)],
             "crash_loop": state.crash_loop(self._clock.monotonic()),
+            "health": self._health(state, manifest),
         }
 
     def _replica(self, place: ModuleState) -> dict[str, Any]:
@@ -171,6 +176,18 @@ class View:
     def instant(self, at: float) -> str:
         """Monotonic seconds as people and programs read them."""
         return rfc3339(self._clock.wall() + at - self._clock.monotonic())
+
+    def _health(self, state: ModuleState, manifest: Manifest | None) -> dict[str, Any]:
+        health, since = state.life.health, None
+        if health.since is not None:
+            since = rfc3339(self._clock.wall() + health.since - self._clock.monotonic())
+        beat = manifest.heartbeat if manifest else Heartbeat()
+        return {
+            "status": health.status.value if state.life.pid is not None else "unknown",
+            "detail": health.detail or None,
+            "since": since,
+            "heartbeat": to_builtins(beat),
+        }
 
     def _uptime(self, state: ModuleState) -> float | None:
         if state.life.pid is None or state.life.started_at is None:
@@ -228,4 +245,10 @@ def _blank(name: str) -> dict[str, Any]:
         "state_since": None,
         "waiting_on": [],
         "crash_loop": None,
+        "health": {
+            "status": "unknown",
+            "detail": None,
+            "since": None,
+            "heartbeat": to_builtins(Heartbeat()),
+        },
     }

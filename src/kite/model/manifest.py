@@ -19,7 +19,14 @@ from kite.model.limits import Limits, read_limits
 from kite.model.mistakes import ConfigErrors, Mistakes
 from kite.model.node import Node
 from kite.model.override import lay_over
-from kite.model.probe_spec import HealthProbe, Probe, read_command, read_health, read_ready
+from kite.model.probe_spec import (
+    HealthProbe,
+    Heartbeat,
+    Probe,
+    read_command,
+    read_health,
+    read_ready,
+)
 from kite.model.restart_policy import Restart, Stop, read_restart, read_stop
 from kite.model.schedule import Schedule, read_schedule
 from kite.model.variables import Sample
@@ -89,6 +96,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         stdin: what it reads.
         ready: how to tell that it is ready; None: its own `module.ready`.
         health: how to tell that it is well; None: nobody asks.
+        heartbeat: how it is judged when it stands still.
         restart, stop, limits, watch, schedule: supervision.
         env: variables of its own, unexpanded.
         replicas: processes side by side, up to 100.
@@ -113,6 +121,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     stdin: Stdin = Stdin.BOOT
     ready: Probe | None = None
     health: HealthProbe | None = None
+    heartbeat: Heartbeat = Heartbeat()
     restart: Restart = Restart()
     stop: Stop = Stop()
     limits: Limits = Limits()
@@ -198,6 +207,7 @@ def _manifest(fields: Fields, core: bool) -> Manifest:
     publish, subscribe = _events(fields)
     launch_timeout = _launch(fields)
     ready = read_ready(fields.section("ready"), sample)
+    health, heartbeat = read_health(fields.section("health"), sample)
     return Manifest(
         name=name,
         display_name=fields.read("display_name", kinds.text, "") or name,
@@ -216,7 +226,8 @@ def _manifest(fields: Fields, core: bool) -> Manifest:
         launch_timeout=launch_timeout,
         stdin=fields.read("stdin", kinds.one_of(Stdin), Stdin.EMPTY if ready else Stdin.BOOT),
         ready=ready,
-        health=read_health(fields.section("health"), sample),
+        health=health,
+        heartbeat=heartbeat,
         restart=read_restart(fields.section("restart"), launch_timeout),
         stop=read_stop(fields.section("stop")),
         limits=read_limits(fields.section("limits")),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import partial
+from typing import Final
 
 import msgspec
 
@@ -15,6 +16,9 @@ from kite.model import kinds, phrases
 from kite.model.fields import Fields, Wrong
 from kite.model.node import Node
 from kite.model.variables import Sample
+
+SHORTEST_BEAT: Final = 10.0
+"""Seconds: what the Hub's pings can tell."""
 
 
 class ProbeKind(StrEnum):
@@ -60,6 +64,23 @@ class HealthProbe(msgspec.Struct, frozen=True, kw_only=True):
     start_period: float = 0.0
 
 
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """How a module that stands still is judged, without any question of its own.
+
+    Args:
+        watched: False: not at all.
+        seconds: it must be heard on a connection to the Event Hub at least so often; None: it is
+            judged by what its process does while it is not heard.
+        failures: so many looks in a row must find it hung; None: as the Watchdog has it.
+        start_period: seconds after ready in which it may be silent.
+    """
+
+    watched: bool = True
+    seconds: float | None = None
+    failures: int | None = None
+    start_period: float = 0.0
+
+
 def port_number(text: str) -> int | None:
     """The port that an expanded `tcp:` text names, or None when it names none."""
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= 5 else 0
@@ -75,21 +96,38 @@ def read_ready(fields: Fields | None, sample: Sample) -> Probe | None:
     return probe
 
 
-def read_health(fields: Fields | None, sample: Sample) -> HealthProbe | None:
-    """The `health:` section."""
+def read_health(fields: Fields | None, sample: Sample) -> tuple[HealthProbe | None, Heartbeat]:
+    """The `health:` section: a probe, what is said about heartbeats, or both."""
     if fields is None:
-        return None
+        return None, Heartbeat()
     allowed = (ProbeKind.HTTP, ProbeKind.TCP, ProbeKind.EXEC)
-    probe = _probe(fields, sample, allowed, phrases.HEALTH_PROBE, interval=10.0)
-    failures = fields.read("failures", kinds.count, 3)
-    successes = fields.read("successes", kinds.count, 1)
+    unsaid: tuple[bool, float | None] = (True, None)
+    watched, seconds = fields.read("heartbeat", _beat, unsaid)
+    failures = fields.read("failures", kinds.count, None)
     start_period = fields.read("start_period", kinds.seconds, 0.0)
+    beat = Heartbeat(watched=watched, seconds=seconds, failures=failures, start_period=start_period)
+    if fields.has("heartbeat") and not any(fields.has(kind) for kind in allowed):
+        fields.finish()
+        return None, beat
+    probe = _probe(fields, sample, allowed, phrases.HEALTH_PROBE, interval=10.0)
+    successes = fields.read("successes", kinds.count, 1)
     fields.finish()
     if probe is None:
-        return None
-    return HealthProbe(
-        probe=probe, failures=failures, successes=successes, start_period=start_period
+        return None, beat
+    health = HealthProbe(
+        probe=probe, failures=failures or 3, successes=successes, start_period=start_period
     )
+    return health, beat
+
+
+def _beat(node: Node) -> tuple[bool, float | None]:
+    """Whether it is watched, and how often it must be heard."""
+    if isinstance(node.value, bool):
+        return node.value, None
+    try:
+        return True, kinds.at_least(SHORTEST_BEAT, kinds.some_seconds)(node)
+    except Wrong:
+        raise Wrong(phrases.HEARTBEAT) from None
 
 
 def _probe(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,7 +69,7 @@ def test_who_is_quiet_is_asked_every_five_seconds() -> None:
     hall.add(1)
     hall.looks(41)
     times = [at for at, _ in hall.pings][1:]
-    assert {later - earlier for earlier, later in zip(times, times[1:], strict=False)} == {5.0}
+    assert {later - earlier for earlier, later in pairwise(times)} == {5.0}
     assert hall.told == []
 
 

@@ -27,6 +27,9 @@ SILENCE = 12.5
 """Seconds from a hang to the Hub's word of it, at the worst."""
 
 
+USUAL = Heartbeat()
+
+
 class Process:
     """What `/proc` would say of a module, as time passes."""
 
@@ -58,7 +61,7 @@ class Process:
 class Ward:
     """A Watch with modules that have a process and a connection each."""
 
-    def __init__(self, heartbeat: Heartbeat = Heartbeat(), **thresholds: object) -> None:
+    def __init__(self, heartbeat: Heartbeat = USUAL, **thresholds: object) -> None:
         self.now = 1000.0
         self.watch = Watch("watchdog", Thresholds(**thresholds), self.now)  # type: ignore[arg-type]
         self.processes: dict[str, Process] = {}
@@ -74,9 +77,7 @@ class Ward:
         return self.processes[name]
 
     def silent(self, name: str = "m", connections: int = 1, silent: int = 1) -> None:
-        self.feed(
-            Present(module=name, life=1, connections=connections, silent=silent, seconds=7.5)
-        )
+        self.feed(Present(module=name, life=1, connections=connections, silent=silent, seconds=7.5))
 
     def feed(self, fact: object) -> None:
         for action in self.watch.handle(fact, self.now):  # type: ignore[arg-type]

@@ -115,9 +115,7 @@ class Attendance:
         member.has_answered = True
         return self._hear(number, member, now)
 
-    def look(
-        self, now: float, asleep: float, heard: Callable[[int], Heard]
-    ) -> list[Ping | Turned]:
+    def look(self, now: float, asleep: float, heard: Callable[[int], Heard]) -> list[Ping | Turned]:
         """Look at everybody; to be called every `every` seconds while there is anybody.
 
         Args:
@@ -140,8 +138,7 @@ class Attendance:
                 case Heard.SOMETHING:
                     done += self._hear(number, member, now)
                     if not member.was_asked:
-                        member.was_asked = True
-                        done.append(Ping(number))
+                        done += self._ask(number, member, now)
                 case Heard.UNKNOWN:
                     if not member.is_silent:
                         member.asked_at = None

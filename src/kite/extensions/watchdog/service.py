@@ -8,8 +8,8 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from kite.clock import rfc3339
 from kite import pulse_reader
+from kite.clock import rfc3339
 from kite.errors import KiteError, Unavailable
 from kite.extensions.watchdog.asking import Asking, endpoint
 from kite.extensions.watchdog.core.actions import (
@@ -222,7 +222,9 @@ class Watchdog:
             self._module.log.warning("verdict.unsaid subject=%s error=%s", subject, full)
 
 
-def _fact(subject: str, name: str, life: int | None, data: dict[str, Any]) -> Fact | None:
+def _fact(  # noqa: PLR0911 - a table
+    subject: str, name: str, life: int | None, data: dict[str, Any]
+) -> Fact | None:
     """What an event means to the core."""
     match subject:
         case "module.started":

@@ -5,9 +5,12 @@ Every fact about a process carries the life it belongs to; facts of an earlier l
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from kite.launcher.core.plan import Plan, Problem
+from kite.launcher.core.wellbeing import Status
 
 
 class Scanned(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,6 +165,21 @@ class BecameUnhealthy(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class HealthChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who looks has found that a running life does well, or less so.
+
+    Args:
+        detail: what showed it.
+        by: who has found it: `probe`, or `watchdog`.
+    """
+
+    module: str
+    life: int
+    status: Status
+    detail: str
+    by: Literal["probe", "watchdog"] = "probe"
+
+
 class StopEverything(msgspec.Struct, frozen=True, kw_only=True):
     """Everything is to end, in layers, within `budget` seconds.
 
@@ -197,6 +215,7 @@ LifeFact = (
     | Exited
     | TreeGone
     | BecameUnhealthy
+    | HealthChanged
 )
 """What is said about one process."""
 

@@ -13,6 +13,7 @@ from kite.errors import InternalError
 from kite.launcher.core.facts import Exited
 from kite.launcher.core.plan import Desired, Plan, Policy, Problem
 from kite.launcher.core.restart import Verdict
+from kite.launcher.core.wellbeing import UNKNOWN, Health
 
 
 class Phase(StrEnum):
@@ -100,6 +101,7 @@ class Life:
     retired: bool = False  # whether its token is dead
     counted: bool = True  # whether its exit counts as a failure
     survivors: tuple[int, ...] = ()  # pids of its tree that could not be ended
+    health: Health = UNKNOWN
     blame: str | None = None  # why it was ended as a failure: launch_timeout, unhealthy
     last_lines: tuple[str, ...] = ()  # the last that it printed, once it has exited
 

@@ -14,6 +14,7 @@ from kite.launcher.core.board import Board, fail_as_written, settle
 from kite.launcher.core.facts import (
     BecameUnhealthy,
     Exited,
+    HealthChanged,
     Spawned,
     SpawnFailed,
     TokenRefused,
@@ -23,6 +24,7 @@ from kite.launcher.core.lifecycle import After, ModuleState, Phase, Stop
 from kite.launcher.core.plan import ConfigState, Policy, Problem, ReadyBy
 from kite.launcher.core.restart import GiveUp, RestartIn, judge, within
 from kite.launcher.core.stopping import CHILDREN_GRACE, begin_stop, signal_stop, sweep
+from kite.launcher.core.wellbeing import Health, Status
 
 KILL_AFTER_LAUNCH_TIMEOUT = 5.0
 UNCOUNTED_DELAY = 0.5
@@ -109,9 +111,27 @@ def unhealthy(state: ModuleState, fact: BecameUnhealthy, now: float) -> list[Act
         return []
     state.life.blame = "unhealthy"
     plan = Stop(reason="unhealthy", timeout=state.in_force.stop_timeout, after=After.JUDGE)
+    state.life.health = Health(status=Status.UNHEALTHY, detail=fact.detail, since=now)
     fields = {"life": fact.life, "detail": fact.detail}
     record = Record(event="unhealthy", module=fact.module, fields=fields)
-    return [record, *begin_stop(state, plan, now)]
+    told = {"module_id": fact.module, "life": fact.life, "status": "unhealthy"}
+    changed = Publish(subject="module.health_changed", data={**told, "detail": fact.detail})
+    return [record, changed, *begin_stop(state, plan, now)]
+
+
+def health_changed(state: ModuleState, fact: HealthChanged, now: float) -> list[Action]:
+    """It is told and shown, and nothing else follows."""
+    is_news = state.life.health.gives_way_to(fact.status, fact.by)
+    if state.phase is not Phase.RUNNING or not is_news:
+        return []
+    state.life.health = Health(status=fact.status, detail=fact.detail, since=now, by=fact.by)
+    if fact.by != "probe":  # who found it has told everybody
+        return []
+    told = {"life": fact.life, "status": fact.status.value, "detail": fact.detail}
+    return [
+        Record(event="health_changed", module=fact.module, fields=told),
+        Publish(subject="module.health_changed", data={"module_id": fact.module, **told}),
+    ]
 
 
 def exited(board: Board, state: ModuleState, fact: Exited, now: float) -> list[Action]:

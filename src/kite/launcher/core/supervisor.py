@@ -24,6 +24,7 @@ from kite.launcher.core.facts import (
     DoorsOpened,
     Exited,
     Fact,
+    HealthChanged,
     LifeFact,
     RestartRequested,
     RunDue,
@@ -184,6 +185,8 @@ class Supervisor:
                 return gone + board.start_those_who_may(now) if state.is_leaving else gone
             case BecameUnhealthy():
                 return outcomes.unhealthy(state, fact, now)
+            case HealthChanged():
+                return outcomes.health_changed(state, fact, now)
             case _:
                 assert_never(fact)
 

@@ -46,7 +46,7 @@ _DEGRADED: Final = frozenset({Condition.BUSY, Condition.STUCK, Condition.WAITING
 _EXCUSED: Final = frozenset({Condition.TRACED, Condition.STARVED, Condition.MOVING})
 
 
-def condition(before: Pulse | None, after: Pulse, seconds: float) -> Condition:
+def condition(before: Pulse | None, after: Pulse, seconds: float) -> Condition:  # noqa: PLR0911 - a table
     """What a process does, by two looks at it that are so many seconds apart."""
     if after.is_traced:
         return Condition.TRACED

@@ -150,7 +150,9 @@ class Watch:
         wanting = any(case.wants_lookup for case in cases)
         for case in cases:
             if case.hang.look_at is not None and case.hang.look_at <= now:
-                case.hang.look_at = now + self._thresholds.interval  # unless the look says otherwise
+                case.hang.look_at = (
+                    now + self._thresholds.interval
+                )  # unless the look says otherwise
             if case.name in NEVER_RESTARTED or case.pid is None or not case.wants_inspection(now):
                 continue
             whole = case.hang.is_silent
