@@ -28,10 +28,12 @@ class Hall:
         self.counts: list[tuple[int, int]] = []
 
     def add(self, number: int, life: str = "m", *, answers: bool = True) -> None:
-        self.attendance.add(number, life)
+        assert self.attendance.add(number, life) == Ping(number)
+        self.pings.append((self.now, number))
         self.fresh.add(number)
         if answers:
             self.answers.add(number)
+            self.attendance.answered(number, self.now)
 
     def look(self, after: float | None = None) -> None:
         self.now += self.attendance.every if after is None else after
@@ -73,7 +75,7 @@ def test_who_is_quiet_is_asked_every_five_seconds() -> None:
     assert hall.told == []
 
 
-def test_who_talks_is_asked_once_and_known_to_answer() -> None:
+def test_who_talks_is_asked_at_first_and_known_to_answer() -> None:
     hall = Hall()
     hall.add(1)
     hall.talks.add(1)
@@ -101,7 +103,7 @@ def test_who_never_answered_is_never_silent() -> None:
     hall = Hall()
     hall.add(1, answers=False)
     hall.looks(50)
-    assert len(hall.pings) == 1
+    assert len(hall.pings) == 2
     assert hall.told == []
 
 

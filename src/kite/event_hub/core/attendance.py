@@ -7,6 +7,7 @@ thread: whose loop stands still does not. Who is silent is told, and never cut.
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Final, Literal
 
@@ -50,23 +51,22 @@ class Turned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Member:
-    __slots__ = ("asked_at", "has_answered", "is_silent", "life", "was_asked")
+    __slots__ = ("asked_at", "has_answered", "is_silent", "life")
 
     def __init__(self, life: Hashable) -> None:
         self.life = life
         self.asked_at: float | None = None
         self.has_answered = False
-        self.was_asked = False
         self.is_silent = False
 
 
 class Attendance:
     """All connections of modules.
 
-    Duties: a connection that has been quiet from one look to the next is asked, and each is once,
-    so that who always talks is known to answer when it stops; one that has
-    answered before and owes an answer for so long is silent, which is said once. A look that comes
-    late, or after the machine has slept, measures nothing: whoever was not read cannot have answered.
+    Duties: a connection is asked when it is new, and whenever it has been quiet from one look to the
+    next. One that has answered before and owes an answer for so long is silent, which is said once.
+    A look that comes late, or after the machine has slept, measures nothing: whoever was not read
+    cannot have answered.
 
     Args:
         silence: seconds that an answer may be owed.
@@ -79,25 +79,35 @@ class Attendance:
         self.every = silence / LOOKS
         self._silence = silence
         self._members: dict[int, _Member] = {}
+        self._connections: Counter[Hashable] = Counter()
+        self._silent: Counter[Hashable] = Counter()
         self._due: float | None = None
         self._asleep = 0.0
 
     def __len__(self) -> int:
         return len(self._members)
 
-    def add(self, number: int, life: Hashable) -> None:
-        """A module has connected."""
+    def add(self, number: int, life: Hashable) -> Ping:
+        """A module has connected. It is asked at once: it may hang before anybody has looked."""
         self._members[number] = _Member(life)
+        self._connections[life] += 1
+        return Ping(number)
 
     def remove(self, number: int) -> None:
         """It is gone."""
-        self._members.pop(number, None)
+        member = self._members.pop(number, None)
+        if member is None:
+            return
+        self._set_silent(member, silent=False)
+        self._connections[member.life] -= 1
+        if not self._connections[member.life]:
+            del self._connections[member.life]
         if not self._members:
             self._due = None
 
     def silent(self, life: Hashable) -> int:
         """How many connections of a life are silent."""
-        return sum(each.is_silent for each in self._members.values() if each.life == life)
+        return self._silent[life]
 
     def silences(self, now: float) -> list[Turned]:
         """Everybody who is silent now, for who was not there when it was said."""
@@ -137,8 +147,6 @@ class Attendance:
             match heard(number):
                 case Heard.SOMETHING:
                     done += self._hear(number, member, now)
-                    if not member.was_asked:
-                        done += self._ask(number, member, now)
                 case Heard.UNKNOWN:
                     if not member.is_silent:
                         member.asked_at = None
@@ -148,7 +156,8 @@ class Attendance:
 
     def _hear(self, number: int, member: _Member, now: float) -> list[Turned]:
         was_silent, asked_at = member.is_silent, member.asked_at
-        member.is_silent, member.asked_at = False, None
+        member.asked_at = None
+        self._set_silent(member, silent=False)
         if not was_silent:
             return []
         turned = self._turned(number, "responsive", now)
@@ -157,14 +166,20 @@ class Attendance:
     def _ask(self, number: int, member: _Member, now: float) -> list[Ping | Turned]:
         if member.asked_at is None:
             member.asked_at = now
-            member.was_asked = True
             return [Ping(number)]
-        # A client that has never answered may be one that cannot; it is asked once.
+        # A client that has never answered may be one that cannot.
         owes = now - member.asked_at
         if member.is_silent or not member.has_answered or owes < self._silence - self.every / 2:
             return []
-        member.is_silent = True
+        self._set_silent(member, silent=True)
         return [self._turned(number, "silent", now)]
+
+    def _set_silent(self, member: _Member, *, silent: bool) -> None:
+        if member.is_silent is not silent:
+            member.is_silent = silent
+            self._silent[member.life] += 1 if silent else -1
+            if not self._silent[member.life]:
+                del self._silent[member.life]
 
     def _turned(self, number: int, to: Literal["silent", "responsive"], now: float) -> Turned:
         member = self._members[number]
@@ -172,6 +187,6 @@ class Attendance:
             number=number,
             to=to,
             seconds=round(now - (member.asked_at if member.asked_at is not None else now), 3),
-            connections=sum(each.life == member.life for each in self._members.values()),
+            connections=self._connections[member.life],
             silent=self.silent(member.life),
         )

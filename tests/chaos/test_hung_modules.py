@@ -1,0 +1,275 @@
+"""Modules that stand still are restarted with evidence; a machine that does costs nobody its life.
+
+The thresholds are a tenth of the usual ones, so that nobody has to wait.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kite.errors import RequestError
+from kite.testing.system import ECHO, System
+
+FRAIL = """
+import asyncio
+import os
+import threading
+import time
+from kite import Module
+
+module = Module()
+name = os.environ["KITE_MODULE"]
+first, second = threading.Lock(), threading.Lock()
+
+@module.handle(f"{name}.deadlock")
+async def deadlock(request):
+    holds = threading.Event()
+
+    def other():
+        with second:
+            holds.set()
+            with first:
+                pass
+
+    threading.Thread(target=other, daemon=True).start()
+    with first:
+        holds.wait()
+        with second:
+            pass
+
+@module.handle(f"{name}.spin")
+async def spin(request):
+    while True:
+        pass
+
+@module.handle(f"{name}.upstream")
+async def upstream(request):
+    await asyncio.sleep(1000)
+
+@module.handle(f"{name}.echo")
+async def echo(request):
+    return request.data
+
+module.run()
+"""
+"""Stands still in the way that it is asked to."""
+
+INTERVAL = 0.5
+SILENCE = 0.9
+LONG = 60.0
+"""Seconds: a hung module takes 8 to be ended, and this machine may be busy."""
+
+
+def config(**environ: str) -> dict[str, object]:
+    env = {"WATCHDOG_INTERVAL": str(INTERVAL), **environ}
+    return {
+        "hub": {"limits": {"silence_seconds": SILENCE}},
+        "modules": {"watchdog": {"env": env}, "event_hub_bench": {"state": "disabled"}},
+    }
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[System]:
+    """A system whose Watchdog and Hub are in a hurry; at its end nothing of it may be left."""
+    with System(tmp_path, config=config()) as made:
+        yield made
+
+
+def ask(system: System, subject: str) -> None:
+    """Ask for something that is never answered."""
+    with pytest.raises(RequestError, match="answered") as unanswered:
+        system.request(subject, timeout=0.5)
+    assert unanswered.value.code == "request_timeout"
+
+
+def lives(system: System, name: str) -> int:
+    """How many lives of a module have been ready."""
+    return len(system.steps(name, "started"))
+
+
+def evidence(system: System, name: str) -> list[str]:
+    """The Watchdog's files about a module."""
+    folder = system.instance_dir / "watchdog" / "evidence"
+    return [path.read_text() for path in sorted(folder.glob(f"*-{name}-*.txt"))]
+
+
+def wait_restarted(system: System, name: str) -> None:
+    system.wait_step(name, "started", count=2, timeout=LONG)
+    assert system.steps(name, "stopping")[0]["reason"] == "unhealthy"
+
+
+def let_pass(system: System, witness: str) -> None:
+    """Wait for as long as it takes to find and restart another module that is hung."""
+    system.kill(witness, signal.SIGSTOP)
+    wait_restarted(system, witness)
+
+
+def test_module_is_stopped(system: System) -> None:
+    """SIGSTOP, with a connection to the Hub and without one."""
+    system.module("echo", ECHO, runtime="python")
+    system.module("sleeper")
+    system.up("--wait")
+    for name in ("echo", "sleeper"):
+        system.kill(name, signal.SIGSTOP)
+    for name in ("echo", "sleeper"):
+        wait_restarted(system, name)
+        found = evidence(system, name)
+        assert '"condition": "stopped"' in found[0]
+        assert "State:\tT (stopped)" in found[0]
+    assert system.wait_answer("echo.echo")["life"] == 2
+
+
+def test_module_is_deadlocked(system: System) -> None:
+    system.module("frail", FRAIL, runtime="python")
+    system.module("echo", ECHO, runtime="python")
+    system.up("--wait")
+    ask(system, "frail.deadlock")
+    wait_restarted(system, "frail")
+    found = evidence(system, "frail")
+    assert '"condition": "asleep"' in found[0]
+    assert "futex" in found[0]
+    assert lives(system, "echo") == 1
+
+
+def test_module_computes_without_end(system: System) -> None:
+    """It is degraded, and lives on for as long as it takes to restart another."""
+    system.module("frail", FRAIL, runtime="python")
+    system.module("witness")
+    system.up("--wait")
+    ask(system, "frail.spin")
+    system.wait(lambda: system.record("frail")["health"]["status"] == "degraded", LONG)
+    assert system.record("frail")["health"]["detail"] == "connection busy"
+    let_pass(system, "witness")
+    assert lives(system, "frail") == 1
+
+
+def test_module_computes_for_far_too_long(tmp_path: Path) -> None:
+    with System(tmp_path, config=config(WATCHDOG_BUSY="3")) as system:
+        system.module("frail", FRAIL, runtime="python")
+        system.up("--wait")
+        ask(system, "frail.spin")
+        wait_restarted(system, "frail")
+        assert '"condition": "busy"' in evidence(system, "frail")[0]
+
+
+def test_module_waits_for_its_upstream(system: System) -> None:
+    """A handler that waits does not stop the loop: nothing is said against it."""
+    system.module("frail", FRAIL, runtime="python")
+    system.module("witness")
+    system.up("--wait")
+    ask(system, "frail.upstream")
+    let_pass(system, "witness")
+    assert lives(system, "frail") == 1
+    assert evidence(system, "frail") == []
+
+
+def test_module_is_excused_by_its_manifest(system: System) -> None:
+    system.module("frail", FRAIL, runtime="python", health={"heartbeat": False})
+    system.module("witness")
+    system.up("--wait")
+    system.kill("frail", signal.SIGSTOP)
+    let_pass(system, "witness")
+    assert lives(system, "frail") == 1
+    system.kill("frail", signal.SIGCONT)
+    assert system.wait_answer("frail.echo", 1) == 1
+
+
+def test_module_is_debugged(system: System) -> None:
+    system.module("frail", FRAIL, runtime="python")
+    system.module("witness")
+    system.up("--wait")
+    pid = system.pid("frail")
+    assert pid
+    with traced(pid):
+        let_pass(system, "witness")
+    assert lives(system, "frail") == 1
+    assert system.wait_answer("frail.echo", 1) == 1
+
+
+class traced:
+    """A process stands in a debugger's hands."""
+
+    SEIZE, INTERRUPT, DETACH = 0x4206, 0x4207, 17
+
+    def __init__(self, pid: int) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._libc.ptrace.argtypes = [
+            ctypes.c_long,
+            ctypes.c_long,
+            ctypes.c_void_p,
+            ctypes.c_void_p,
+        ]
+        self._libc.ptrace.restype = ctypes.c_long
+        self._pid = pid
+
+    def __enter__(self) -> None:
+        if self._libc.ptrace(self.SEIZE, self._pid, None, None) != 0:
+            pytest.skip(f"this system allows no tracing: {os.strerror(ctypes.get_errno())}")
+        assert self._libc.ptrace(self.INTERRUPT, self._pid, None, None) == 0
+        os.waitpid(self._pid, 0x40000000)  # __WALL
+
+    def __exit__(self, *_: object) -> None:
+        self._libc.ptrace(self.DETACH, self._pid, None, None)
+
+
+@pytest.mark.parametrize(
+    ("who", "seconds"),
+    [
+        (["event_hub"], 2.0),
+        (["watchdog", "a", "b"], 4.0),
+        (["event_hub", "watchdog", "a", "b"], 4.0),
+        (["launcher", "registry", "event_hub", "watchdog", "a", "b"], 4.0),
+    ],
+    ids=["hub", "watchdog and modules", "all but the launcher", "everything"],
+)
+def test_all_are_suspended_for_a_while(system: System, who: list[str], seconds: float) -> None:
+    """For longer than it takes to be called hung, and restarted: nobody is. The Hub itself, whom the
+    Watchdog sees stopped, has less."""
+    system.module("a", ECHO, runtime="python")
+    system.module("b", FRAIL, runtime="python")
+    system.module("witness")
+    system.up("--wait")
+    before = {name: record["pid"] for name, record in system.records().items()}
+    pids = [system.api["pid"] if name == "launcher" else before[name] for name in who]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(seconds)  # this is the fault itself, not a wait for something
+    for pid in reversed(pids):
+        os.kill(pid, signal.SIGCONT)
+    assert system.wait_answer("b.echo", 1) == 1
+    let_pass(system, "witness")
+    after = {name: record["pid"] for name, record in system.records().items()}
+    del before["witness"], after["witness"]
+    assert after == before
+
+
+def test_machine_is_starved(system: System) -> None:
+    """More programs want to compute than there are processors for."""
+    for name in ("a", "b", "c"):
+        system.module(name, ECHO, runtime="python")
+    system.module("witness")
+    system.up("--wait")
+    before = {name: record["pid"] for name, record in system.records().items()}
+    code = "import time\nend = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
+    burners = [
+        subprocess.Popen([sys.executable, "-c", code]) for _ in range(4 * (os.cpu_count() or 1))
+    ]
+    try:
+        time.sleep(4.0)  # this is the fault itself
+        let_pass(system, "witness")
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.wait()
+    after = {name: record["pid"] for name, record in system.records().items()}
+    del before["witness"], after["witness"]
+    assert after == before
