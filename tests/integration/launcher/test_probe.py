@@ -59,6 +59,40 @@ async def test_http_passes_with_2xx_and_3xx(status: int, passed: bool) -> None:
     assert f"Host: 127.0.0.1:{port}\r\n".encode() in requests[0]
 
 
+def _answer(status: int, body: bytes, *more: str) -> bytes:
+    lines = [f"HTTP/1.1 {status} X", "Content-Type: application/json", *more]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+
+
+@pytest.mark.parametrize(
+    ("answer", "passed", "degraded"),
+    [
+        (_answer(503, b'{"status": "Degraded"}', "Content-Length: 22"), False, True),
+        (_answer(200, b'{"status": "warn"}', "Content-Length: 18"), True, True),
+        (
+            _answer(
+                503, b'16\r\n{"status": "degraded"}\r\n0\r\n\r\n', "Transfer-Encoding: chunked"
+            ),
+            False,
+            True,
+        ),
+        (_answer(500, b'{"status": "degraded"}', "Content-Length: 22"), False, False),
+        (_answer(503, b'{"status": "ok"}', "Content-Length: 16"), False, False),
+        (_answer(200, b'{"status": "degr', "Content-Length: 22"), True, False),
+        (_answer(200, b"[1, 2]", "Content-Length: 6"), True, False),
+        (_answer(200, b'{"status": 5}', "Content-Length: 13"), True, False),
+        (_answer(200, b"", "Content-Length: many"), True, False),
+    ],
+)
+async def test_http_may_say_that_it_is_degraded(
+    answer: bytes, passed: bool, degraded: bool
+) -> None:
+    async with server(answer) as (port, _):
+        url = f"http://127.0.0.1:{port}/health"
+        outcome = await attempt(HttpProbe(url=url), timeout=5, owns=None)
+    assert (outcome.passed, outcome.is_degraded) == (passed, degraded)
+
+
 @pytest.mark.parametrize("answer", [b"SSH-2.0-server\r\n", b"", b"\0" * 70_000, b"HTTP/9 x\r\n"])
 async def test_what_is_not_http_does_not_pass(answer: bytes) -> None:
     async with server(answer) as (port, _):
@@ -74,7 +108,7 @@ async def test_a_server_that_never_answers_is_given_up() -> None:
         started = time.monotonic()
         outcome = await attempt(probe, timeout=0.2, owns=None)
         assert time.monotonic() - started < 2
-    assert outcome == Outcome(False, "no answer within 0.2 s")
+    assert outcome == Outcome(False, "no answer within 0.2 s", timed_out=True)
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "http://", "nonsense", "http://h:99999/"])

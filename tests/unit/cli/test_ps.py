@@ -75,6 +75,19 @@ def test_uptime(seconds: float | None, shown: str) -> None:
     assert uptime(seconds) == shown
 
 
+def test_who_does_not_do_well_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KITE_LANG", "en")
+    tired = {"status": "degraded", "detail": "http://127.0.0.1:1/ answered 503: degraded"}
+    assert note(record("a", "running", health=tired), NOW) == (
+        "degraded: http://127.0.0.1:1/ answered 503: degraded"
+    )
+    hung = {"status": "unhealthy", "detail": "connection asleep"}
+    assert note(record("a", "running", health=hung), NOW) == "unhealthy: connection asleep"
+    assert note(record("a", "stopped", desired_state="stopped", health=hung), NOW) == ""
+    well = {"status": "healthy", "detail": "ok"}
+    assert note(record("a", "running", health=well), NOW) == ""
+
+
 def test_a_killed_module_says_by_what(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KITE_LANG", "en")
     assert note(record("web", "backing_off", signal="SIGSEGV"), NOW) == "killed by SIGSEGV"

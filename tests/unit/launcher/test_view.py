@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from kite.clock import rfc3339
 from kite.launcher.catalog import Catalog
 from kite.launcher.core import facts
 from kite.launcher.core.backbone import Backbone
@@ -24,6 +25,7 @@ from kite.launcher.core.backbone_words import (
 from kite.launcher.core.pair import HUB, REGISTRY
 from kite.launcher.core.plan import Plan, Policy, Problem, ReadyBy, RestartRule
 from kite.launcher.core.supervisor import Supervisor
+from kite.launcher.core.wellbeing import Status
 from kite.launcher.core_runner import CoreRunner
 from kite.launcher.instance import Instance
 from kite.launcher.view import View
@@ -108,6 +110,25 @@ def test_every_record_has_the_contracts_fields_in_its_order(window: Window) -> N
         assert tuple(record) == tuple(records[0])
     assert json.loads(json.dumps(records)) == records
     assert window.view.record("ghost", "running") is None
+
+
+def test_what_is_known_of_a_lifes_health(window: Window) -> None:
+    assert window["b"]["health"] == {
+        "status": "unknown",
+        "detail": None,
+        "since": None,
+        "heartbeat": {"watched": True, "seconds": None, "failures": None, "start_period": 0.0},
+    }
+    window.tell(facts.Spawned(module="b", life=1, pid=4711), facts.BecameReady(module="b", life=1))
+    window.tell(
+        facts.HealthChanged(module="b", life=1, status=Status.DEGRADED, detail="answered 503")
+    )
+    window.clock.advance(2.0)
+    health = window["b"]["health"]
+    assert (health["status"], health["detail"]) == ("degraded", "answered 503")
+    assert health["since"] == rfc3339(window.clock.wall() - 2.0)
+    window.tell(facts.Exited(module="b", life=1, signal=9))
+    assert window["b"]["health"]["status"] == "unknown"
 
 
 def test_a_module_through_its_life(window: Window) -> None:

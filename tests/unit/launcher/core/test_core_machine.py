@@ -26,6 +26,7 @@ from kite.launcher.core.plan import (
     RestartRule,
 )
 from kite.launcher.core.supervisor import Supervisor
+from kite.launcher.core.wellbeing import Status
 
 NAMES = ("a", "b", "c")
 MODULES = st.sampled_from(NAMES)
@@ -344,6 +345,7 @@ class World(RuleBasedStateMachine):
             facts.Exited(module=name, life=life, exit_code=1),
             facts.TreeGone(module=name, life=life),
             facts.BecameUnhealthy(module=name, life=life, detail="x"),
+            facts.HealthChanged(module=name, life=life, status=Status.DEGRADED, detail="x"),
         ):
             assert self.tell(fact) == []
         assert repr(state) == before

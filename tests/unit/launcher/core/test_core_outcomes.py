@@ -9,6 +9,7 @@ from kite.launcher.core import actions as act
 from kite.launcher.core import facts
 from kite.launcher.core.lifecycle import Phase
 from kite.launcher.core.plan import ConfigState, Policy, Problem, ReadyBy, RestartRule
+from kite.launcher.core.wellbeing import Status
 
 NOT_FOUND = Problem(code="spawn_failed", text="no such program")
 
@@ -250,6 +251,33 @@ def test_an_unhealthy_life_is_asked_to_stop_and_counts_as_a_failure() -> None:
     desk.gone("m")
     assert desk.spawns() == ["m"]
     assert len(desk.state("m").history.failures) == 1
+
+
+def test_health_is_told_when_it_changes_and_restarts_nothing() -> None:
+    desk = one()
+    tired = facts.HealthChanged(module="m", life=1, status=Status.DEGRADED, detail="503")
+    desk.tell(tired)
+    told = {"module_id": "m", "life": 1, "status": "degraded", "detail": "503"}
+    assert desk.published("module.health_changed") == [told]
+    assert desk.tell(tired) == []
+    assert desk.phase("m") is Phase.RUNNING
+    assert desk.state("m").life.health.status is Status.DEGRADED
+
+
+def test_what_the_watchdog_finds_is_shown_and_not_told_again() -> None:
+    desk = one()
+
+    def found(status: Status) -> list[act.Action]:
+        fact = facts.HealthChanged(module="m", life=1, status=status, detail="", by="watchdog")
+        return desk.tell(fact)
+
+    assert found(Status.UNHEALTHY) == []
+    assert desk.state("m").life.health.status is Status.UNHEALTHY
+    assert found(Status.HEALTHY) == []
+    assert desk.state("m").life.health.status is Status.HEALTHY
+    desk.tell(facts.HealthChanged(module="m", life=1, status=Status.DEGRADED, detail="503"))
+    found(Status.HEALTHY)  # nothing against it, where its own probe has something
+    assert desk.state("m").life.health.status is Status.DEGRADED
 
 
 # -- policies ---------------------------------------------------------------------------------
