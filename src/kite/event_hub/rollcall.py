@@ -39,7 +39,6 @@ class Rollcall:
         number = client.session.number
         self._clients[number] = client
         self._attendance.add(number, client.identity.digest)
-        client.push(_PING)
         if self._timer is None:
             self._timer = self._loop.call_later(self._attendance.every, self._look)
 

@@ -28,12 +28,10 @@ class Hall:
         self.counts: list[tuple[int, int]] = []
 
     def add(self, number: int, life: str = "m", *, answers: bool = True) -> None:
-        assert self.attendance.add(number, life) == Ping(number)
-        self.pings.append((self.now, number))
+        self.attendance.add(number, life)
         self.fresh.add(number)
         if answers:
             self.answers.add(number)
-            self.attendance.answered(number, self.now)
 
     def look(self, after: float | None = None) -> None:
         self.now += self.attendance.every if after is None else after
@@ -81,6 +79,7 @@ def test_who_talks_is_asked_at_first_and_known_to_answer() -> None:
     hall.talks.add(1)
     hall.looks(20)
     assert len(hall.pings) == 1
+    assert hall.pings[0][0] == 100.0 + 2 * hall.attendance.every
     hall.answers.discard(1)
     hall.talks.discard(1)
     hall.looks(10)
@@ -103,7 +102,7 @@ def test_who_never_answered_is_never_silent() -> None:
     hall = Hall()
     hall.add(1, answers=False)
     hall.looks(50)
-    assert len(hall.pings) == 2
+    assert len(hall.pings) == 1
     assert hall.told == []
 
 

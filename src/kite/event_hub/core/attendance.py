@@ -51,20 +51,21 @@ class Turned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Member:
-    __slots__ = ("asked_at", "has_answered", "is_silent", "life")
+    __slots__ = ("asked_at", "has_answered", "is_silent", "life", "looks")
 
     def __init__(self, life: Hashable) -> None:
         self.life = life
         self.asked_at: float | None = None
         self.has_answered = False
+        self.looks = 0
         self.is_silent = False
 
 
 class Attendance:
     """All connections of modules.
 
-    Duties: a connection is asked when it is new, and whenever it has been quiet from one look to the
-    next. One that has answered before and owes an answer for so long is silent, which is said once.
+    Duties: a connection is asked whenever it has been quiet from one look to the next, and at the
+    second look in any case, so that who always talks is known to answer when it stops. One that has answered before and owes an answer for so long is silent, which is said once.
     A look that comes late, or after the machine has slept, measures nothing: whoever was not read
     cannot have answered.
 
@@ -87,11 +88,10 @@ class Attendance:
     def __len__(self) -> int:
         return len(self._members)
 
-    def add(self, number: int, life: Hashable) -> Ping:
-        """A module has connected. It is asked at once: it may hang before anybody has looked."""
+    def add(self, number: int, life: Hashable) -> None:
+        """A module has connected."""
         self._members[number] = _Member(life)
         self._connections[life] += 1
-        return Ping(number)
 
     def remove(self, number: int) -> None:
         """It is gone."""
@@ -147,6 +147,9 @@ class Attendance:
             match heard(number):
                 case Heard.SOMETHING:
                     done += self._hear(number, member, now)
+                    member.looks += 1
+                    if member.looks == 2 and not member.has_answered:
+                        done += self._ask(number, member, now)
                 case Heard.UNKNOWN:
                     if not member.is_silent:
                         member.asked_at = None
