@@ -272,8 +272,9 @@ class Watch:
                 case.ended(sighting.life)
             elif not case.running or case.life != sighting.life:
                 case.started(sighting.life, pid=sighting.pid, now=now)
-            if sighting.running:
-                case.known(sighting.pid, sighting.heartbeat)
+            if sighting.running:  # of several replicas the newest life is judged
+                is_same = case.is_of(sighting.life)
+                case.known(sighting.pid if is_same else case.pid, sighting.heartbeat)
             if sighting.registered:
                 case.registered(case.entry_life, sighting.url)
             elif not case.lease_lost:
