@@ -31,7 +31,9 @@ class Kite(Peer):
         self, config: Mapping[str, Any] | None = None, data_dir: str | None = None
     ) -> None:
         super().__init__()
-        self._config = config
+        # The clients of the load count bytes and know no control frames: a ping is two too many.
+        limits = {"silence_seconds": 0, **((config or {}).get("limits") or {})}
+        self._config = {**(config or {}), "limits": limits}
         self._env = {"KITE_MODULE_DATA": data_dir} if data_dir else {}
         self._runner = asyncio.Runner()
         self._stack = AsyncExitStack()
