@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 STARVED_SHARE = 0.5
-"""A tree that waited for a processor for more of the time than this was not given its chance."""
+FED_SHARE = 0.05
+"""A tree that waited for a processor for more of the time than the one, and had one for less than the
+other, was not given its chance. A twentieth of a processor is enough to answer a ping in seconds."""
 
 
 class Pulse(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,10 +38,7 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_starved(before: Pulse, after: Pulse, seconds: float) -> bool:
-    """Whether the tree could have run in these seconds, and for the most part was not let.
-
-    Time that several threads wait at once adds up, as their processor time does: what they got
-    must be far less than what they waited for.
-    """
+    """Whether the tree could have run in these seconds, and was not let. Threads that wait at once
+    add up."""
     waited, used = after.starved - before.starved, after.cpu - before.cpu
-    return waited > STARVED_SHARE * seconds and waited > 4 * used
+    return waited > STARVED_SHARE * seconds and used < FED_SHARE * seconds

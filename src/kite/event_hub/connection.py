@@ -84,6 +84,7 @@ class Connection:
     Attributes:
         listener: for picows.
         intake: its input, once it is past the door.
+        answers_pings: whether the client has said that it does.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Connection:
     ) -> None:
         self.listener = listener(self)
         self.intake: Intake | None = None
+        self.answers_pings = False
         self._tcp = tcp
         self._conversation = conversation
         self._farewell = farewell

@@ -273,6 +273,7 @@ class Door(asyncio.BufferedProtocol):
         assert tcp is not None
         self._forget()
         connection = admission(tcp)
+        connection.answers_pings = request.answers_pings()
         if request.subprotocol() == CLOUDEVENTS:
             connection.interpose(lambda inner: Interpreted(inner, request.patterns()))
         tcp.write(switching_protocols(request))

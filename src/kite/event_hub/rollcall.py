@@ -38,7 +38,8 @@ class Rollcall:
             return
         number = client.session.number
         self._clients[number] = client
-        self._attendance.add(number, client.identity.digest)
+        answers = client.connection is not None and client.connection.answers_pings
+        self._attendance.add(number, client.identity.digest, answers=answers)
         if self._timer is None:
             self._timer = self._loop.call_later(self._attendance.every, self._look)
 

@@ -39,7 +39,7 @@ async def shake_hands(
             transport, opened = await picows.ws_connect(
                 lambda: called,
                 endpoint,
-                extra_headers={"Authorization": f"Bearer {token}"},
+                extra_headers={"Authorization": f"Bearer {token}", "Kite-Answers-Pings": "yes"},
                 websocket_handshake_timeout=timeout,
                 max_frame_size=MAX_RECEIVED_BYTES,
                 max_redirects=0,

@@ -107,6 +107,17 @@ async def _answers(client: HubSocket) -> None:
         client.send_bytes(masked(await pinged(client), PONG))
 
 
+async def test_a_client_that_says_so_is_believed(
+    connect: Connect, registry: FakeRegistry, hub: HubProcess
+) -> None:
+    """It hangs before it has answered anything."""
+    ear = await watcher(connect)
+    token = await registry.add("alpha")
+    headers = {"Kite-Answers-Pings": "yes"}
+    async with await HubSocket.connect(hub.port, token, headers=headers) as _:
+        assert (await told(ear))["data"]["module_id"] == "alpha"
+
+
 async def test_pages_and_the_operator_are_not_asked(
     connect: Connect, registry: FakeRegistry, hub: HubProcess
 ) -> None:

@@ -204,3 +204,12 @@ def test_silent_and_responsive_take_turns_and_are_true(steps: list[str]) -> None
             assert good_since >= 3
     words = [to for to, _ in hall.words()]
     assert words == ["silent", "responsive"] * (len(words) // 2) + ["silent"] * (len(words) % 2)
+
+
+def test_who_says_that_it_answers_is_believed_before_it_has() -> None:
+    hall = Hall()
+    hall.attendance.add(1, "m", answers=True)
+    hall.fresh.add(1)
+    hall.looks(8)
+    assert hall.words() == [("silent", 1)]
+    assert hall.told[0][0] - 100.0 <= 12.5

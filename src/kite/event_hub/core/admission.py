@@ -91,6 +91,10 @@ class Request:
                 return word[len(_TOKEN_PROTOCOL) :]
         return None
 
+    def answers_pings(self) -> bool:
+        """Whether the client says that it does; others are believed when they have."""
+        return "yes" in self.words("kite-answers-pings")
+
     def subprotocol(self) -> str | None:
         """The subprotocol that the Hub selects: the first one offered that it speaks."""
         offered = self.words("sec-websocket-protocol")

@@ -88,9 +88,10 @@ class Attendance:
     def __len__(self) -> int:
         return len(self._members)
 
-    def add(self, number: int, life: Hashable) -> None:
-        """A module has connected."""
-        self._members[number] = _Member(life)
+    def add(self, number: int, life: Hashable, *, answers: bool = False) -> None:
+        """A module has connected; `answers` where its client says that it answers pings."""
+        self._members[number] = member = _Member(life)
+        member.has_answered = answers
         self._connections[life] += 1
 
     def remove(self, number: int) -> None:

@@ -72,7 +72,9 @@ class Case:
     def failures(self) -> int:
         """In a row, of the kind that has more."""
         hung = self.hang.failures(self.heartbeat) if self.heartbeat is not None else 0
-        return max(self._ask_failures, self._beat_failures, hung)
+        # Who computes or is starved renews no lease either; how long that may last `hang` knows.
+        missed = 0 if self.hang.is_excused else self._beat_failures
+        return max(self._ask_failures, missed, hung)
 
     @property
     def state(self) -> State:

@@ -77,11 +77,14 @@ class Hang:
     Attributes:
         look_at: when its process is to be looked at next, apart from every interval.
         is_degraded: whether it cannot be called well.
+        is_excused: whether what its process does explains why it is not heard, here or by the
+            Registry, and is no hang.
     """
 
     def __init__(self, thresholds: Thresholds) -> None:
         self.look_at: float | None = None
         self.is_degraded = False
+        self.is_excused = False
         self._thresholds = thresholds
         self._looks = 0
         self._hung_looks = 0
@@ -112,7 +115,7 @@ class Hang:
         """Nothing that was measured counts any more; a silence that was told lasts."""
         self._looks = self._hung_looks = 0
         self._before = None
-        self.is_degraded = False
+        self.is_degraded = self.is_excused = False
         self.look_at = None
 
     def clear(self) -> None:
@@ -169,6 +172,7 @@ class Hang:
             )
         )
         self.is_degraded = not is_hung and found in _DEGRADED
+        self.is_excused = self.is_degraded or found in (Condition.TRACED, Condition.STARVED)
         if is_hung:
             # One look alone may have come in the very moment in which a pause of everything ended.
             least = 0 if before is None else NEEDED - 1
