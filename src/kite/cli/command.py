@@ -60,6 +60,7 @@ def sections() -> list[tuple[str, dict[str, str]]]:
                 "doctor": _("find out what may keep Kite from working here"),
                 "bench": _("measure the Event Hub"),
                 "schema": _("print what scripts may rely on: schemas and statuses"),
+                "chaos": _("break a throw-away Kite and see what it keeps"),
                 "completion": _("print the completion script of a shell"),
             },
         ),

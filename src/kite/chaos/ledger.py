@@ -1,0 +1,158 @@
+"""Whether the lifecycle log adds up: lines in, violations out. Pure.
+
+A run of Kite begins with the line `starting` of the launcher. It may be cut off anywhere, and a
+line may be torn only as the last before a cut. Within a run, of every module:
+
+- lives strictly increase, and none begins before the one before has exited;
+- each life that was spawned has exactly one `exited`;
+- each step follows on one that it may follow on (`FOLLOWS`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kite.chaos.violation import Violation
+
+_CORES = frozenset({"registry", "event_hub"})
+_ASIDE = frozenset({"scanned", "state_changed", "leftover", "core_crash", "survivors"})
+"""Steps that say nothing about where a life stands."""
+
+_BEGIN = ""
+_AFTER_END = frozenset({"exited", "start_failed"})
+FOLLOWS: Mapping[str, frozenset[str]] = {
+    "starting": frozenset({_BEGIN, "restarting", "stopped", "failed", "start_failed", "exited"}),
+    "spawned": frozenset({"starting", "stopping"}),
+    "started": frozenset({"spawned"}),
+    "start_failed": frozenset({"starting", "spawned", "stopping"}),
+    "unhealthy": frozenset({"started"}),
+    "stopping": frozenset({"starting", "spawned", "started", "unhealthy", "exited", "failed"}),
+    "exited": frozenset(
+        {"spawned", "started", "stopping", "start_failed", "unhealthy", "restarting"}
+    ),
+    "stopped": frozenset(
+        {_BEGIN, "exited", "stopping", "starting", "start_failed", "restarting", "failed"}
+    )
+    | {"stopped"},
+    "restarting": _AFTER_END | {"stopped", "stopping", "failed"},
+    "failed": _AFTER_END | {_BEGIN, "stopping", "stopped", "restarting", "failed"},
+}
+"""Which steps a step may follow on, within a run. What stands in `protocol/states.json` is coarser:
+a step is a line where there is something to tell, a state is where a module stands."""
+
+
+@dataclass(slots=True)
+class _Account:
+    """One module in one run."""
+
+    step: str = _BEGIN
+    life: int = 0
+    open: dict[int, int | None] = field(default_factory=dict)  # lives without an exit, and pids
+    exited: set[int] = field(default_factory=set)
+
+
+class Ledger:
+    """Reads the lines of a log in their order.
+
+    Args:
+        replicas: how many lives of a module may be there together, where it is not one.
+    """
+
+    def __init__(self, replicas: Mapping[str, int] | None = None) -> None:
+        self._replicas = dict(replicas or {})
+        self._accounts: dict[str, _Account] = {}
+        self._is_over = True
+        self.runs = 0
+        self.lives = 0
+
+    def read(self, line: bytes) -> list[Violation]:
+        """What is wrong with the next line."""
+        try:
+            step = json.loads(line)
+            event, module, ts = step["event"], step["module"], step["ts"]
+        except (ValueError, KeyError, TypeError) as wrong:
+            text = f"no line of a lifecycle log ({wrong!r}): {line[:200]!r}"
+            return [Violation(invariant="log_parses", text=text)]
+        if not (isinstance(event, str) and isinstance(module, str) and isinstance(ts, str)):
+            return [Violation(invariant="log_parses", text=f"wrong types: {line[:200]!r}")]
+        if module == "launcher":
+            return self._launcher(event)
+        if event in _ASIDE:
+            return []
+        if event not in FOLLOWS:
+            return [Violation(invariant="log_parses", text=f"unknown event: {line[:200]!r}")]
+        account = self._accounts.setdefault(module, _Account())
+        wrong = self._step(module, account, event, step)
+        account.step = event
+        return [Violation(invariant="log_adds_up", text=f"{text}: {step}") for text in wrong]
+
+    def _launcher(self, event: str) -> list[Violation]:
+        match event:
+            case "starting":
+                self._accounts.clear()
+                self._is_over = False
+                self.runs += 1
+            case "stopped":
+                self._is_over = True
+                return self.close()
+        return []
+
+    def close(self) -> list[Violation]:
+        """A run has ended in good order: every life has exited."""
+        found = [
+            Violation(
+                invariant="log_adds_up",
+                text=f"Kite has ended, and life {life} of {name} (pid {pid}) has no exit",
+            )
+            for name, account in sorted(self._accounts.items())
+            for life, pid in sorted(account.open.items())
+        ]
+        self._accounts.clear()
+        return found
+
+    def _step(
+        self, module: str, account: _Account, event: str, step: Mapping[str, Any]
+    ) -> list[str]:
+        wrong: list[str] = []
+        life = step.get("life")
+        is_core = module in _CORES
+        if not is_core and account.step not in FOLLOWS[event] and not self._several(module):
+            wrong.append(f"'{event}' of {module} follows on '{account.step or 'nothing'}'")
+        match event:
+            case "starting" if isinstance(life, int):
+                if life <= account.life:
+                    wrong.append(f"life {life} of {module} comes after life {account.life}")
+                account.life = max(account.life, life)
+                if is_core:
+                    wrong += self._open(module, account, life, None)
+            case "spawned" if isinstance(life, int):
+                wrong += self._open(module, account, life, step.get("pid"))
+            case "started" if life not in account.open:
+                wrong.append(f"life {life} of {module} is ready and does not live")
+            case "exited" if isinstance(life, int):
+                if life in account.exited:
+                    wrong.append(f"life {life} of {module} exits a second time")
+                elif life not in account.open:
+                    wrong.append(f"life {life} of {module} exits and never was spawned")
+                account.open.pop(life, None)
+                account.exited.add(life)
+                if step.get("exit_code") is None and step.get("signal") is None:
+                    wrong.append(f"life {life} of {module} exits nobody knows how")
+        return wrong
+
+    def _open(self, module: str, account: _Account, life: int, pid: int | None) -> list[str]:
+        wrong = []
+        if len(account.open) >= self._replicas.get(module, 1):
+            older = ", ".join(map(str, account.open))
+            wrong.append(f"life {life} of {module} begins before life {older} has exited")
+        if life in account.exited or life in account.open:
+            wrong.append(f"life {life} of {module} begins a second time")
+        account.open[life] = pid
+        self.lives += 1
+        return wrong
+
+    def _several(self, module: str) -> bool:
+        return self._replicas.get(module, 1) > 1

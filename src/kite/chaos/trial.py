@@ -1,0 +1,411 @@
+"""One trial: rounds of faults, each followed by calm in which everything has to be well again."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from kite.chaos.arena import Arena
+from kite.chaos.being import LAUNCHER, LIFE
+from kite.chaos.census import Census
+from kite.chaos.hand import Hand
+from kite.chaos.invariants import Answer, Look, Watch, told_truly, unready
+from kite.chaos.ledger import Ledger
+from kite.chaos.patient import Done, Patient
+from kite.chaos.plan import Fault, Kind, plan
+from kite.chaos.steps import Steps, tracebacks
+from kite.chaos.violation import Violation
+from kite.errors import ModuleError
+
+STORM_SECONDS = 10.0
+"""Seconds of faults in a round."""
+
+CALM_SECONDS = 60.0
+"""Seconds after which all that is wanted has to be ready again."""
+
+GONE_SECONDS = 3.0
+"""Seconds in which the last process may go after `kite down` has returned."""
+
+_PERIOD = 1.0
+_GRANULARITY = 0.1
+_CORES = ("launcher", "registry", "event_hub")
+_ENDS_KITE = frozenset({Kind.CORE, Kind.LAUNCHER, Kind.SUSPEND, Kind.DISK, Kind.STOP})
+_EXPLAINED_FOR = 90.0  # seconds: a third full restart ends Kite long after the faults that led to it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """What is to be done.
+
+    Args:
+        seed, seconds: which faults, and for how long rounds are begun.
+        kinds: of faults.
+        is_live: the instance is somebody's own: it is neither started nor ended, and its files are
+            left alone.
+    """
+
+    seed: int
+    seconds: float
+    kinds: Collection[Kind]
+    is_live: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Findings:
+    """What came of a trial."""
+
+    seed: int
+    faults: int = 0
+    rounds: list[dict[str, Any]] = field(default_factory=list)
+    looks: int = 0
+    lives: int = 0
+    runs: int = 0
+    left_out: list[str] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
+
+
+class Trial:
+    """Breaks one Kite.
+
+    Args:
+        orders: what is to be done.
+        patient: the Kite.
+        arena: what it lies in; None for a live one.
+        say: takes a line for whoever watches, for each round and each violation.
+        tell: takes a line for each fault as well.
+    """
+
+    def __init__(
+        self,
+        orders: Orders,
+        patient: Patient,
+        arena: Arena | None,
+        *,
+        say: Callable[[str], None],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._orders = orders
+        self._patient = patient
+        self._arena = arena
+        self._say = say
+        self._tell = tell
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._census = Census(patient.instance_dir)
+        self._watch = Watch()
+        self._ledger = Ledger()
+        self._steps = Steps(patient.instance_dir / "launcher")
+        self._hand = Hand(patient, self._census, arena, self._found)
+        self._seen: set[tuple[str, str]] = set()
+        self._explained_until = 0.0
+        self._had_launcher = False
+        self._up: asyncio.Task[Done] | None = None
+        self._ports: set[int] = set()
+        self._waits: dict[str, float] = {}
+        self._is_over = False
+        self.findings = Findings(seed=orders.seed)
+
+    async def run(self) -> Findings:
+        """All of it.
+
+        Raises:
+            ModuleError: `chaos_sick`: it is not well before anything is done to it.
+        """
+        if self._orders.is_live:
+            self._steps.read()  # what was before is not ours to judge
+        else:
+            up = await self._patient.kite("up", "-d", "--wait")
+            if up.status != 0:
+                raise ModuleError("chaos_sick", detail=str(up))
+        first = await self._wait_well(self._loop.time() + CALM_SECONDS)
+        if isinstance(first, str):
+            raise ModuleError("chaos_sick", detail=first)
+        self._remember_waits(first)
+        self._began = self._loop.time()
+        looking = asyncio.create_task(self._look_on())
+        try:
+            await self._rounds(first)
+        finally:
+            looking.cancel()
+            await asyncio.wait({looking})
+            await self._hand.let_go()
+        if looking.done() and not looking.cancelled() and (error := looking.exception()):
+            raise error
+        if not self._orders.is_live:
+            await self._end()
+        self._read_logs()
+        self.findings.lives, self.findings.runs = self._ledger.lives, self._ledger.runs
+        return self.findings
+
+    # -- rounds -------------------------------------------------------------------------------
+
+    async def _rounds(self, first: Answer) -> None:
+        orders = self._orders
+        kinds = self._possible()
+        names = sorted(name for name, record in first.records.items() if _is_fair_game(record))
+        forkers = [name for name in names if name == "forker" and self._arena is not None]
+        number = 0
+        while self._loop.time() - self._began < orders.seconds:
+            number += 1
+            left = orders.seconds - (self._loop.time() - self._began)
+            faults = plan(
+                orders.seed,
+                number,
+                seconds=STORM_SECONDS,
+                kinds=kinds,
+                modules=names,
+                forkers=forkers,
+            )
+            await self._storm(number, faults, left)
+            await self._calm(number, first)
+            if self._is_over:
+                return
+
+    def _possible(self) -> set[Kind]:
+        """The kinds of faults that this machine and this system can have."""
+        kinds = set(self._orders.kinds)
+        if self._arena is None:
+            kinds -= {Kind.DISK, Kind.CLOCK, Kind.RESCAN, Kind.FORKS}
+        elif self._arena.disk is None:
+            kinds -= {Kind.DISK}
+        self.findings.left_out = sorted(set(self._orders.kinds) - kinds)
+        return kinds
+
+    async def _storm(self, number: int, faults: list[Fault], left: float) -> None:
+        began = self._loop.time()
+        for fault in faults:
+            if fault.at > left:
+                break
+            await asyncio.sleep(max(0.0, began + fault.at - self._loop.time()))
+            if fault.kind in _ENDS_KITE:
+                self._explained_until = self._loop.time() + fault.seconds + _EXPLAINED_FOR
+            done = await self._hand.perform(fault)
+            self.findings.faults += 1
+            self._tell(f"round {number}: {fault}: {done}")
+
+    async def _calm(self, number: int, first: Answer) -> None:
+        """Nothing is done any more but what a person would do, and then all has to be well."""
+        began = self._loop.time()
+        await self._hand.let_go()
+        deadline = self._loop.time() + CALM_SECONDS
+        await self._bring_back(first, deadline)
+        state: Answer | str = "nobody answers"
+        while self._loop.time() < deadline:
+            state = await self._well()
+            if isinstance(state, Answer):
+                break
+            await self._start_again(first)
+            await asyncio.sleep(_GRANULARITY * 5)
+        took = self._loop.time() - began
+        self.findings.rounds.append({"round": number, "calm_seconds": round(took, 2)})
+        if isinstance(state, str):
+            text = f"not well {CALM_SECONDS:g} s after round {number}: {state}"
+            self._found(Violation(invariant="well_when_calm", text=text))
+            self._is_over = True  # whatever follows would be judged by this
+            return
+        await self._check_truth()
+        self._check_waits(state)
+        self._read_logs()
+        self._say(f"round {number}: well again after {took:.1f} s of calm")
+
+    async def _bring_back(self, first: Answer, deadline: float) -> None:
+        """What was stopped, disabled, removed by us is asked for again."""
+        while await self._patient.answer() is None and self._loop.time() < deadline:
+            if not any(being.role == LAUNCHER for being in self._census.look()):
+                await self._start_kite()
+            await asyncio.sleep(_GRANULARITY)
+        if self._hand.restore():
+            await self._patient.ask("POST", "/launcher/rescan", timeout=30.0)
+        for name in sorted(self._hand.changed_states):
+            before = first.records[name]["config_state"]
+            await self._patient.ask("PUT", f"/launcher/modules/{name}/state", {"state": before})
+        self._hand.changed_states.clear()
+        await self._start_again(first)
+
+    async def _start_again(self, first: Answer) -> None:
+        """Start what ran at first and is stopped or was given up."""
+        now = await self._patient.answer()
+        if now is None:
+            if not any(being.role == LAUNCHER for being in self._census.look()):
+                await self._start_kite()
+            return
+        for name, record in sorted(first.records.items()):
+            if name in _CORES or name not in now.records:
+                continue
+            current = now.records[name]
+            wanted = record["desired_state"]
+            is_given_up = current["actual_state"] == "failed"
+            if wanted == "running" and (current["desired_state"] != wanted or is_given_up):
+                await self._patient.ask("POST", f"/launcher/modules/{name}/start")
+            elif wanted == "stopped" and current["desired_state"] != wanted:
+                await self._patient.ask("POST", f"/launcher/modules/{name}/stop")
+
+    async def _wait_well(self, deadline: float) -> Answer | str:
+        """Poll: one that falls over by itself is away now and then."""
+        while isinstance(state := await self._well(), str) and self._loop.time() < deadline:
+            await asyncio.sleep(_GRANULARITY)
+        return state
+
+    async def _well(self) -> Answer | str:
+        """The answer when all is well, else what is not."""
+        answer = await self._patient.answer()
+        if answer is None:
+            return "nobody answers"
+        if wrong := unready(answer):
+            return "; ".join(wrong)
+        api = self._patient.api() or {}
+        self._ports |= {int(api.get("registry_port") or 0)}
+        self._ports |= {_port(api.get("url")), _port(api.get("ws_endpoint"))}
+        return answer
+
+    # -- looks --------------------------------------------------------------------------------
+
+    async def _look_on(self) -> None:
+        due = self._loop.time()
+        while True:
+            lag = max(0.0, self._loop.time() - due - _GRANULARITY)
+            await self._look(lag)
+            due = max(due + _PERIOD, self._loop.time())
+            await asyncio.sleep(max(0.0, due - self._loop.time()))
+
+    async def _look(self, lag: float) -> None:
+        answer = await self._patient.answer(timeout=2.0)
+        look = Look(at=self._loop.time(), beings=self._census.look(), answer=answer, lag=lag)
+        for violation in self._watch.see(look):
+            if violation.invariant == "no_leftovers" and not self._is_still_answering(look):
+                continue
+            self._found(violation)
+        self._read_steps()
+        self._mind_the_launcher(look)
+        self.findings.looks += 1
+
+    def _is_still_answering(self, look: Look) -> bool:
+        api = self._patient.api()
+        return bool(api and look.answer and api.get("instance") == look.answer.instance)
+
+    def _mind_the_launcher(self, look: Look) -> None:
+        """Where Kite has gone it is started again, as a person would; without a reason it may not go."""
+        has_launcher = bool(look.of(LAUNCHER))
+        if self._had_launcher and not has_launcher and look.at > self._explained_until:
+            text = "Kite has ended, and nobody had touched Launcher, guard or core for a long time"
+            self._found(Violation(invariant="stays_up", text=text))
+        self._had_launcher = has_launcher
+        is_starting = self._up is not None and not self._up.done()
+        if not has_launcher and not is_starting and not self._orders.is_live:
+            self._up = asyncio.create_task(self._patient.kite("up", "-d"))
+
+    async def _start_kite(self) -> None:
+        if self._orders.is_live:
+            return
+        if self._up is None or self._up.done():
+            self._up = asyncio.create_task(self._patient.kite("up", "-d"))
+        await asyncio.wait({self._up})
+
+    def _read_steps(self) -> None:
+        for line in self._steps.read():
+            for violation in self._ledger.read(line):
+                self._found(violation)
+
+    def _read_logs(self) -> None:
+        logs = self._patient.instance_dir / "logs"
+        for last, text in tracebacks(logs, _CORES).items():
+            self._found(Violation(invariant="no_tracebacks", text=text, about=last))
+
+    async def _check_truth(self) -> None:
+        """Twice: a module may end between the question and the look."""
+        wrong: list[Violation] = []
+        for turn in range(2):
+            answer = await self._patient.answer()
+            look = Look(at=self._loop.time(), beings=self._census.look(), answer=answer)
+            now = {violation.key: violation for violation in told_truly(look)}
+            wrong = list(now.values()) if turn == 0 else [v for v in wrong if v.key in now]
+            if not wrong:
+                return
+            await asyncio.sleep(_PERIOD)
+        for violation in wrong:
+            self._found(violation)
+
+    # -- schedules ----------------------------------------------------------------------------
+
+    def _remember_waits(self, first: Answer) -> None:
+        self._waits = {n: wait for n, r in first.records.items() if (wait := _wait(r)) is not None}
+
+    def _check_waits(self, now: Answer) -> None:
+        """No jump of the clock keeps a job waiting longer than it ever had to."""
+        for name, usual in self._waits.items():
+            wait = _wait(now.records.get(name, {}))
+            longest = max(60.0, 2 * usual)
+            if wait is not None and wait > longest:
+                text = f"the next run of {name} is in {wait:.0f} s, where {usual:.0f} s were usual"
+                self._found(Violation(invariant="schedules_go_on", text=text, about=name))
+
+    # -- the end ------------------------------------------------------------------------------
+
+    async def _end(self) -> None:
+        """`kite down` leaves nothing: no process, no port, no file outside."""
+        assert self._arena is not None
+        if self._up is not None:
+            await asyncio.wait({self._up})
+        if self._patient.api() is not None:
+            down = await self._patient.kite("down")
+            if down.status not in (0, 3):
+                self._found(Violation(invariant="ends_well", text=str(down)))
+        deadline = self._loop.time() + GONE_SECONDS
+        while (left := self._census.look()) and self._loop.time() < deadline:
+            await asyncio.sleep(_GRANULARITY)
+        if left:
+            text = f"left after kite down: {', '.join(map(str, left))}"
+            self._found(Violation(invariant="ends_well", text=text))
+        self._read_steps()
+        ports = [port for port in self._ports if port and _is_listening(port)]
+        if ports:
+            self._found(Violation(invariant="ends_well", text=f"ports still listen: {ports}"))
+        if files := self._arena.litter():
+            text = f"files were left outside: {', '.join(map(str, files))}"
+            self._found(Violation(invariant="ends_well", text=text))
+
+    def end_all(self) -> None:
+        """Kill what is left, whatever happened; only what is proven to be of this instance."""
+        for _ in range(20):
+            left = self._census.look()
+            for being in sorted(left, key=lambda being: being.role == LIFE):
+                self._census.signal(being, signal.SIGKILL)
+            if not left:
+                return
+
+    def _found(self, violation: Violation) -> None:
+        if violation.key in self._seen:
+            return
+        self._seen.add(violation.key)
+        self.findings.violations.append(violation)
+        self._say(f"VIOLATION {violation.invariant}: {violation.text}")
+
+
+def _is_fair_game(record: Any) -> bool:
+    """Not the core, which has faults of its own, nor a benchmark: starting that is no fault but load."""
+    return record["name"] not in _CORES and record["type"] != "bench"
+
+
+def _port(url: Any) -> int:
+    text = str(url or "").partition("://")[2].partition("/")[0].rpartition(":")[2]
+    return int(text) if text.isdecimal() else 0
+
+
+def _is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _wait(record: Any) -> float | None:
+    """Seconds until the next run of a job that waits for it."""
+    if record.get("actual_state") != "stopped" or not record.get("next_try"):
+        return None
+    at = datetime.fromisoformat(record["next_try"].replace("Z", "+00:00"))
+    return at.timestamp() - datetime.now(at.tzinfo).timestamp()
+
