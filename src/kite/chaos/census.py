@@ -15,6 +15,7 @@ import signal
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from kite.chaos.being import GUARD, LAUNCHER, Being
 
@@ -58,29 +59,29 @@ class Census:
             if now is not None and now.start_time == being.start_time and now.state not in "ZXx"
         )
 
-    def is_ours(self, being: Being) -> bool:
-        """Whether this very process is there, and still shows that it belongs here."""
-        return any(now.identity == being.identity for now in self._look())
+    def signal(self, beings: Iterable[Being], number: int) -> list[Being]:
+        """Send a signal to these very processes and no others; those that it was sent to.
 
-    def signal(self, being: Being, number: int) -> bool:
-        """Send a signal to this process and no other one; False when it is gone.
-
-        The descriptor is opened before the last proof, so a pid that is used anew in between is
-        found out.
+        Descriptors are opened before the last proof, so a pid that is used anew in between is found
+        out: only who is still there with the same start time, and still shows that it belongs here,
+        is signalled.
         """
+        opened: list[tuple[Being, int]] = []
+        struck: list[Being] = []
         try:
-            descriptor = os.pidfd_open(being.pid)
-        except OSError:
-            return False
-        try:
-            if not self.is_ours(being):
-                return False
-            signal.pidfd_send_signal(descriptor, number)
-        except OSError:
-            return False
+            for being in beings:
+                with contextlib.suppress(OSError):
+                    opened.append((being, os.pidfd_open(being.pid)))
+            ours = {being.identity for being in self._look()} if opened else set()
+            for being, descriptor in opened:
+                if being.identity in ours:
+                    with contextlib.suppress(OSError):
+                        signal.pidfd_send_signal(descriptor, number)
+                        struck.append(being)
         finally:
-            os.close(descriptor)
-        return True
+            for _, descriptor in opened:
+                os.close(descriptor)
+        return struck
 
     # -- what is read -------------------------------------------------------------------------
 
@@ -105,8 +106,8 @@ class Census:
         }
         ours = _with_descendants(processes, ours | set(tops)) - set(tops) - {me}
         beings = [self._top(alive[pid], role) for pid, role in tops.items() if pid != me]
-        for pid in ours & alive.keys():
-            beings.append(self._member(alive[pid], marks.get(pid), known.get(pid, {})))
+        living = ours & alive.keys()
+        beings += [self._member(alive[pid], marks.get(pid), known.get(pid, {})) for pid in living]
         return _with_leaders(sorted(beings, key=lambda being: being.start_time))
 
     def _tops(self, alive: dict[int, _Stat]) -> dict[int, str]:
@@ -157,12 +158,12 @@ class Census:
         """Who carries which mark, by the Launcher's records; they are kept when those are gone."""
         for path in _json_files(self._records):
             record = _json(path)
-            mark = record.get("mark") or 0
+            mark = int(record.get("mark") or 0)
             if mark and str(record.get("folder", "")) == str(self._records.resolve()):
-                leader = record.get("pid", 0), record.get("start_time", 0)
-                about = record.get("module", ""), record.get("life", 0), record.get("instance", "")
-                self._lives[mark] = (*about, leader)
-                self._salts.setdefault(mark >> _LIFE_BITS, about[2])
+                instance = str(record["instance"])
+                leader = int(record["pid"]), int(record["start_time"])
+                self._lives[mark] = str(record["module"]), int(record["life"]), instance, leader
+                self._salts.setdefault(mark >> _LIFE_BITS, instance)
         while len(self._lives) > _MOST_REMEMBERED:
             del self._lives[next(iter(self._lives))]
 
@@ -191,7 +192,7 @@ def _json_files(folder: Path) -> Iterable[Path]:
         return []
 
 
-def _json(path: Path) -> dict[str, object] | dict[str, int]:
+def _json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError):

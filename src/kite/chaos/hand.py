@@ -45,9 +45,9 @@ class Hand:
         self._lasting: dict[asyncio.Task[None], Callable[[], None]] = {}
         self._asked: set[asyncio.Task[None]] = set()
         self._manifests: dict[Path, bytes] = {}
-        self.changed_states: set[str] = set()
+        self.hindered_until = 0.0  # the loop's time until which Launcher or guard are stopped
 
-    async def perform(self, fault: Fault) -> str:
+    async def perform(self, fault: Fault) -> str:  # noqa: PLR0911 - a table
         """Do it; what came of it, in a few words."""
         match fault.kind:
             case Kind.KILL:
@@ -82,6 +82,7 @@ class Hand:
             undo()
         self._lasting.clear()
         self.continue_all()
+        self.hindered_until = min(self.hindered_until, asyncio.get_running_loop().time())
         if self._arena is not None:
             self._arena.set_clock(0.0)
             if self._arena.disk is not None:
@@ -91,9 +92,9 @@ class Hand:
 
     def continue_all(self) -> None:
         """Nobody is stopped by a signal of ours any more."""
-        for being in self._census.look():
-            if being.is_stopped:
-                self._census.signal(being, signal.SIGCONT)
+        stopped = [being for being in self._census.look() if being.is_stopped]
+        if stopped:
+            self._census.signal(stopped, signal.SIGCONT)
 
     def restore(self) -> bool:
         """Put the manifests back as they were; whether there was anything to put back."""
@@ -127,19 +128,19 @@ class Hand:
     # -- signals ------------------------------------------------------------------------------
 
     def _signal(self, beings: list[Being], number: signal.Signals) -> str:
-        struck = [str(being) for being in beings if self._census.signal(being, number)]
+        struck = list(map(str, self._census.signal(beings, number)))
         return f"{number.name} to {', '.join(struck)}" if struck else "nobody was there"
 
     def _stop(self, beings: list[Being], seconds: float) -> str:
         said = self._signal(beings, signal.SIGSTOP)
 
-        def go_on() -> None:
-            # Launcher and guard last, as it is when a machine wakes up in any order.
-            for being in beings:
-                self._census.signal(being, signal.SIGCONT)
-
-        self._last(seconds, go_on)
+        if any(being.role in (GUARD, LAUNCHER) for being in beings):
+            self.hindered_until = asyncio.get_running_loop().time() + seconds
+        self._last(seconds, lambda: self._go_on(beings))
         return f"{said}, for {seconds:.2f} s"
+
+    def _go_on(self, beings: list[Being]) -> None:
+        self._census.signal(beings, signal.SIGCONT)
 
     async def _core(self, fault: Fault) -> str:
         core = self._leader(fault.target)
@@ -183,7 +184,6 @@ class Hand:
                 if self._arena is None:
                     return "left out: the manifests are not ours"
                 state = "enabled" if fault.what == "enable" else "disabled"
-                self.changed_states.add(fault.target)
                 self._ask("PUT", f"{path}/state", {"state": state})
             case _:
                 wait = "?wait=1" if fault.number % 2 else ""

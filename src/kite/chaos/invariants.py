@@ -47,12 +47,14 @@ class Look:
         beings: the processes that were alive together.
         answer: what the API said, None when it did not.
         lag: seconds that this look came late: the machine was busy, or asleep.
+        is_hindered: Launcher or guard were stopped by a signal since the look before.
     """
 
     at: float
     beings: Sequence[Being]
     answer: Answer | None = None
     lag: float = 0.0
+    is_hindered: bool = False
 
     def of(self, role: str) -> list[Being]:
         """Those in this role."""
@@ -68,9 +70,8 @@ class Watch:
 
     def __init__(self, replicas: Mapping[str, int] | None = None) -> None:
         self._replicas = dict(replicas or {})
-        self._orphaned_at: float | None = None
+        self._orphans_since: dict[tuple[int, int], float] = {}
         self._silent_at: float | None = None
-        self._last_at: float | None = None
 
     def allow(self, module: str, lives: int) -> None:
         """From now on so many lives of the module may be there together."""
@@ -78,50 +79,56 @@ class Watch:
 
     def see(self, look: Look) -> list[Violation]:
         """What this look shows that may not be."""
-        found = [
+        return [
             *launchers(look),
             *lives(look, self._replicas),
             *earlier_runs(look),
             *self._orphans(look),
             *self._silence(look),
         ]
-        self._last_at = look.at
-        return found
 
     def _orphans(self, look: Look) -> list[Violation]:
         guards = look.of(GUARD)
         # Where the guard went with the Launcher the kernel ends the leaders, and the next start the rest.
-        left = [b for b in look.of(LIFE) if guards or b.is_leader]
-        is_busy = any(being.is_stopped for being in guards)
-        if look.of(LAUNCHER) or not left or is_busy or self._orphaned_at is None:
-            self._orphaned_at = look.at
+        left = {b.identity: b for b in look.of(LIFE) if guards or b.is_leader}
+        is_hindered = look.is_hindered or any(being.is_stopped for being in guards)
+        if look.of(LAUNCHER) or is_hindered:
+            self._orphans_since.clear()
             return []
-        self._orphaned_at += look.lag
-        if look.at - self._orphaned_at <= ORPHANED_FOR:
+        # It is counted from the first look that finds it so: nobody saw when the Launcher went.
+        since = {who: self._orphans_since.get(who, look.at) + look.lag for who in left}
+        self._orphans_since = {who: min(at, look.at) for who, at in since.items()}
+        late = [who for who, at in since.items() if look.at - at > ORPHANED_FOR]
+        if not late:
             return []
-        seconds = look.at - self._orphaned_at
-        names = ", ".join(map(str, left))
+        names = ", ".join(str(left[who]) for who in late)
+        seconds = max(look.at - since[who] for who in late)
         text = f"alive for {seconds:.1f} s without a Launcher: {names}"
         return [Violation(invariant="no_orphans", text=text, about=names)]
 
     def _silence(self, look: Look) -> list[Violation]:
-        launchers_now = look.of(LAUNCHER)
-        is_stopped = any(being.is_stopped for being in launchers_now)
-        if look.answer is not None or not launchers_now or is_stopped or self._silent_at is None:
+        there = look.of(LAUNCHER)
+        is_hindered = look.is_hindered or any(being.is_stopped for being in there)
+        if look.answer is not None or not there:
+            self._silent_at = None
+            return []
+        if is_hindered or self._silent_at is None:
             self._silent_at = look.at
             return []
         self._silent_at += look.lag
         seconds = look.at - self._silent_at
         if seconds <= SILENT_FOR:
             return []
-        pid = launchers_now[0].pid
+        pid = there[0].pid
         text = f"the Launcher (pid {pid}) runs and has not answered for {seconds:.1f} s"
         return [Violation(invariant="api_answers", text=text, about=str(pid))]
 
 
 def launchers(look: Look) -> list[Violation]:
-    """One Launcher at most."""
-    found = look.of(LAUNCHER)
+    """One Launcher at most that has started anything: who comes second goes at once, and starts
+    nothing."""
+    parents = {being.parent for being in look.of(LIFE)}
+    found = [being for being in look.of(LAUNCHER) if being.pid in parents]
     if len(found) <= 1:
         return []
     pids = ", ".join(str(being.pid) for being in found)

@@ -64,7 +64,6 @@ class Ledger:
     def __init__(self, replicas: Mapping[str, int] | None = None) -> None:
         self._replicas = dict(replicas or {})
         self._accounts: dict[str, _Account] = {}
-        self._is_over = True
         self.runs = 0
         self.lives = 0
 
@@ -73,8 +72,8 @@ class Ledger:
         try:
             step = json.loads(line)
             event, module, ts = step["event"], step["module"], step["ts"]
-        except (ValueError, KeyError, TypeError) as wrong:
-            text = f"no line of a lifecycle log ({wrong!r}): {line[:200]!r}"
+        except (ValueError, KeyError, TypeError) as error:
+            text = f"no line of a lifecycle log ({error!r}): {line[:200]!r}"
             return [Violation(invariant="log_parses", text=text)]
         if not (isinstance(event, str) and isinstance(module, str) and isinstance(ts, str)):
             return [Violation(invariant="log_parses", text=f"wrong types: {line[:200]!r}")]
@@ -93,11 +92,11 @@ class Ledger:
         match event:
             case "starting":
                 self._accounts.clear()
-                self._is_over = False
                 self.runs += 1
             case "stopped":
-                self._is_over = True
                 return self.close()
+            case _:
+                pass
         return []
 
     def close(self) -> list[Violation]:
@@ -141,6 +140,8 @@ class Ledger:
                 account.exited.add(life)
                 if step.get("exit_code") is None and step.get("signal") is None:
                     wrong.append(f"life {life} of {module} exits nobody knows how")
+            case _:
+                pass
         return wrong
 
     def _open(self, module: str, account: _Account, life: int, pid: int | None) -> list[str]:

@@ -99,8 +99,10 @@ class Patient:
 
     async def answer(self, *, timeout: float = 5.0) -> Answer | None:
         """Who answers, and what it says of its modules."""
-        about = await self.ask("GET", "/launcher", timeout=timeout)
-        modules = await self.ask("GET", "/launcher/modules", timeout=timeout)
+        about, modules = await asyncio.gather(
+            self.ask("GET", "/launcher", timeout=timeout),
+            self.ask("GET", "/launcher/modules", timeout=timeout),
+        )
         if about is None or modules is None or (about.status, modules.status) != (200, 200):
             return None
         instance, records = about.json(), modules.json()["modules"]

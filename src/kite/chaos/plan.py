@@ -107,7 +107,7 @@ def plan(
         modules: the names that may be struck.
         forkers: those of them that fork on SIGUSR1.
     """
-    chance = random.Random(f"{seed} {round_number}")
+    chance = random.Random(f"{seed} {round_number}")  # noqa: S311  (nothing secret)
     usable = [kind for kind in Kind if kind in kinds and _is_possible(kind, modules, forkers)]
     weights = [_WEIGHTS[kind] for kind in usable]
     found: list[Fault] = []

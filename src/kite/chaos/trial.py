@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from kite.chaos.arena import Arena
-from kite.chaos.being import LAUNCHER, LIFE
+from kite.chaos.being import LAUNCHER, Being
 from kite.chaos.census import Census
 from kite.chaos.hand import Hand
 from kite.chaos.invariants import Answer, Look, Watch, told_truly, unready
@@ -35,7 +35,9 @@ _PERIOD = 1.0
 _GRANULARITY = 0.1
 _CORES = ("launcher", "registry", "event_hub")
 _ENDS_KITE = frozenset({Kind.CORE, Kind.LAUNCHER, Kind.SUSPEND, Kind.DISK, Kind.STOP})
-_EXPLAINED_FOR = 90.0  # seconds: a third full restart ends Kite long after the faults that led to it
+_EXPLAINED_FOR = (
+    90.0  # seconds: a third full restart ends Kite long after the faults that led to it
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,7 @@ class Trial:
         self._up: asyncio.Task[Done] | None = None
         self._ports: set[int] = set()
         self._waits: dict[str, float] = {}
+        self._looked_at = 0.0
         self._is_over = False
         self.findings = Findings(seed=orders.seed)
 
@@ -186,7 +189,7 @@ class Trial:
                 self._explained_until = self._loop.time() + fault.seconds + _EXPLAINED_FOR
             done = await self._hand.perform(fault)
             self.findings.faults += 1
-            self._tell(f"round {number}: {fault}: {done}")
+            self._note(f"round {number}: {fault}: {done}", self._tell)
 
     async def _calm(self, number: int, first: Answer) -> None:
         """Nothing is done any more but what a person would do, and then all has to be well."""
@@ -211,7 +214,7 @@ class Trial:
         await self._check_truth()
         self._check_waits(state)
         self._read_logs()
-        self._say(f"round {number}: well again after {took:.1f} s of calm")
+        self._note(f"round {number}: well again after {took:.1f} s of calm", self._say)
 
     async def _bring_back(self, first: Answer, deadline: float) -> None:
         """What was stopped, disabled, removed by us is asked for again."""
@@ -221,10 +224,6 @@ class Trial:
             await asyncio.sleep(_GRANULARITY)
         if self._hand.restore():
             await self._patient.ask("POST", "/launcher/rescan", timeout=30.0)
-        for name in sorted(self._hand.changed_states):
-            before = first.records[name]["config_state"]
-            await self._patient.ask("PUT", f"/launcher/modules/{name}/state", {"state": before})
-        self._hand.changed_states.clear()
         await self._start_again(first)
 
     async def _start_again(self, first: Answer) -> None:
@@ -238,6 +237,10 @@ class Trial:
             if name in _CORES or name not in now.records:
                 continue
             current = now.records[name]
+            written = record["config_state"]
+            if self._arena is not None and current["config_state"] != written:
+                path = f"/launcher/modules/{name}/state"
+                await self._patient.ask("PUT", path, {"state": written})
             wanted = record["desired_state"]
             is_given_up = current["actual_state"] == "failed"
             if wanted == "running" and (current["desired_state"] != wanted or is_given_up):
@@ -247,9 +250,11 @@ class Trial:
 
     async def _wait_well(self, deadline: float) -> Answer | str:
         """Poll: one that falls over by itself is away now and then."""
-        while isinstance(state := await self._well(), str) and self._loop.time() < deadline:
+        while True:
+            state = await self._well()
+            if isinstance(state, Answer) or self._loop.time() > deadline:
+                return state
             await asyncio.sleep(_GRANULARITY)
-        return state
 
     async def _well(self) -> Answer | str:
         """The answer when all is well, else what is not."""
@@ -274,8 +279,15 @@ class Trial:
             await asyncio.sleep(max(0.0, due - self._loop.time()))
 
     async def _look(self, lag: float) -> None:
-        answer = await self._patient.answer(timeout=2.0)
-        look = Look(at=self._loop.time(), beings=self._census.look(), answer=answer, lag=lag)
+        answer = await self._patient.answer(timeout=1.0)
+        look = Look(
+            at=self._loop.time(),
+            beings=self._census.look(),
+            answer=answer,
+            lag=lag,
+            is_hindered=self._hand.hindered_until > self._looked_at,
+        )
+        self._looked_at = look.at
         for violation in self._watch.see(look):
             if violation.invariant == "no_leftovers" and not self._is_still_answering(look):
                 continue
@@ -355,10 +367,7 @@ class Trial:
             down = await self._patient.kite("down")
             if down.status not in (0, 3):
                 self._found(Violation(invariant="ends_well", text=str(down)))
-        deadline = self._loop.time() + GONE_SECONDS
-        while (left := self._census.look()) and self._loop.time() < deadline:
-            await asyncio.sleep(_GRANULARITY)
-        if left:
+        if left := await self._wait_gone():
             text = f"left after kite down: {', '.join(map(str, left))}"
             self._found(Violation(invariant="ends_well", text=text))
         self._read_steps()
@@ -369,21 +378,37 @@ class Trial:
             text = f"files were left outside: {', '.join(map(str, files))}"
             self._found(Violation(invariant="ends_well", text=text))
 
+    async def _wait_gone(self) -> Sequence[Being]:
+        """Who is still there after a while."""
+        deadline = self._loop.time() + GONE_SECONDS
+        while True:
+            left = self._census.look()
+            if not left or self._loop.time() > deadline:
+                return left
+            await asyncio.sleep(_GRANULARITY)
+
     def end_all(self) -> None:
         """Kill what is left, whatever happened; only what is proven to be of this instance."""
         for _ in range(20):
             left = self._census.look()
-            for being in sorted(left, key=lambda being: being.role == LIFE):
-                self._census.signal(being, signal.SIGKILL)
             if not left:
                 return
+            self._census.signal(left, signal.SIGKILL)
 
     def _found(self, violation: Violation) -> None:
         if violation.key in self._seen:
             return
         self._seen.add(violation.key)
         self.findings.violations.append(violation)
-        self._say(f"VIOLATION {violation.invariant}: {violation.text}")
+        self._note(f"VIOLATION {violation.invariant}: {violation.text}", self._say)
+
+    def _note(self, text: str, say: Callable[[str], None]) -> None:
+        """Tell whoever watches, and whoever reads the directory afterwards."""
+        say(f"{self._loop.time() - self._began:7.2f} {text}")
+        if self._arena is not None:
+            instant = datetime.now(UTC).isoformat(timespec="milliseconds")
+            with (self._arena.directory / "chaos.log").open("a") as log:
+                log.write(f"{instant} {text}\n")
 
 
 def _is_fair_game(record: Any) -> bool:
@@ -406,6 +431,5 @@ def _wait(record: Any) -> float | None:
     """Seconds until the next run of a job that waits for it."""
     if record.get("actual_state") != "stopped" or not record.get("next_try"):
         return None
-    at = datetime.fromisoformat(record["next_try"].replace("Z", "+00:00"))
+    at = datetime.fromisoformat(record["next_try"])
     return at.timestamp() - datetime.now(at.tzinfo).timestamp()
-

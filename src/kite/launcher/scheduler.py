@@ -13,8 +13,14 @@ from kite.clock import Clock
 from kite.launcher.core.facts import RunDue, RunPlanned
 from kite.model.schedule import Missed, Schedule
 
-_LONGEST_SLEEP = 86_400.0
+_LONGEST_SLEEP = 60.0
 """Seconds; a wall clock that is set anew is noticed after this at the latest."""
+
+_SET_ANEW = 1.0
+"""Seconds that the wall clock has to be off: less is a clock that is being slewed."""
+
+_LIKE_CRON = 3 * 3600.0
+"""Seconds; set back by no more than this, the clock starts nothing for a second time."""
 
 
 class Scheduler:
@@ -36,9 +42,11 @@ class Scheduler:
         self._schedules: dict[str, Schedule] = {}
         self._due: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._offset = self._offset_now()
 
     def follow(self, schedules: Mapping[str, Schedule]) -> None:
         """These modules have schedules, and no others."""
+        self._notice_jump()
         for name in [name for name in self._due if name not in schedules]:
             del self._due[name]
         for name, schedule in schedules.items():
@@ -74,15 +82,37 @@ class Scheduler:
             delay = min(_LONGEST_SLEEP, max(0.0, nearest - self._clock.wall()))
             self._timer = asyncio.get_running_loop().call_later(delay, self._run_due)
 
-    def _run_due(self) -> None:
+    def _offset_now(self) -> float:
+        return self._clock.wall() - self._clock.monotonic()
+
+    def _notice_jump(self) -> None:
+        """The wall clock was set anew, or the machine has slept. Set forward, what is due is due; set
+        back, an interval is as long as it was, and a cron expression means the new time."""
+        jump = self._offset_now() - self._offset
+        if abs(jump) < _SET_ANEW:
+            return
+        self._offset += jump
         now = self._clock.wall()
+        for name, schedule in self._schedules.items():
+            if jump < 0 and schedule.interval is not None:
+                self._due[name] += jump
+            elif jump < -_LIKE_CRON:
+                self._due[name] = schedule.next_run(now)
+            self._tell(name)
+
+    def _run_due(self) -> None:
+        self._notice_jump()
+        now = self._clock.wall()
+        is_any_due = False
         for name in [name for name, due in self._due.items() if due <= now]:
+            is_any_due = True
             self._last[name] = now
             self._due[name] = self._schedules[name].next_run(now)
             self._feed(RunDue(module=name))
             self._tell(name)
-        with contextlib.suppress(OSError):  # the journal says when the disk takes nothing
-            atomic_file.replace(self._path, json.dumps(self._last).encode(), mode=0o600)
+        if is_any_due:
+            with contextlib.suppress(OSError):  # the journal says when the disk takes nothing
+                atomic_file.replace(self._path, json.dumps(self._last).encode(), mode=0o600)
         self._set_timer()
 
 

@@ -146,6 +146,68 @@ def test_a_clock_that_was_set_back_does_not_stop_a_schedule(bench: Bench) -> Non
     assert bench.runs() == [60.0]
 
 
+def test_a_clock_that_is_set_back_while_it_waits_makes_no_interval_longer(bench: Bench) -> None:
+    """Found by kite chaos: after a jump of an hour forward and back the next run was an hour away."""
+    monotonic: list[float] = []
+
+    async def work() -> None:
+        scheduler = Scheduler(
+            bench.path,
+            lambda fact: (
+                monotonic.append(bench.clock.monotonic() - 5000.0)
+                if isinstance(fact, RunDue)
+                else None
+            ),
+            clock=bench.clock,
+        )
+        scheduler.follow({"job": MINUTELY})
+        await asyncio.sleep(30)
+        bench.clock.jump(3600.0)
+        await asyncio.sleep(31)  # what is due by the new clock runs when the timer comes
+        bench.clock.jump(-3600.0)
+        await asyncio.sleep(120)
+        scheduler.close()
+
+    bench.live(work)
+    assert monotonic == [60.0, 120.0, 180.0][: len(monotonic)]
+    assert len(monotonic) >= 2
+
+
+def test_a_cron_expression_means_the_new_time_when_the_clock_is_set_back_by_days(
+    bench: Bench,
+) -> None:
+    hourly = Schedule(cron="0 * * * *", timezone="UTC")
+
+    async def work() -> None:
+        scheduler = bench.new()
+        scheduler.follow({"job": hourly})
+        await asyncio.sleep(10)
+        bench.clock.jump(-5 * 86_400.0)
+        await asyncio.sleep(2 * 3600)
+        scheduler.close()
+
+    bench.live(work)
+    assert len(bench.runs()) == 2
+
+
+def test_a_cron_expression_is_not_repeated_when_the_clock_is_set_back_by_minutes(
+    bench: Bench,
+) -> None:
+    hourly = Schedule(cron="0 * * * *", timezone="UTC")
+    bench.clock.jump(3600.0 - bench.clock.wall() % 3600.0 - 10.0)  # ten seconds to the hour
+
+    async def work() -> None:
+        scheduler = bench.new()
+        scheduler.follow({"job": hourly})
+        await asyncio.sleep(20)
+        bench.clock.jump(-600.0)
+        await asyncio.sleep(1800)
+        scheduler.close()
+
+    bench.live(work)
+    assert len(bench.runs()) == 1
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"job": "yesterday"}', "null"])
 def test_a_file_that_says_nothing_is_no_obstacle(bench: Bench, text: str) -> None:
     bench.path.write_text(text)

@@ -6,14 +6,14 @@ clock is ahead. The file is mapped, so all processes jump at one moment. The mon
 as it does where an administrator sets the time.
 """
 
+import contextlib
+import mmap
 import os
+import struct
 import time
 
 
 def _begin(path: str) -> None:
-    import mmap
-    import struct
-
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     shift = mmap.mmap(descriptor, 8, prot=mmap.PROT_READ)
     os.close(descriptor)
@@ -30,7 +30,5 @@ def _begin(path: str) -> None:
 
 
 if path := os.environ.get("CHAOS_CLOCK"):
-    try:
+    with contextlib.suppress(OSError, ValueError):  # it is being cleared away
         _begin(path)
-    except (OSError, ValueError):
-        pass  # the throw-away system is being cleared away

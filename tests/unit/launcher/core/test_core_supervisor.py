@@ -165,6 +165,20 @@ def test_a_removed_module_is_stopped_and_forgotten() -> None:
     assert not [a for a in desk.log if isinstance(a, act.KeepDesired) and not a.desired.running]
 
 
+def test_lives_are_counted_on_when_a_removed_module_comes_back() -> None:
+    """Found by kite chaos: what is said of an old life must not be taken for the new one's."""
+    desk = Desk(plan("a"))
+    desk.up("a")
+    desk.scan()
+    desk.exited("a")
+    desk.gone("a")
+    assert "a" not in desk.supervisor.states
+    desk.scan(plan("a"))
+    assert desk.life("a") == 2
+    desk.tell(facts.BecameReady(module="a", life=1))
+    assert desk.phase("a") is Phase.STARTING
+
+
 @pytest.mark.parametrize("phase", ["waiting", "backing_off", "failed"])
 def test_a_removed_module_without_a_process_is_forgotten_at_once(phase: str) -> None:
     desk = Desk(plan("a", restart=RestartRule(max=1 if phase == "failed" else 3)))
