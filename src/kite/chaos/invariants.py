@@ -17,7 +17,7 @@ from kite.chaos.violation import Violation
 ORPHANED_FOR = 2.0
 """Seconds in which nothing may be left alive without a Launcher."""
 
-SILENT_FOR = 10.0
+SILENT_FOR = 15.0
 """Seconds that a Launcher which runs may take for an answer, on a machine that is busy."""
 
 CORES = frozenset({"registry", "event_hub"})
@@ -46,6 +46,7 @@ class Look:
         at: monotonic seconds.
         beings: the processes that were alive together.
         answer: what the API said, None when it did not.
+        announced: the pid of the Launcher that says where its API is; 0 where none does.
         lag: seconds that this look came late: the machine was busy, or asleep.
         is_hindered: Launcher or guard were stopped by a signal since the look before.
     """
@@ -53,6 +54,7 @@ class Look:
     at: float
     beings: Sequence[Being]
     answer: Answer | None = None
+    announced: int = 0
     lag: float = 0.0
     is_hindered: bool = False
 
@@ -109,7 +111,8 @@ class Watch:
     def _silence(self, look: Look) -> list[Violation]:
         there = look.of(LAUNCHER)
         is_hindered = look.is_hindered or any(being.is_stopped for being in there)
-        if look.answer is not None or not there:
+        # One that starts or is about to end has no API, and says so.
+        if look.answer is not None or look.announced not in {being.pid for being in there}:
             self._silent_at = None
             return []
         if is_hindered or self._silent_at is None:
@@ -210,5 +213,5 @@ def told_truly(look: Look) -> list[Violation]:
         elif being is not None and being.role == LIFE and being.module not in ("", name):
             text = f"{name} is said to run as pid {pid}, which is {being}"
         if text:
-            found.append(Violation(invariant="told_truly", text=text, about=name))
+            found.append(Violation(invariant="told_truly", text=text, about=f"{name} {pid}"))
     return found

@@ -14,7 +14,7 @@ from kite.chaos.arena import Arena
 from kite.chaos.being import LAUNCHER, Being
 from kite.chaos.census import Census
 from kite.chaos.hand import Hand
-from kite.chaos.invariants import Answer, Look, Watch, told_truly, unready
+from kite.chaos.invariants import SILENT_FOR, Answer, Look, Watch, told_truly, unready
 from kite.chaos.ledger import Ledger
 from kite.chaos.patient import Done, Patient
 from kite.chaos.plan import Fault, Kind, plan
@@ -110,6 +110,7 @@ class Trial:
         self._ports: set[int] = set()
         self._waits: dict[str, float] = {}
         self._looked_at = 0.0
+        self._question: asyncio.Task[Answer | None] | None = None
         self._is_over = False
         self.findings = Findings(seed=orders.seed)
 
@@ -136,6 +137,9 @@ class Trial:
         finally:
             looking.cancel()
             await asyncio.wait({looking})
+            if self._question is not None:
+                self._question.cancel()
+                await asyncio.wait({self._question})
             await self._hand.let_go()
         if looking.done() and not looking.cancelled() and (error := looking.exception()):
             raise error
@@ -279,11 +283,19 @@ class Trial:
             await asyncio.sleep(max(0.0, due - self._loop.time()))
 
     async def _look(self, lag: float) -> None:
-        answer = await self._patient.answer(timeout=1.0)
+        # Whoever is slow to answer does not keep the looks waiting.
+        if self._question is None:
+            self._question = asyncio.create_task(self._patient.answer(timeout=2 * SILENT_FOR))
+        await asyncio.wait({self._question}, timeout=_PERIOD / 2)
+        answer: Answer | None = None
+        if self._question.done():
+            answer, self._question = self._question.result(), None
+        api = self._patient.api() or {}
         look = Look(
             at=self._loop.time(),
             beings=self._census.look(),
             answer=answer,
+            announced=int(api.get("pid") or 0),
             lag=lag,
             is_hindered=self._hand.hindered_until > self._looked_at,
         )
