@@ -21,6 +21,7 @@ from kite.chaos.plan import Fault, Kind, plan
 from kite.chaos.steps import Steps, tracebacks
 from kite.chaos.violation import Violation
 from kite.errors import ModuleError
+from kite.locale import _
 
 STORM_SECONDS = 10.0
 """Seconds of faults in a round."""
@@ -218,7 +219,8 @@ class Trial:
         await self._check_truth()
         self._check_waits(state)
         self._read_logs()
-        self._note(f"round {number}: well again after {took:.1f} s of calm", self._say)
+        text = _("round {number}: well again after {seconds} s of calm")
+        self._note(text.format(number=number, seconds=f"{took:.1f}"), self._say)
 
     async def _bring_back(self, first: Answer, deadline: float) -> None:
         """What was stopped, disabled, removed by us is asked for again."""
@@ -401,7 +403,7 @@ class Trial:
 
     def end_all(self) -> None:
         """Kill what is left, whatever happened; only what is proven to be of this instance."""
-        for _ in range(20):
+        for _turn in range(20):
             left = self._census.look()
             if not left:
                 return
