@@ -24,6 +24,7 @@ class Arena:
 
     Attributes:
         directory: all of it.
+        is_sample: whether the system in it is the one that comes with Kite.
         project, workspace, instance_dir: of the Kite in it.
         environ: the environment of all that is started.
         disk: what `workspace` lies on, None where no small disk can be had.
@@ -32,6 +33,7 @@ class Arena:
     def __init__(self, project: Path | None = None) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="kite-chaos-")).resolve()
         source = project or SAMPLE
+        self.is_sample = project is None
         self.project = self.directory / (source.name if project else "sample")
         self.workspace = self.directory / "workspace"
         self.instance_dir = self.workspace / self.project.name

@@ -59,6 +59,20 @@ class Census:
             if now is not None and now.start_time == being.start_time and now.state not in "ZXx"
         )
 
+    def unreaped(self) -> set[tuple[int, int]]:
+        """The dead children of guard and Launcher that nobody has reaped: pid and start time."""
+        processes = [stat for pid in _pids() if (stat := _stat(pid)) is not None]
+        tops = {being.pid for being in self._look() if being.role in (GUARD, LAUNCHER)}
+        return {(s.pid, s.start_time) for s in processes if s.state == "Z" and s.parent in tops}
+
+    def descriptors(self) -> int:
+        """How many descriptors the Launcher has open; 0 when there is none."""
+        for being in self._look():
+            if being.role == LAUNCHER:
+                with contextlib.suppress(OSError):
+                    return len(os.listdir(f"/proc/{being.pid}/fd"))  # noqa: PTH208
+        return 0
+
     def signal(self, beings: Iterable[Being], number: int) -> list[Being]:
         """Send a signal to these very processes and no others; those that it was sent to.
 

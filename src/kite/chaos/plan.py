@@ -76,7 +76,7 @@ _WHAT: dict[Kind, tuple[str, ...]] = {
     Kind.SUSPEND: ("all",),
 }
 _JUMPS = (-86_400.0, -3600.0, -5.0, 5.0, 3600.0, 86_400.0)
-_MEAN_GAP = 0.6  # seconds between two faults
+_MEAN_GAP = 0.4  # seconds between two faults
 _BURST = 0.25  # the part of the faults that come together with the one before
 _LASTING = {
     Kind.STOP: (0.1, 8.0),

@@ -32,6 +32,12 @@ CALM_SECONDS = 60.0
 GONE_SECONDS = 3.0
 """Seconds in which the last process may go after `kite down` has returned."""
 
+UNREAPED_SECONDS = 5
+"""Seconds in which a dead child of Launcher or guard has to be reaped."""
+
+DESCRIPTORS_MORE = 24
+"""By so many the Launcher's open descriptors may vary from calm to calm."""
+
 _PERIOD = 1.0
 _GRANULARITY = 0.1
 _CORES = ("launcher", "registry", "event_hub")
@@ -111,6 +117,7 @@ class Trial:
         self._ports: set[int] = set()
         self._waits: dict[str, float] = {}
         self._looked_at = 0.0
+        self._descriptors = 0
         self._question: asyncio.Task[Answer | None] | None = None
         self._is_over = False
         self.findings = Findings(seed=orders.seed)
@@ -122,7 +129,8 @@ class Trial:
             ModuleError: `chaos_sick`: it is not well before anything is done to it.
         """
         if self._orders.is_live:
-            self._steps.read()  # what was before is not ours to judge
+            for line in self._steps.read():
+                self._ledger.read(line)  # what was before is not ours to judge
         else:
             up = await self._patient.kite("up", "-d", "--wait")
             if up.status != 0:
@@ -131,6 +139,7 @@ class Trial:
         if isinstance(first, str):
             raise ModuleError("chaos_sick", detail=first)
         self._remember_waits(first)
+        self._descriptors = self._census.descriptors()
         self._began = self._loop.time()
         looking = asyncio.create_task(self._look_on())
         try:
@@ -217,6 +226,8 @@ class Trial:
             self._is_over = True  # whatever follows would be judged by this
             return
         await self._check_truth()
+        await self._check_tidiness()
+        await self._check_question()
         self._check_waits(state)
         self._read_logs()
         text = _("round {number}: well again after {seconds} s of calm")
@@ -355,6 +366,34 @@ class Trial:
             await asyncio.sleep(_PERIOD)
         for violation in wrong:
             self._found(violation)
+
+    async def _check_tidiness(self) -> None:
+        """Whoever is dead has been reaped, and descriptors do not become more with each round."""
+        dead = self._census.unreaped()
+        for _turn in range(UNREAPED_SECONDS):
+            if not dead:
+                break
+            await asyncio.sleep(_PERIOD)
+            dead &= self._census.unreaped()
+        if dead:
+            pids = ", ".join(str(pid) for pid, _ in sorted(dead))
+            self._found(Violation(invariant="tidy", text=f"dead and not reaped: {pids}"))
+        count = self._census.descriptors()
+        self._descriptors = self._descriptors or count
+        if count > self._descriptors + DESCRIPTORS_MORE:
+            text = f"the Launcher has {count} descriptors open, where {self._descriptors} were usual"
+            self._found(Violation(invariant="tidy", text=text, about="descriptors"))
+
+    async def _check_question(self) -> None:
+        """In the system that comes with it a module is asked through the Hub: tokens, connections
+        and subscriptions are as they should be."""
+        if self._arena is None or not self._arena.is_sample:
+            return
+        asked = await self._patient.kite(
+            "request", "store.put", '{"name": "chaos", "number": 1}', "--timeout", "20"
+        )
+        if asked.status != 0:
+            self._found(Violation(invariant="answers_come", text=str(asked)))
 
     # -- schedules ----------------------------------------------------------------------------
 

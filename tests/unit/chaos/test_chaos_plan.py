@@ -28,10 +28,10 @@ def test_a_plan_is_what_it_was_when_a_seed_was_written_down() -> None:
     """Whoever changes how plans are made makes every seed that somebody noted worthless."""
     told = [str(fault) for fault in made(1)][:4]
     assert told == [
-        "0.53 term leader a",
-        "0.53 request stop a",
-        "1.25 disk fill (1.06 s)",
-        "1.25 kill member b",
+        "0.35 term leader a",
+        "0.35 request stop a",
+        "0.83 disk fill (1.06 s)",
+        "0.83 kill member b",
     ]
 
 
