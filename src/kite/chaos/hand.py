@@ -29,6 +29,7 @@ class Hand:
         patient, census: the Kite that is struck.
         arena: what it lies in; None for one that is not thrown away afterwards.
         found: takes violations.
+        rolls: takes the name of a module before a rolling restart of it is asked for.
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class Hand:
         census: Census,
         arena: Arena | None,
         found: Callable[[Violation], None],
+        rolls: Callable[[str], None],
     ) -> None:
         self._patient = patient
         self._census = census
         self._arena = arena
         self._found = found
+        self._rolls = rolls
         self._lasting: dict[asyncio.Task[None], Callable[[], None]] = {}
         self._asked: set[asyncio.Task[None]] = set()
         self._manifests: dict[Path, bytes] = {}
@@ -185,6 +188,9 @@ class Hand:
                     return "left out: the manifests are not ours"
                 state = "enabled" if fault.what == "enable" else "disabled"
                 self._ask("PUT", f"{path}/state", {"state": state})
+            case "rolling":
+                self._rolls(fault.target)
+                self._ask("POST", f"{path}/restart?wait=1", {**_BODY, "rolling": True})
             case _:
                 wait = "?wait=1" if fault.number % 2 else ""
                 self._ask("POST", f"{path}/{fault.what}{wait}", _BODY)

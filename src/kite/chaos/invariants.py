@@ -185,6 +185,9 @@ def unready(answer: Answer) -> list[str]:
         if name != "launcher" and record["desired_state"] == "running" and not is_there:
             why = record.get("error") or ", ".join(map(str, record.get("waiting_for") or []))
             found.append(f"{name} {state}" + (f" ({why})" if why else ""))
+        elif record["desired_state"] == "running" and state == "running":
+            away = [r for r in record.get("replicas", ()) if r["actual_state"] != "running"]
+            found += [f"{name} replica {r['replica']} {r['actual_state']}" for r in away]
         elif record["desired_state"] == "stopped" and state not in ("stopped", "failed", "running"):
             found.append(f"{name} {state}, though it is to be stopped")
     return found
@@ -205,13 +208,14 @@ def told_truly(look: Look) -> list[Violation]:
     alive = {being.pid: being for being in look.beings}
     found: list[Violation] = []
     for name, record in sorted(look.answer.records.items()):
-        pid = record["pid"]
-        being = alive.get(pid) if pid else None
-        text = ""
-        if record["actual_state"] == "running" and being is None:
-            text = f"{name} is said to run as pid {pid}, which is not there"
-        elif being is not None and being.role == LIFE and being.module not in ("", name):
-            text = f"{name} is said to run as pid {pid}, which is {being}"
-        if text:
-            found.append(Violation(invariant="told_truly", text=text, about=f"{name} {pid}"))
+        for one in record.get("replicas") or (record,):
+            pid = one["pid"]
+            being = alive.get(pid) if pid else None
+            text = ""
+            if one["actual_state"] == "running" and being is None:
+                text = f"{name} is said to run as pid {pid}, which is not there"
+            elif being is not None and being.role == LIFE and being.module not in ("", name):
+                text = f"{name} is said to run as pid {pid}, which is {being}"
+            if text:
+                found.append(Violation(invariant="told_truly", text=text, about=f"{name} {pid}"))
     return found

@@ -3,9 +3,10 @@
 A run of Kite begins with the line `starting` of the launcher. It may be cut off anywhere, and a
 line may be torn only as the last before a cut. Within a run, of every module:
 
-- lives strictly increase, and none begins before the one before has exited;
+- lives strictly increase, and none begins before the one before has exited (or there are as many as
+  the module has replicas, and one more in a rolling restart);
 - each life that was spawned has exactly one `exited`;
-- each step follows on one that it may follow on (`FOLLOWS`).
+- each step of a life follows on one that it may follow on (`FOLLOWS`).
 """
 
 from __future__ import annotations
@@ -18,29 +19,24 @@ from typing import Any
 from kite.chaos.violation import Violation
 
 _CORES = frozenset({"registry", "event_hub"})
-_ASIDE = frozenset({"scanned", "state_changed", "leftover", "core_crash", "survivors"})
+_ASIDE = frozenset(
+    {"scanned", "state_changed", "leftover", "core_crash", "survivors", "rolling", "restarting"}
+)
 """Steps that say nothing about where a life stands."""
 
 _BEGIN = ""
-_AFTER_END = frozenset({"exited", "start_failed"})
 FOLLOWS: Mapping[str, frozenset[str]] = {
-    "starting": frozenset({_BEGIN, "restarting", "stopped", "failed", "start_failed", "exited"}),
+    "starting": frozenset({_BEGIN}),
     "spawned": frozenset({"starting", "stopping"}),
     "started": frozenset({"spawned"}),
     "start_failed": frozenset({"starting", "spawned", "stopping"}),
     "unhealthy": frozenset({"started"}),
     "stopping": frozenset({"starting", "spawned", "started", "unhealthy", "exited", "failed"}),
-    "exited": frozenset(
-        {"spawned", "started", "stopping", "start_failed", "unhealthy", "restarting"}
-    ),
-    "stopped": frozenset(
-        {_BEGIN, "exited", "stopping", "starting", "start_failed", "restarting", "failed"}
-    )
-    | {"stopped"},
-    "restarting": _AFTER_END | {"stopped", "stopping", "failed"},
-    "failed": _AFTER_END | {_BEGIN, "stopping", "stopped", "restarting", "failed"},
+    "exited": frozenset({"spawned", "started", "stopping", "start_failed", "unhealthy"}),
+    "stopped": frozenset({_BEGIN, "exited", "stopping", "start_failed", "failed", "stopped"}),
+    "failed": frozenset({_BEGIN, "exited", "stopping", "start_failed", "failed"}),
 }
-"""Which steps a step may follow on, within a run. What stands in `protocol/states.json` is coarser:
+"""Which steps a step of a life may follow on. What stands in `protocol/states.json` is coarser:
 a step is a line where there is something to tell, a state is where a module stands."""
 
 
@@ -48,7 +44,7 @@ a step is a line where there is something to tell, a state is where a module sta
 class _Account:
     """One module in one run."""
 
-    step: str = _BEGIN
+    steps: dict[int, str] = field(default_factory=dict)  # of each life the last one
     life: int = 0
     open: dict[int, int | None] = field(default_factory=dict)  # lives without an exit, and pids
     exited: set[int] = field(default_factory=set)
@@ -66,6 +62,10 @@ class Ledger:
         self._accounts: dict[str, _Account] = {}
         self.runs = 0
         self.lives = 0
+
+    def allow(self, module: str, lives: int) -> None:
+        """From now on so many lives of the module may be there together."""
+        self._replicas[module] = lives
 
     def read(self, line: bytes) -> list[Violation]:
         """What is wrong with the next line."""
@@ -85,7 +85,8 @@ class Ledger:
             return [Violation(invariant="log_parses", text=f"unknown event: {line[:200]!r}")]
         account = self._accounts.setdefault(module, _Account())
         wrong = self._step(module, account, event, step)
-        account.step = event
+        if isinstance(life := step.get("life"), int):
+            account.steps[life] = event
         return [Violation(invariant="log_adds_up", text=f"{text}: {step}") for text in wrong]
 
     def _launcher(self, event: str) -> list[Violation]:
@@ -118,8 +119,9 @@ class Ledger:
         wrong: list[str] = []
         life = step.get("life")
         is_core = module in _CORES
-        if not is_core and account.step not in FOLLOWS[event] and not self._several(module):
-            wrong.append(f"'{event}' of {module} follows on '{account.step or 'nothing'}'")
+        before = account.steps.get(life, _BEGIN) if isinstance(life, int) else None
+        if not is_core and before is not None and before not in FOLLOWS[event]:
+            wrong.append(f"'{event}' of life {life} of {module} follows on '{before or 'nothing'}'")
         match event:
             case "starting" if isinstance(life, int):
                 if life <= account.life:
@@ -154,6 +156,3 @@ class Ledger:
         account.open[life] = pid
         self.lives += 1
         return wrong
-
-    def _several(self, module: str) -> bool:
-        return self._replicas.get(module, 1) > 1

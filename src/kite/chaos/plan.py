@@ -68,7 +68,7 @@ _WHAT: dict[Kind, tuple[str, ...]] = {
     Kind.STOP: ("leader", "leader", "member"),
     Kind.CORE: ("kill", "kill", "term", "stop", "restart"),
     Kind.LAUNCHER: ("kill", "kill", "term", "stop", "up"),
-    Kind.REQUEST: ("start", "stop", "restart", "restart", "enable", "disable"),
+    Kind.REQUEST: ("start", "stop", "restart", "rolling", "enable", "disable"),
     Kind.RESCAN: ("add", "change", "remove"),
     Kind.DISK: ("fill",),
     Kind.CLOCK: ("jump",),

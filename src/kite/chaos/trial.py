@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -109,13 +109,14 @@ class Trial:
         self._watch = Watch()
         self._ledger = Ledger()
         self._steps = Steps(patient.instance_dir / "launcher")
-        self._hand = Hand(patient, self._census, arena, self._found)
+        self._hand = Hand(patient, self._census, arena, self._found, self._rolls)
         self._seen: set[tuple[str, str]] = set()
         self._explained_until = 0.0
         self._had_launcher = False
         self._up: asyncio.Task[Done] | None = None
         self._ports: set[int] = set()
         self._waits: dict[str, float] = {}
+        self._replicas: dict[str, int] = {}
         self._looked_at = 0.0
         self._descriptors = 0
         self._question: asyncio.Task[Answer | None] | None = None
@@ -138,6 +139,8 @@ class Trial:
         first = await self._wait_well(self._loop.time() + CALM_SECONDS)
         if isinstance(first, str):
             raise ModuleError("chaos_sick", detail=first)
+        self._replicas = {name: len(r["replicas"]) for name, r in first.records.items()}
+        self._allow(self._replicas)
         self._remember_waits(first)
         self._descriptors = self._census.descriptors()
         self._began = self._loop.time()
@@ -158,6 +161,16 @@ class Trial:
         self._read_logs()
         self.findings.lives, self.findings.runs = self._ledger.lives, self._ledger.runs
         return self.findings
+
+    def _allow(self, lives: Mapping[str, int]) -> None:
+        """How many lives of each module may be there together."""
+        for name, count in lives.items():
+            self._watch.allow(name, max(1, count))
+            self._ledger.allow(name, max(1, count))
+
+    def _rolls(self, name: str) -> None:
+        """Until it is calm there may be one more."""
+        self._allow({name: self._replicas.get(name, 1) + 1})
 
     # -- rounds -------------------------------------------------------------------------------
 
@@ -225,6 +238,7 @@ class Trial:
             self._found(Violation(invariant="well_when_calm", text=text))
             self._is_over = True  # whatever follows would be judged by this
             return
+        self._allow(self._replicas)
         await self._check_truth()
         await self._check_tidiness()
         await self._check_question()
@@ -381,7 +395,9 @@ class Trial:
         count = self._census.descriptors()
         self._descriptors = self._descriptors or count
         if count > self._descriptors + DESCRIPTORS_MORE:
-            text = f"the Launcher has {count} descriptors open, where {self._descriptors} were usual"
+            text = (
+                f"the Launcher has {count} descriptors open, where {self._descriptors} were usual"
+            )
             self._found(Violation(invariant="tidy", text=text, about="descriptors"))
 
     async def _check_question(self) -> None:

@@ -188,6 +188,11 @@ def test_what_is_not_well_is_named(wrong: dict[str, Any]) -> None:
     assert text.startswith(f"a {wrong['actual_state']}")
 
 
+def test_of_replicas_every_one_is_ready() -> None:
+    two = [{"replica": 0, "actual_state": "running"}, {"replica": 1, "actual_state": "starting"}]
+    assert unready(answer(record("a", pid=20, replicas=two))) == ["a replica 1 starting"]
+
+
 def test_a_phase_that_goes_on_is_not_calm() -> None:
     assert unready(answer(phase="modules")) == ["phase modules"]
 

@@ -81,11 +81,24 @@ def test_replicas_live_together() -> None:
     assert read(BEGIN, *both, a("exited", 2), a("exited", 1), replicas={"a": 2}) == []
 
 
+def test_in_a_rolling_restart_there_is_one_more() -> None:
+    both = [a("starting", 1), a("spawned", 1), a("started", 1)]
+    rolling = [{"event": "rolling", "module": "a"}, a("starting", 2), a("spawned", 2)]
+    end = [a("started", 2), a("stopping", 1), a("exited", 1), a("stopped", 1)]
+    ledger = Ledger()
+    steps = [BEGIN, *both, *rolling, *end]
+    lines = [json.dumps({"ts": "…", **step}).encode() for step in steps]
+    assert [violation for line in lines for violation in ledger.read(line)]
+    ledger.allow("a", 2)
+    assert [violation for line in lines for violation in ledger.read(line)] == []
+
+
 def test_every_step_that_the_schema_knows_is_known() -> None:
     from pathlib import Path
 
     schema = Path(__file__).parents[3] / "protocol" / "schemas" / "lifecycle-line.schema.json"
     known = set(json.loads(schema.read_text())["properties"]["event"]["enum"])
-    aside = {"scanned", "state_changed", "leftover", "core_crash", "survivors"}
+    aside = {"scanned", "state_changed", "leftover", "core_crash", "survivors", "rolling"}
+    aside |= {"restarting"}
     assert set(FOLLOWS) | aside == known
     assert {step for before in FOLLOWS.values() for step in before if step} <= known
