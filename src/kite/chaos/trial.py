@@ -29,6 +29,15 @@ STORM_SECONDS = 10.0
 CALM_SECONDS = 60.0
 """Seconds after which all that is wanted has to be ready again."""
 
+WAITS_TURNS = 25
+"""So often is asked in the beginning how long jobs wait."""
+
+SOON_SECONDS = 8.0
+"""A job that runs as often as this is waited for in the calm."""
+
+LATE_SECONDS = 4.0
+"""Seconds that every second start of Kite waits, in which nothing may live on."""
+
 GONE_SECONDS = 3.0
 """Seconds in which the last process may go after `kite down` has returned."""
 
@@ -117,6 +126,8 @@ class Trial:
         self._ports: set[int] = set()
         self._waits: dict[str, float] = {}
         self._replicas: dict[str, int] = {}
+        self._absences = 0
+        self._start_at = 0.0
         self._looked_at = 0.0
         self._descriptors = 0
         self._question: asyncio.Task[Answer | None] | None = None
@@ -141,7 +152,7 @@ class Trial:
             raise ModuleError("chaos_sick", detail=first)
         self._replicas = {name: len(r["replicas"]) for name, r in first.records.items()}
         self._allow(self._replicas)
-        self._remember_waits(first)
+        await self._remember_waits()
         self._descriptors = self._census.descriptors()
         self._began = self._loop.time()
         looking = asyncio.create_task(self._look_on())
@@ -242,7 +253,7 @@ class Trial:
         await self._check_truth()
         await self._check_tidiness()
         await self._check_question()
-        self._check_waits(state)
+        await self._check_schedules(state)
         self._read_logs()
         text = _("round {number}: well again after {seconds} s of calm")
         self._note(text.format(number=number, seconds=f"{took:.1f}"), self._say)
@@ -342,20 +353,28 @@ class Trial:
     def _mind_the_launcher(self, look: Look) -> None:
         """Where Kite has gone it is started again, as a person would; without a reason it may not go."""
         has_launcher = bool(look.of(LAUNCHER))
+        if self._had_launcher and not has_launcher:
+            # At once to meet what is left over, or late enough to see whether anything is.
+            self._absences += 1
+            self._start_at = look.at + (LATE_SECONDS if self._absences % 2 else 0.0)
         if self._had_launcher and not has_launcher and look.at > self._explained_until:
             text = "Kite has ended, and nobody had touched Launcher, guard or core for a long time"
             self._found(Violation(invariant="stays_up", text=text))
         self._had_launcher = has_launcher
+        if not has_launcher and look.at >= self._start_at:
+            self._begin_start()
+
+    def _begin_start(self) -> None:
         is_starting = self._up is not None and not self._up.done()
-        if not has_launcher and not is_starting and not self._orders.is_live:
+        if not is_starting and not self._orders.is_live:
             self._up = asyncio.create_task(self._patient.kite("up", "-d"))
 
     async def _start_kite(self) -> None:
-        if self._orders.is_live:
-            return
-        if self._up is None or self._up.done():
-            self._up = asyncio.create_task(self._patient.kite("up", "-d"))
-        await asyncio.wait({self._up})
+        """Wait for the start that is under way; begin one when it is time for it."""
+        if self._loop.time() >= self._start_at:
+            self._begin_start()
+        if self._up is not None:
+            await asyncio.wait({self._up})
 
     def _read_steps(self) -> None:
         for line in self._steps.read():
@@ -413,17 +432,38 @@ class Trial:
 
     # -- schedules ----------------------------------------------------------------------------
 
-    def _remember_waits(self, first: Answer) -> None:
-        self._waits = {n: wait for n, r in first.records.items() if (wait := _wait(r)) is not None}
+    async def _remember_waits(self) -> None:
+        """How long jobs wait for their next runs; whoever runs just now is asked again."""
+        for _turn in range(WAITS_TURNS):
+            answer = await self._patient.answer()
+            for name, record in answer.records.items() if answer is not None else ():
+                if (wait := _wait(record)) is not None:
+                    self._waits[name] = max(wait, self._waits.get(name, 0.0))
+            await asyncio.sleep(_GRANULARITY)
 
-    def _check_waits(self, now: Answer) -> None:
-        """No jump of the clock keeps a job waiting longer than it ever had to."""
+    async def _check_schedules(self, now: Answer) -> None:
+        """No jump of the clock keeps a job waiting longer than it ever had to: one whose time comes
+        soon is waited for, of any other the announced instant is looked at."""
         for name, usual in self._waits.items():
-            wait = _wait(now.records.get(name, {}))
-            longest = max(60.0, 2 * usual)
-            if wait is not None and wait > longest:
+            record = now.records.get(name, {})
+            if usual <= SOON_SECONDS and record.get("desired_state") == "running":
+                await self._check_next_run(name, record["life"], 2 * usual + SOON_SECONDS)
+                continue
+            wait = _wait(record)
+            if wait is not None and wait > max(60.0, 2 * usual):
                 text = f"the next run of {name} is in {wait:.0f} s, where {usual:.0f} s were usual"
                 self._found(Violation(invariant="schedules_go_on", text=text, about=name))
+
+    async def _check_next_run(self, name: str, life: int, seconds: float) -> None:
+        """It runs once more within so many seconds."""
+        deadline = self._loop.time() + seconds
+        while self._loop.time() < deadline:
+            answer = await self._patient.answer()
+            if answer is not None and answer.records.get(name, {}).get("life", life) > life:
+                return
+            await asyncio.sleep(_GRANULARITY)
+        text = f"{name} has not run again within {seconds:.0f} s"
+        self._found(Violation(invariant="schedules_go_on", text=text, about=name))
 
     # -- the end ------------------------------------------------------------------------------
 
