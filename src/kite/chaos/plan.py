@@ -78,6 +78,10 @@ _WHAT: dict[Kind, tuple[str, ...]] = {
 _JUMPS = (-86_400.0, -3600.0, -5.0, 5.0, 3600.0, 86_400.0)
 _MEAN_GAP = 0.4  # seconds between two faults
 _BURST = 0.25  # the part of the faults that come together with the one before
+_START = 4.0  # seconds that a start may take
+_IN_A_START = (
+    0.25  # the part of the faults of a Launcher that come while it starts: else none gets up
+)
 _LASTING = {
     Kind.STOP: (0.1, 8.0),
     Kind.CORE: (0.1, 3.0),
@@ -111,10 +115,13 @@ def plan(
     usable = [kind for kind in Kind if kind in kinds and _is_possible(kind, modules, forkers)]
     weights = [_WEIGHTS[kind] for kind in usable]
     found: list[Fault] = []
-    at = chance.expovariate(1 / _MEAN_GAP)
+    at, started_at = chance.expovariate(1 / _MEAN_GAP), -_START
     while usable and at < seconds:
         kind = chance.choices(usable, weights)[0]
-        found.append(_fault(chance, at, kind, modules, forkers))
+        fault = _fault(chance, at, kind, modules, forkers)
+        if kind is not Kind.LAUNCHER or at - started_at >= _START or chance.random() < _IN_A_START:
+            found.append(fault)
+            started_at = at if kind is Kind.LAUNCHER else started_at
         if chance.random() > _BURST:
             at += chance.expovariate(1 / _MEAN_GAP)
     return found
