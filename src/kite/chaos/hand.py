@@ -48,6 +48,7 @@ class Hand:
         self._lasting: dict[asyncio.Task[None], Callable[[], None]] = {}
         self._asked: set[asyncio.Task[None]] = set()
         self._manifests: dict[Path, bytes] = {}
+        self.lacks_guard = False  # whether the guard of this run was killed
         self.hindered_until = 0.0  # the loop's time until which Launcher or guard are stopped
 
     async def perform(self, fault: Fault) -> str:  # noqa: PLR0911 - a table
@@ -161,8 +162,10 @@ class Hand:
     async def _launcher(self, fault: Fault) -> str:
         match fault.what, fault.target:
             case "kill", "both":
+                self.lacks_guard = True
                 return self._signal(self._of_role(GUARD) + self._of_role(LAUNCHER), signal.SIGKILL)
             case "kill", "guard":
+                self.lacks_guard = True
                 return self._signal(self._of_role(GUARD), signal.SIGKILL)
             case "kill", _:
                 return self._signal(self._of_role(LAUNCHER), signal.SIGKILL)

@@ -48,6 +48,7 @@ class Look:
         answer: what the API said, None when it did not.
         announced: the pid of the Launcher that says where its API is; 0 where none does.
         lag: seconds that this look came late: the machine was busy, or asleep.
+        lacks_guard: the guard of the last run was killed; one that has done its work goes by itself.
         is_hindered: Launcher or guard were stopped by a signal since the look before.
     """
 
@@ -57,6 +58,7 @@ class Look:
     announced: int = 0
     lag: float = 0.0
     is_hindered: bool = False
+    lacks_guard: bool = False
 
     def of(self, role: str) -> list[Being]:
         """Those in this role."""
@@ -91,8 +93,8 @@ class Watch:
 
     def _orphans(self, look: Look) -> list[Violation]:
         guards = look.of(GUARD)
-        # Where the guard went with the Launcher the kernel ends the leaders, and the next start the rest.
-        left = {b.identity: b for b in look.of(LIFE) if guards or b.is_leader}
+        # Where the guard was killed, too, the kernel ends the leaders, and the next start the rest.
+        left = {b.identity: b for b in look.of(LIFE) if b.is_leader or not look.lacks_guard}
         is_hindered = look.is_hindered or any(being.is_stopped for being in guards)
         if look.of(LAUNCHER) or is_hindered:
             self._orphans_since.clear()

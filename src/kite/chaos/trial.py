@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kite.chaos.arena import Arena
-from kite.chaos.being import LAUNCHER, Being
+from kite.chaos.being import GUARD, LAUNCHER, Being
 from kite.chaos.census import Census
 from kite.chaos.hand import Hand
 from kite.chaos.invariants import SILENT_FOR, Answer, Look, Watch, told_truly, unready
@@ -336,6 +336,7 @@ class Trial:
             announced=int(api.get("pid") or 0),
             lag=lag,
             is_hindered=self._hand.hindered_until > self._looked_at,
+            lacks_guard=self._hand.lacks_guard,
         )
         self._looked_at = look.at
         for violation in self._watch.see(look):
@@ -361,6 +362,8 @@ class Trial:
             text = "Kite has ended, and nobody had touched Launcher, guard or core for a long time"
             self._found(Violation(invariant="stays_up", text=text))
         self._had_launcher = has_launcher
+        if has_launcher and look.of(GUARD):
+            self._hand.lacks_guard = False
         if not has_launcher and look.at >= self._start_at:
             self._begin_start()
 

@@ -120,9 +120,16 @@ def test_a_look_that_comes_late_blames_nobody() -> None:
 
 def test_without_a_guard_leaders_die_at_once_and_their_trees_at_the_next_start() -> None:
     child = life("a", 1, pid=21, is_leader=False)
-    assert names(Watch(), *(look(at, child) for at in range(9))) == []
+    looks = [look(at, child, lacks_guard=True) for at in range(9)]
+    assert names(Watch(), *looks) == []
     leader = life("a", 1, pid=20)
-    assert "no_orphans" in names(Watch(), *(look(at, leader, child) for at in range(4)))
+    looks = [look(at, leader, child, lacks_guard=True) for at in range(4)]
+    assert "no_orphans" in names(Watch(), *looks)
+
+
+def test_a_guard_that_goes_before_all_is_ended_is_no_excuse() -> None:
+    child = life("a", 1, pid=21, is_leader=False)
+    assert "no_orphans" in names(Watch(), *(look(at, child) for at in range(4)))
 
 
 # -- answers --------------------------------------------------------------------------------------
