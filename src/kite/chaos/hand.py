@@ -162,11 +162,13 @@ class Hand:
     async def _launcher(self, fault: Fault) -> str:
         match fault.what, fault.target:
             case "kill", "both":
-                self.lacks_guard = True
-                return self._signal(self._of_role(GUARD) + self._of_role(LAUNCHER), signal.SIGKILL)
+                guards = self._of_role(GUARD)
+                self.lacks_guard = self.lacks_guard or bool(guards)
+                return self._signal(guards + self._of_role(LAUNCHER), signal.SIGKILL)
             case "kill", "guard":
-                self.lacks_guard = True
-                return self._signal(self._of_role(GUARD), signal.SIGKILL)
+                guards = self._of_role(GUARD)
+                self.lacks_guard = self.lacks_guard or bool(guards)
+                return self._signal(guards, signal.SIGKILL)
             case "kill", _:
                 return self._signal(self._of_role(LAUNCHER), signal.SIGKILL)
             case "term", _:
