@@ -18,12 +18,18 @@ from kite.testing.system import System
 SEED = int(os.environ.get("KITE_CHAOS_SEED") or random.SystemRandom().randrange(1 << 32))
 
 
-def run(
-    tmp_path: Path, *, seed: int, seconds: float, faults: str | None = None
-) -> dict[str, Any]:
+def run(tmp_path: Path, *, seed: int, seconds: float, faults: str | None = None) -> dict[str, Any]:
     """The document of a run; the test fails with all that it said where a promise was not kept."""
     system = System(tmp_path)
-    words: tuple[str, ...] = ("chaos", "--seed", str(seed), "--seconds", f"{seconds:g}", "--verbose", "--json")
+    words: tuple[str, ...] = (
+        "chaos",
+        "--seed",
+        str(seed),
+        "--seconds",
+        f"{seconds:g}",
+        "--verbose",
+        "--json",
+    )
     if faults is not None:
         words += ("--faults", faults)
     outcome = system.kite(*words, status=None, timeout=seconds + 300)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from kite.chaos.arena import Arena
-from kite.chaos.being import GUARD, LAUNCHER, Being
+from kite.chaos.being import GUARD, LAUNCHER
 from kite.chaos.census import Census
+from kite.chaos.examination import CORES, Examination
 from kite.chaos.hand import Hand
-from kite.chaos.invariants import SILENT_FOR, Answer, Look, Watch, told_truly, unready
+from kite.chaos.invariants import SILENT_FOR, Answer, Look, Watch, unready
 from kite.chaos.ledger import Ledger
 from kite.chaos.patient import Done, Patient
 from kite.chaos.plan import Fault, Kind, plan
-from kite.chaos.steps import Steps, tracebacks
+from kite.chaos.steps import Steps
 from kite.chaos.violation import Violation
 from kite.errors import ModuleError
 from kite.locale import _
@@ -29,31 +29,13 @@ STORM_SECONDS = 10.0
 CALM_SECONDS = 60.0
 """Seconds after which all that is wanted has to be ready again."""
 
-WAITS_TURNS = 25
-"""So often is asked in the beginning how long jobs wait."""
-
-SOON_SECONDS = 8.0
-"""A job that runs as often as this is waited for in the calm."""
-
 LATE_SECONDS = 4.0
 """Seconds that every second start of Kite waits, in which nothing may live on."""
 
-GONE_SECONDS = 3.0
-"""Seconds in which the last process may go after `kite down` has returned."""
-
-UNREAPED_SECONDS = 5
-"""Seconds in which a dead child of Launcher or guard has to be reaped."""
-
-DESCRIPTORS_MORE = 24
-"""By so many the Launcher's open descriptors may vary from calm to calm."""
-
 _PERIOD = 1.0
 _GRANULARITY = 0.1
-_CORES = ("launcher", "registry", "event_hub")
 _ENDS_KITE = frozenset({Kind.CORE, Kind.LAUNCHER, Kind.SUSPEND, Kind.DISK, Kind.STOP})
-_EXPLAINED_FOR = (
-    90.0  # seconds: a third full restart ends Kite long after the faults that led to it
-)
+_EXPLAINED_FOR = 90.0  # seconds: a third full restart ends Kite long after what led to it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,18 +100,16 @@ class Trial:
         self._watch = Watch()
         self._ledger = Ledger()
         self._steps = Steps(patient.instance_dir / "launcher")
+        self._examination = Examination(patient, self._census, arena, self._found)
         self._hand = Hand(patient, self._census, arena, self._found, self._rolls)
         self._seen: set[tuple[str, str]] = set()
         self._explained_until = 0.0
         self._had_launcher = False
         self._up: asyncio.Task[Done] | None = None
-        self._ports: set[int] = set()
-        self._waits: dict[str, float] = {}
         self._replicas: dict[str, int] = {}
         self._absences = 0
         self._start_at = 0.0
         self._looked_at = 0.0
-        self._descriptors = 0
         self._question: asyncio.Task[Answer | None] | None = None
         self._is_over = False
         self.findings = Findings(seed=orders.seed)
@@ -152,8 +132,7 @@ class Trial:
             raise ModuleError("chaos_sick", detail=first)
         self._replicas = {name: len(r["replicas"]) for name, r in first.records.items()}
         self._allow(self._replicas)
-        await self._remember_waits()
-        self._descriptors = self._census.descriptors()
+        await self._examination.remember()
         self._began = self._loop.time()
         looking = asyncio.create_task(self._look_on())
         try:
@@ -168,8 +147,11 @@ class Trial:
         if looking.done() and not looking.cancelled() and (error := looking.exception()):
             raise error
         if not self._orders.is_live:
-            await self._end()
-        self._read_logs()
+            if self._up is not None:
+                await asyncio.wait({self._up})
+            await self._examination.ends_well()
+        self._read_steps()
+        self._examination.read_logs()
         self.findings.lives, self.findings.runs = self._ledger.lives, self._ledger.runs
         return self.findings
 
@@ -250,11 +232,11 @@ class Trial:
             self._is_over = True  # whatever follows would be judged by this
             return
         self._allow(self._replicas)
-        await self._check_truth()
-        await self._check_tidiness()
-        await self._check_question()
-        await self._check_schedules(state)
-        self._read_logs()
+        await self._examination.told_truly()
+        await self._examination.tidy()
+        await self._examination.answers_come()
+        await self._examination.schedules_go_on(state)
+        self._examination.read_logs()
         text = _("round {number}: well again after {seconds} s of calm")
         self._note(text.format(number=number, seconds=f"{took:.1f}"), self._say)
 
@@ -276,7 +258,7 @@ class Trial:
                 await self._start_kite()
             return
         for name, record in sorted(first.records.items()):
-            if name in _CORES or name not in now.records:
+            if name in CORES or name not in now.records:
                 continue
             current = now.records[name]
             written = record["config_state"]
@@ -306,8 +288,8 @@ class Trial:
         if wrong := unready(answer):
             return "; ".join(wrong)
         api = self._patient.api() or {}
-        self._ports |= {int(api.get("registry_port") or 0)}
-        self._ports |= {_port(api.get("url")), _port(api.get("ws_endpoint"))}
+        self._examination.ports |= {int(api.get("registry_port") or 0)}
+        self._examination.ports |= {_port(api.get("url")), _port(api.get("ws_endpoint"))}
         return answer
 
     # -- looks --------------------------------------------------------------------------------
@@ -384,120 +366,7 @@ class Trial:
             for violation in self._ledger.read(line):
                 self._found(violation)
 
-    def _read_logs(self) -> None:
-        logs = self._patient.instance_dir / "logs"
-        for last, text in tracebacks(logs, _CORES).items():
-            self._found(Violation(invariant="no_tracebacks", text=text, about=last))
-
-    async def _check_truth(self) -> None:
-        """Twice: a module may end between the question and the look."""
-        wrong: list[Violation] = []
-        for turn in range(2):
-            answer = await self._patient.answer()
-            look = Look(at=self._loop.time(), beings=self._census.look(), answer=answer)
-            now = {violation.key: violation for violation in told_truly(look)}
-            wrong = list(now.values()) if turn == 0 else [v for v in wrong if v.key in now]
-            if not wrong:
-                return
-            await asyncio.sleep(_PERIOD)
-        for violation in wrong:
-            self._found(violation)
-
-    async def _check_tidiness(self) -> None:
-        """Whoever is dead has been reaped, and descriptors do not become more with each round."""
-        dead = self._census.unreaped()
-        for _turn in range(UNREAPED_SECONDS):
-            if not dead:
-                break
-            await asyncio.sleep(_PERIOD)
-            dead &= self._census.unreaped()
-        if dead:
-            pids = ", ".join(str(pid) for pid, _ in sorted(dead))
-            self._found(Violation(invariant="tidy", text=f"dead and not reaped: {pids}"))
-        count = self._census.descriptors()
-        self._descriptors = self._descriptors or count
-        if count > self._descriptors + DESCRIPTORS_MORE:
-            text = (
-                f"the Launcher has {count} descriptors open, where {self._descriptors} were usual"
-            )
-            self._found(Violation(invariant="tidy", text=text, about="descriptors"))
-
-    async def _check_question(self) -> None:
-        """In the system that comes with it a module is asked through the Hub: tokens, connections
-        and subscriptions are as they should be."""
-        if self._arena is None or not self._arena.is_sample:
-            return
-        asked = await self._patient.kite(
-            "request", "store.put", '{"name": "chaos", "number": 1}', "--timeout", "20"
-        )
-        if asked.status != 0:
-            self._found(Violation(invariant="answers_come", text=str(asked)))
-
-    # -- schedules ----------------------------------------------------------------------------
-
-    async def _remember_waits(self) -> None:
-        """How long jobs wait for their next runs; whoever runs just now is asked again."""
-        for _turn in range(WAITS_TURNS):
-            answer = await self._patient.answer()
-            for name, record in answer.records.items() if answer is not None else ():
-                if (wait := _wait(record)) is not None:
-                    self._waits[name] = max(wait, self._waits.get(name, 0.0))
-            await asyncio.sleep(_GRANULARITY)
-
-    async def _check_schedules(self, now: Answer) -> None:
-        """No jump of the clock keeps a job waiting longer than it ever had to: one whose time comes
-        soon is waited for, of any other the announced instant is looked at."""
-        for name, usual in self._waits.items():
-            record = now.records.get(name, {})
-            if usual <= SOON_SECONDS and record.get("desired_state") == "running":
-                await self._check_next_run(name, record["life"], 2 * usual + SOON_SECONDS)
-                continue
-            wait = _wait(record)
-            if wait is not None and wait > max(60.0, 2 * usual):
-                text = f"the next run of {name} is in {wait:.0f} s, where {usual:.0f} s were usual"
-                self._found(Violation(invariant="schedules_go_on", text=text, about=name))
-
-    async def _check_next_run(self, name: str, life: int, seconds: float) -> None:
-        """It runs once more within so many seconds."""
-        deadline = self._loop.time() + seconds
-        while self._loop.time() < deadline:
-            answer = await self._patient.answer()
-            if answer is not None and answer.records.get(name, {}).get("life", life) > life:
-                return
-            await asyncio.sleep(_GRANULARITY)
-        text = f"{name} has not run again within {seconds:.0f} s"
-        self._found(Violation(invariant="schedules_go_on", text=text, about=name))
-
-    # -- the end ------------------------------------------------------------------------------
-
-    async def _end(self) -> None:
-        """`kite down` leaves nothing: no process, no port, no file outside."""
-        assert self._arena is not None
-        if self._up is not None:
-            await asyncio.wait({self._up})
-        if self._patient.api() is not None:
-            down = await self._patient.kite("down")
-            if down.status not in (0, 3):
-                self._found(Violation(invariant="ends_well", text=str(down)))
-        if left := await self._wait_gone():
-            text = f"left after kite down: {', '.join(map(str, left))}"
-            self._found(Violation(invariant="ends_well", text=text))
-        self._read_steps()
-        ports = [port for port in self._ports if port and _is_listening(port)]
-        if ports:
-            self._found(Violation(invariant="ends_well", text=f"ports still listen: {ports}"))
-        if files := self._arena.litter():
-            text = f"files were left outside: {', '.join(map(str, files))}"
-            self._found(Violation(invariant="ends_well", text=text))
-
-    async def _wait_gone(self) -> Sequence[Being]:
-        """Who is still there after a while."""
-        deadline = self._loop.time() + GONE_SECONDS
-        while True:
-            left = self._census.look()
-            if not left or self._loop.time() > deadline:
-                return left
-            await asyncio.sleep(_GRANULARITY)
+    # -- what is told -------------------------------------------------------------------------
 
     def end_all(self) -> None:
         """Kill what is left, whatever happened; only what is proven to be of this instance."""
@@ -525,23 +394,9 @@ class Trial:
 
 def _is_fair_game(record: Any) -> bool:
     """Not the core, which has faults of its own, nor a benchmark: starting that is no fault but load."""
-    return record["name"] not in _CORES and record["type"] != "bench"
+    return record["name"] not in CORES and record["type"] != "bench"
 
 
 def _port(url: Any) -> int:
     text = str(url or "").partition("://")[2].partition("/")[0].rpartition(":")[2]
     return int(text) if text.isdecimal() else 0
-
-
-def _is_listening(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _wait(record: Any) -> float | None:
-    """Seconds until the next run of a job that waits for it."""
-    if record.get("actual_state") != "stopped" or not record.get("next_try"):
-        return None
-    at = datetime.fromisoformat(record["next_try"])
-    return at.timestamp() - datetime.now(at.tzinfo).timestamp()
