@@ -16,6 +16,7 @@ from kite.cli.occupied import refuse_second
 from kite.errors import KiteError, Unavailable, error_kinds
 from kite.launcher import platform_linux
 from kite.launcher.instance import prepare_directories
+from kite.model.instance_lock import holder
 from kite.model.workspace import unusable
 
 START_SECONDS = 30.0
@@ -64,6 +65,7 @@ class Detached:
 
         Raises:
             LauncherEnded: it ended instead; what it wrote has been shown.
+            RequestError: another one was quicker.
             Unavailable: `not_ready` after 30 s.
         """
         deadline = time.monotonic() + START_SECONDS
@@ -74,6 +76,7 @@ class Detached:
                     self.raise_if_ended()
                     left = deadline - time.monotonic()
                     if left <= 0:
+                        self._refuse_if_another_is_there()
                         raise Unavailable("not_ready", what="kite.launcher")
                     self._watch.wait(left, also=[pidfd])
         finally:
@@ -84,6 +87,12 @@ class Detached:
             self.raise_if_ended(START_SECONDS)
             raise
         return control
+
+    def _refuse_if_another_is_there(self) -> None:
+        """Where fifty are started at once, ours may not have come so far yet as to leave by itself."""
+        pid = holder(self._instance)
+        if pid and not self._is_ours(pid):
+            refuse_second(self._instance)
 
     def raise_if_ended(self, within: float = 0.0) -> None:
         """Show the end of its log and raise when it is gone.
