@@ -9,7 +9,7 @@ import sys
 
 from bench.figure import Figure, table, write
 
-NAMES = ("start", "ps", "idle", "restart", "logs", "sdk", "hub", "supervision", "docsearch")
+NAMES = ("start", "ps", "idle", "restart", "warm", "logs", "sdk", "hub", "supervision", "docsearch")
 MODULES = {"hub": "bench.hub.suite", "supervision": "bench.supervision.suite"}
 
 

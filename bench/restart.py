@@ -32,7 +32,7 @@ def measure() -> list[Figure]:
         pids = running.pids()
         steps = Steps(running.launcher_dir / "lifecycle.jsonl")
         try:
-            pairs = [_kill(name, pids[name], steps) for name in names]
+            pairs = [crash(name, pids[name], steps) for name in names]
         finally:
             steps.close()
     spawned = [1000 * each for each, _ in pairs]
@@ -57,8 +57,8 @@ def measure() -> list[Figure]:
     ]
 
 
-def _kill(name: str, pid: int, steps: Steps) -> tuple[float, float]:
-    """Seconds until the new process, and until it is ready."""
+def crash(name: str, pid: int, steps: Steps) -> tuple[float, float]:
+    """Kill it; seconds until the new process, and until that is ready."""
     began = time.monotonic()
     os.kill(pid, signal.SIGKILL)
     step = steps.wait(

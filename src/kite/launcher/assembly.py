@@ -26,6 +26,7 @@ from kite.launcher.core.pair import HUB, REGISTRY
 from kite.launcher.core.supervisor import Supervisor
 from kite.launcher.core_runner import CoreRunner
 from kite.launcher.desired import DesiredStates
+from kite.launcher.forking import template_mark
 from kite.launcher.hub_link import HubLink
 from kite.launcher.instance import PACKAGE, ApiFile, Instance
 from kite.launcher.journal import Journal
@@ -37,6 +38,8 @@ from kite.launcher.process import prepare_launcher
 from kite.launcher.records import Records
 from kite.launcher.registry_link import RegistryLink
 from kite.launcher.service import Launcher, reap_orphans
+from kite.launcher.warm.nursery import Nursery
+from kite.launcher.warm.template import Template
 from kite.model.manifest import CORE_NAMES
 from kite.model.project import OnCoreCrash, Project
 
@@ -51,6 +54,7 @@ class Options:
 
     Args:
         console: where a person watches, or None.
+        template: the first one that Python modules are forked from.
     """
 
     project_dir: Path
@@ -58,6 +62,7 @@ class Options:
     workspace: Path
     console: Console | None
     verbose: bool = False
+    template: Template | None = None
 
 
 class Assembly:
@@ -97,6 +102,7 @@ class Assembly:
 
     def _build(self, catalog: Catalog, project: Project) -> Launcher:
         authority = Authority()
+        self._nursery = Nursery(self._options.template, mark=template_mark())
         registry = RegistryLink(self.instance.registry_url, authority)
         around = Surroundings(
             instance=self.instance,
@@ -106,6 +112,8 @@ class Assembly:
             records=self.records,
             start_task=self._start_task,
             show=self._show,
+            nursery=self._nursery,
+            ws_endpoint=self.ws_endpoint,
         )
         wishes = DesiredStates(
             self.instance.launcher_dir / "desired.json", on_problem=self._disk_problem
@@ -158,6 +166,7 @@ class Assembly:
             await self._until_stopped(self._end_leftovers())
             status = await self._launch()
         finally:
+            self._nursery.close()
             await self._close_api()
             link.cancel()
             stop_reaping()
@@ -232,6 +241,11 @@ class Assembly:
             cores=launcher.cores,
             clock=SystemClock(),
             pid=os.getpid(),
+            is_warm=lambda name, life: (
+                launcher.cores.is_warm(name)
+                if name in CORE_NAMES
+                else launcher.modules.is_warm(name, life)
+            ),
         )
         app = launcher_application(launcher, view, port=port, ws_endpoint=self.ws_endpoint)
         self._api_file.write(

@@ -80,6 +80,11 @@ class CoreRunner:
         life = self._lives.get(name)
         return life.pid if life is not None and life.process.exit is None else None
 
+    def is_warm(self, name: str) -> bool | None:
+        """Whether its newest life was forked from a warm template; None where there is none."""
+        life = self._lives.get(name)
+        return life.is_warm if life is not None else None
+
     def spawn(self, action: SpawnCore) -> None:
         """Make its process; the Registry gets its boot line at once, the Hub when tokens are told."""
         name, number = action.name, action.life
@@ -94,6 +99,7 @@ class CoreRunner:
                 cwd=folder,
                 env={**inherited_environment(os.environ), **instance.variables(name, folder)},
                 listener=self._sockets[name],
+                nursery=around.nursery,
             )
             life = RunningLife(
                 spec,

@@ -103,6 +103,8 @@ class Ending:
                 self._begin_again()
                 return
             self.stop(status=1)  # nothing comes back, and whoever waits for that is told
+        if launcher.around.nursery is not None:
+            launcher.around.nursery.close()
         survivors = sorted({*survivors, *await tree.end_strays()})
         if survivors:
             pids = ", ".join(map(str, survivors))

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 from kite import standard_streams
+
+if TYPE_CHECKING:
+    from kite.launcher.warm.template import Template
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,7 +19,15 @@ def main(arguments: list[str] | None = None) -> int:
     from kite.launcher.guard import protect  # noqa: PLC0415  (before anything heavy)
 
     protect()
-    return _launch(sys.argv[1:] if arguments is None else arguments)
+    # The guard does without all of this.
+    from kite.launcher.forking import template_mark  # noqa: PLC0415
+    from kite.launcher.warm.early import fork_template  # noqa: PLC0415
+    from kite.launcher.warm.newborn import Newborn  # noqa: PLC0415
+
+    template = fork_template(template_mark())
+    if isinstance(template, Newborn):
+        return template.live()
+    return _launch(sys.argv[1:] if arguments is None else arguments, template)
 
 
 def _end_on_ctrl_c() -> None:
@@ -26,7 +38,7 @@ def _end_on_ctrl_c() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def _launch(arguments: list[str]) -> int:
+def _launch(arguments: list[str], template: Template | None) -> int:
     import argparse  # noqa: PLC0415  (the guard has no use for all this)
     import asyncio  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
@@ -62,6 +74,7 @@ def _launch(arguments: list[str]) -> int:
                 workspace=given.workspace,
                 console=console,
                 verbose=given.verbose,
+                template=template,
             )
             status, failure = asyncio.run(run(options))
             if failure is not None:

@@ -1,5 +1,6 @@
 """From the description of a process to the process: pipes, marks, limits, one fork.
 
+A Python module is forked from a warm template where there is one (`warm.nursery`). For all others
 `subprocess` does the fork (by vfork, as no Python runs in the child); what it cannot do without a
 `preexec_fn` small programs of util-linux do on the way to the module's own: `setpriv` the signal
 at the parent's death, `prlimit` the limits, and `sh` the handing over of a listening socket.
@@ -15,22 +16,25 @@ import secrets
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kite.errors import ModuleError
 from kite.launcher import platform_linux, program
+from kite.launcher.file_limit import usual_file_limit
+
+if TYPE_CHECKING:
+    from kite.launcher.warm.nursery import Nursery
 
 _SALT = secrets.randbits(39)
-_SPARE_FILES = 32  # descriptors that a fork may need itself
 
 # The shell knows its pid, which stays the program's through exec. The socket comes as its standard
 # input, as no shell can name every descriptor; the real one is opened by its path in /dev/fd.
 _HAND_OVER = 'LISTEN_PID=$$ LISTEN_FDS=1; export LISTEN_PID LISTEN_FDS; exec 3<&0 <"$0"; exec "$@"'
 
 _spawned = 0
-_files_before: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,7 @@ class Spawn:
         stdin: True for a pipe that stays open (boot line and lifeline), False for `/dev/null`.
         listener: a listening socket that the process finds as descriptor 3, with `LISTEN_FDS=1`
             and `LISTEN_PID`.
+        nursery: forks it from a warm template where that makes no difference; None: never.
     """
 
     instance: str
@@ -63,12 +68,13 @@ class Spawn:
     stdin: bool = True
     listener: socket.socket | None = None
     limits: Limits = Limits()
+    nursery: Nursery | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forked:
     """A new process and this side's ends of its pipes, which are non-blocking; `stdin` is None
-    for `/dev/null`."""
+    for `/dev/null`. `cold_because` says why it is not warm, where it was to be."""
 
     pid: int
     start_time: int
@@ -77,19 +83,13 @@ class Forked:
     stdin: int | None
     stdout: int
     stderr: int
+    is_warm: bool = False
+    cold_because: str = ""
 
 
-def raise_file_limit() -> None:
-    """Let this process open as many files as it may; its children get the former limit.
-
-    Each life needs up to five descriptors here, and programs that use `select` break above the
-    usual soft limit.
-    """
-    global _files_before  # noqa: PLW0603  (a fact about this process)
-    if _files_before is None:
-        _files_before = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (_files_before[1], _files_before[1]))
+def template_mark() -> int:
+    """The mark of this Launcher's templates, which is nobody's who is started."""
+    return platform_linux.new_mark(_SALT, 0)
 
 
 def fork(spec: Spawn) -> Forked:
@@ -114,35 +114,75 @@ def _fork(spec: Spawn, path: str, mark: int) -> Forked:
         stdin, write_end = _input(spec.stdin, childs_ends, on_failure)
         stdout, out_end = _output(childs_ends, on_failure)
         stderr, err_end = _output(childs_ends, on_failure)
-        words: tuple[str, ...] = (path, *spec.argv[1:])
-        if spec.listener is not None:
-            words = ("/bin/sh", "-c", _HAND_OVER, f"/dev/fd/{stdin}", *words)
-        command = (*platform_linux.parent_death_prefix(), *_limiting(spec.limits), *words)
-        with platform_linux.marking(mark), _usual_file_limit(err_end):
-            child = subprocess.Popen(  # its pipes and its end are not subprocess's business
-                command,
-                stdin=stdin if spec.listener is None else spec.listener.fileno(),
-                stdout=stdout,
-                stderr=stderr,
-                cwd=spec.cwd,
-                env=spec.env,
-                start_new_session=True,
-                pass_fds=() if spec.listener is None else (stdin,),
-            )
-        child.returncode = 0  # nothing that subprocess should reap: its status is read by pidfd
-        on_failure.callback(_abandon, child.pid)
-        pidfd = os.pidfd_open(child.pid)
-        seen = platform_linux.stat(child.pid)
+        streams = (stdin, stdout, stderr)
+        pid, cold_because, go = _fork_warm(spec, mark, streams, childs_ends)
+        is_warm = pid is not None
+        if pid is None:
+            pid = _fork_cold(spec, path, mark, streams, err_end)
+        on_failure.callback(_abandon, pid)
+        pidfd = os.pidfd_open(pid)
+        seen = platform_linux.stat(pid)
+        if is_warm:
+            _let_go(pid, go, spec.limits)
         on_failure.pop_all()
         return Forked(
-            pid=child.pid,
+            pid=pid,
             start_time=seen.start_time if seen else 0,
             mark=mark,
             pidfd=pidfd,
             stdin=write_end,
             stdout=out_end,
             stderr=err_end,
+            is_warm=is_warm,
+            cold_because=cold_because,
         )
+
+
+def _fork_cold(
+    spec: Spawn, path: str, mark: int, streams: tuple[int, int, int], highest: int
+) -> int:
+    stdin, stdout, stderr = streams
+    words: tuple[str, ...] = (path, *spec.argv[1:])
+    if spec.listener is not None:
+        words = ("/bin/sh", "-c", _HAND_OVER, f"/dev/fd/{stdin}", *words)
+    command = (*platform_linux.parent_death_prefix(), *_limiting(spec.limits), *words)
+    with platform_linux.marking(mark), usual_file_limit(highest):
+        child = subprocess.Popen(  # its pipes and its end are not subprocess's business
+            command,
+            stdin=stdin if spec.listener is None else spec.listener.fileno(),
+            stdout=stdout,
+            stderr=stderr,
+            cwd=spec.cwd,
+            env=spec.env,
+            start_new_session=True,
+            pass_fds=() if spec.listener is None else (stdin,),
+        )
+    child.returncode = 0  # nothing that subprocess should reap: its status is read by pidfd
+    return child.pid
+
+
+def _fork_warm(
+    spec: Spawn, mark: int, streams: tuple[int, int, int], childs_ends: contextlib.ExitStack
+) -> tuple[int | None, str, int]:
+    """The pid of a process that waits for its go, and where to write that; or no pid, and why."""
+    if spec.nursery is None:
+        return None, "", -1
+    if replace(spec.limits, files=None) != Limits():
+        return None, "its memory is limited", -1
+    go_end, go = os.pipe()
+    childs_ends.callback(os.close, go_end)
+    childs_ends.callback(os.close, go)  # without a word, the process ends
+    listener = () if spec.listener is None else (spec.listener.fileno(),)
+    pid, cold_because = spec.nursery.fork(spec, mark, [*streams, go_end, *listener])
+    return pid, cold_because, go
+
+
+def _let_go(pid: int, go: int, limits: Limits) -> None:
+    if limits.files is not None:
+        value = _at_most(resource.RLIMIT_NOFILE, limits.files)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (value, value))
+    with contextlib.suppress(BrokenPipeError):  # it is dead already, which its pidfd will tell
+        os.write(go, b"!")
 
 
 def _input(
@@ -183,30 +223,14 @@ def _limiting(limits: Limits) -> tuple[str, ...]:
         ("data", resource.RLIMIT_DATA, limits.memory),
     ):
         if wanted is not None:
-            most = resource.getrlimit(kind)[1]
-            value = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+            value = _at_most(kind, wanted)
             words.append(f"--{name}={value}:{value}")
     return platform_linux.limit_prefix(words) if words else ()
 
 
-@contextlib.contextmanager
-def _usual_file_limit(highest: int) -> Iterator[None]:
-    """What is forked inside has the soft limit of before `raise_file_limit`.
-
-    `highest` is a descriptor that was just opened. Where so many are open that the fork itself
-    could not open what it needs, the child keeps the raised limit.
-    """
-    if _files_before is None or 0 <= _files_before[0] < highest + _SPARE_FILES:
-        yield
-        return
-    raised = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (_files_before[0], raised[1]))
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, raised)
+def _at_most(kind: int, wanted: int) -> int:
+    most = resource.getrlimit(kind)[1]
+    return wanted if most == resource.RLIM_INFINITY else min(wanted, most)
 
 
 def _detail(error: OSError | ValueError) -> str:

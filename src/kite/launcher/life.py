@@ -46,7 +46,7 @@ class RunningLife:
         self._last_lines = LastLines()
         self.process: Process = spawn(spec, on_exit=self._exited)
         records.add(self.process.kin, life=spec.life)
-        logs.note(spec.module, f"life {spec.life}, pid {self.process.pid}")
+        logs.note(spec.module, f"life {spec.life}, pid {self.process.pid}{self._how()}")
         self._capture = Capture(
             self.process.stdout,
             self.process.stderr,
@@ -63,6 +63,16 @@ class RunningLife:
     def last_lines(self) -> tuple[str, ...]:
         """The last that it has printed so far: 20 lines and 4 KiB at most."""
         return tuple(self._last_lines)
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether it was forked from a warm template."""
+        return self.process.is_warm
+
+    def _how(self) -> str:
+        if self.is_warm:
+            return " (warm)"
+        return f" (cold: {why})" if (why := self.process.cold_because) else ""
 
     def boot(self, *lines: bytes) -> None:
         """Write the boot line, and what follows it."""

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from kite.errors import ConfigError, ModuleError
@@ -31,10 +32,11 @@ from kite.launcher.process import Exit, Limits, Spawn
 from kite.launcher.questions import Questions
 from kite.launcher.records import Records
 from kite.launcher.registry_link import RegistryLink
+from kite.launcher.warm.nursery import Nursery
 from kite.model.expand import expand_manifest
-from kite.model.manifest import Manifest, Stdin
+from kite.model.manifest import Manifest, Runtime, Stdin
 from kite.model.probe_spec import ProbeKind
-from kite.model.program import resolve
+from kite.model.program import has_own_python, resolve
 from kite.model.scan import Found
 from kite.wire.boot import BootLine, encode_line
 
@@ -55,7 +57,7 @@ class _Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What all lives of an instance share."""
+    """What all lives of an instance share. `nursery` forks Python modules warm, if there is one."""
 
     instance: Instance
     authority: Authority
@@ -64,6 +66,8 @@ class Surroundings:
     records: Records
     start_task: StartTask
     show: Callable[[str, bool, list[str]], None]
+    nursery: Nursery | None = None
+    ws_endpoint: str = ""
 
 
 class ModuleRunner:
@@ -79,6 +83,7 @@ class ModuleRunner:
         self._around = around
         self._feed = feed
         self._held: dict[str, dict[int, _Held]] = {}  # name → life → …
+        self._inherited = inherited_environment(os.environ)
 
     def expanded(self, name: str, life: int) -> Manifest | None:
         """The manifest of a life with its variables filled in."""
@@ -90,6 +95,11 @@ class ModuleRunner:
         running = [each for each in records if each["actual_state"] == "running"]
         manifests = [(str(r["name"]), self.expanded(str(r["name"]), r["life"])) for r in running]
         return {n: m.api_endpoint for n, m in manifests if m is not None and m.api_endpoint}
+
+    def is_warm(self, name: str, life: int) -> bool | None:
+        """Whether a life was forked from a warm template; None where there is no such life."""
+        held = self._find(name, life)
+        return held.life.is_warm if held is not None else None
 
     def is_booted(self, name: str, life: int) -> bool:
         """Whether a life knows its token, so that what is said with it is its own."""
@@ -140,7 +150,7 @@ class ModuleRunner:
         if found.manifest.replicas > 1:
             variables["KITE_REPLICA"] = str(replica)
         manifest = expand_manifest(found.manifest, variables)
-        environment = {**inherited_environment(os.environ), **manifest.env, **variables}
+        environment = {**self._inherited, **manifest.env, **variables}
         spec = Spawn(
             instance=instance.id,
             module=name,
@@ -150,6 +160,7 @@ class ModuleRunner:
             env=environment,
             stdin=manifest.stdin is Stdin.BOOT,
             limits=Limits(files=manifest.limits.files, memory=manifest.limits.memory),
+            nursery=self._nursery(manifest, folder),
         )
         life = RunningLife(
             spec,
@@ -161,6 +172,11 @@ class ModuleRunner:
         return _Held(
             found=found, manifest=manifest, environment=environment, life=life, replica=replica
         )
+
+    def _nursery(self, manifest: Manifest, folder: Path) -> Nursery | None:
+        """Who may fork it warm: nobody where it has another interpreter, or does not want it."""
+        is_kites = manifest.runtime is Runtime.PYTHON and not has_own_python(folder)
+        return self._around.nursery if manifest.warm and is_kites else None
 
     def _hear(self, manifest: Manifest, number: int) -> Callable[[bool, list[str]], None]:
         name, around = manifest.name, self._around
@@ -190,8 +206,15 @@ class ModuleRunner:
             replica=held.replica,
         )
         await self._around.registry.acknowledged(self._around.authority.version)
-        boot = BootLine(token=token, life=life.number, replica=held.replica)
-        life.boot(encode_line(boot))
+        life.boot(encode_line(self._boot_line(held, token)))
+
+    def _boot_line(self, held: _Held, token: str) -> BootLine:
+        return BootLine(
+            token=token,
+            life=held.life.number,
+            replica=held.replica,
+            ws_endpoint=self._around.ws_endpoint,
+        )
 
     async def _probe_ready(self, held: _Held) -> None:
         assert held.manifest.ready is not None

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kite.errors import ModuleError
-from kite.launcher import adopted, forking, platform_linux
+from kite.launcher import adopted, file_limit, forking, platform_linux
 from kite.launcher.forking import Limits, Spawn
 from kite.launcher.kin import Kin
 
@@ -50,7 +50,7 @@ class Exit:
 def prepare_launcher() -> None:
     """Once in the Launcher's main thread: orphans come to it, and it may open many files."""
     platform_linux.become_subreaper()
-    forking.raise_file_limit()
+    file_limit.raise_file_limit()
 
 
 class Process:
@@ -63,6 +63,8 @@ class Process:
         stdout, stderr: read ends of its pipes, non-blocking; whoever captures them closes them.
         exit: how it ended, None while it lives.
         exited: the same, to wait for.
+        is_warm: whether it was forked from a warm template.
+        cold_because: why it was not, where it was to be.
     """
 
     def __init__(
@@ -76,6 +78,8 @@ class Process:
         on_exit: Callable[[Exit], None] | None,
     ) -> None:
         self.kin = kin
+        self.is_warm = False
+        self.cold_because = ""
         self.pid = kin.pid
         self.start_time = kin.start_time
         self.stdout = stdout
@@ -211,7 +215,7 @@ def spawn(spec: Spawn, *, on_exit: Callable[[Exit], None] | None = None) -> Proc
         instance=spec.instance,
         module=spec.module,
     )
-    return Process(
+    process = Process(
         kin,
         pidfd=forked.pidfd,
         stdin=forked.stdin,
@@ -219,3 +223,5 @@ def spawn(spec: Spawn, *, on_exit: Callable[[Exit], None] | None = None) -> Proc
         stderr=forked.stderr,
         on_exit=on_exit,
     )
+    process.is_warm, process.cold_because = forked.is_warm, forked.cold_because
+    return process

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import to_builtins
@@ -29,6 +30,7 @@ class View:
     Args:
         pid: the Launcher's.
         clock: where uptimes come from.
+        is_warm: whether a life of a module was forked from the warm template; None: no process.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class View:
         cores: CoreRunner,
         clock: Clock,
         pid: int,
+        is_warm: Callable[[str, int], bool | None] = lambda _name, _life: None,
     ) -> None:
         self._instance = instance
         self._catalog = catalog
@@ -50,6 +53,7 @@ class View:
         self._clock = clock
         self._pid = pid
         self._told_since: dict[str, tuple[float, str]] = {}
+        self._is_warm = is_warm
 
     def records(self, phase: str) -> list[dict[str, Any]]:
         """All modules, the core ones first."""
@@ -97,6 +101,7 @@ class View:
             "uptime": uptime,
             "restarts": core.restarts,
             "error": core.error,
+            "warm": self._is_warm(core.name, core.life) if pid is not None else None,
         }
 
     def _module(self, name: str) -> dict[str, Any]:
@@ -133,6 +138,7 @@ class View:
             "waiting_on": [self._awaited(*each) for each in self._supervisor.waiting_on(name)],
             "crash_loop": state.crash_loop(self._clock.monotonic()),
             "health": self._health(state, manifest),
+            "warm": self._is_warm(name, life.number) if life.pid is not None else None,
         }
 
     def _replica(self, place: ModuleState) -> dict[str, Any]:
@@ -251,4 +257,5 @@ def _blank(name: str) -> dict[str, Any]:
             "since": None,
             "heartbeat": to_builtins(Heartbeat()),
         },
+        "warm": None,
     }

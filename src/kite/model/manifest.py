@@ -87,6 +87,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         description, version, type: text; `type` is `service` unless said otherwise.
         state: the config state.
         runtime, entry: who runs which file; both None where `command` is given.
+        warm: whether it may be forked from a process that has the SDK imported.
         command: the program and its arguments; empty where `runtime` is given.
         preferred_port: None: the module gets no port; 0: any.
         depends_on: name to condition, core modules included where the author named them.
@@ -111,6 +112,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     state: ConfigState = ConfigState.ENABLED
     runtime: Runtime | None = None
     entry: str | None = None
+    warm: bool = True
     command: tuple[str, ...] = ()
     preferred_port: int | None = None
     depends_on: dict[str, Condition] = {}
@@ -217,6 +219,7 @@ def _manifest(fields: Fields, core: bool) -> Manifest:
         state=fields.read("state", kinds.one_of(ConfigState), ConfigState.ENABLED),
         runtime=fields.read("runtime", kinds.one_of(Runtime), None),
         entry=fields.read("entry", _entry, None),
+        warm=fields.read("warm", kinds.boolean, True),
         command=tuple(read_command(fields, "command", sample) or ()),
         preferred_port=port,
         depends_on=_depends_on(fields),

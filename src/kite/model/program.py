@@ -49,8 +49,16 @@ def resolve(
 
 def python_of(folder: Path, interpreter: str) -> str:
     """The interpreter of the folder's `.venv` if it has one, else the one given."""
-    own = folder / ".venv" / "bin" / "python"
-    return str(own) if _runs(own) else interpreter
+    return str(_own_python(folder)) if has_own_python(folder) else interpreter
+
+
+def has_own_python(folder: Path) -> bool:
+    """Whether the folder has a `.venv` with an interpreter."""
+    return _runs(_own_python(folder))
+
+
+def _own_python(folder: Path) -> Path:
+    return folder / ".venv" / "bin" / "python"
 
 
 def find_program(program: str, folder: Path, path: str) -> str:

@@ -85,7 +85,8 @@ class Life:
         self.is_over = False
         self._connect = connect
         self._facts: asyncio.Queue[decide.Fact] = asyncio.Queue()
-        self._endpoint: str | None = None
+        self._endpoint: str | None = boot.ws_endpoint or None
+        self._was_told = bool(boot.ws_endpoint)
         self._registration: Registration | None = None
         if declaration.offers_something:
             self._registration = Registration(
@@ -243,6 +244,9 @@ class Life:
         self.log.log(level, "hub.unavailable code=%s: %s", failure.code, failure.message)
 
     async def _find_endpoint(self) -> str:
+        if self._was_told and self._endpoint is not None:
+            self._was_told = False  # if there is anything wrong with it, the Registry knows better
+            return self._endpoint
         try:
             endpoint = await self.registry.get(ENDPOINT)
         except Unavailable:

@@ -18,12 +18,14 @@ class BootLine(msgspec.Struct, frozen=True, kw_only=True):
         token: 64 hex digits.
         life: which process of the module this is, from 1.
         replica: which of several side by side, from 0.
+        ws_endpoint: where the Event Hub listens throughout this run, if the Launcher knows.
         config: for a core module, its section of `kite.yaml` (`registry:`, `hub:`) as JSON.
     """
 
     token: str
     life: int = 1
     replica: int = 0
+    ws_endpoint: str = ""
     config: dict[str, Any] = msgspec.field(default_factory=dict)
 
 

@@ -17,6 +17,7 @@ import uvloop
 from kite.launcher import adopted, platform_linux, tree
 from kite.launcher.output import Capture
 from kite.launcher.process import Exit, Limits, Process, Spawn, prepare_launcher, spawn
+from kite.launcher.warm.nursery import Nursery
 
 DEADLINE = 10.0
 
@@ -79,6 +80,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         on_exit: Callable[[Exit], None] | None = None,
         env: dict[str, str] | None = None,
         captured: bool = True,
+        nursery: Nursery | None = None,
     ) -> Life:
         words = argv if python is None else (sys.executable, "-c", python, *argv)
         spec = Spawn(
@@ -96,6 +98,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             stdin=stdin,
             listener=listener,  # type: ignore[arg-type]
             limits=limits or Limits(),
+            nursery=nursery,
         )
         process = spawn(spec, on_exit=on_exit)
         life = Life(process=process, capture=None)  # type: ignore[arg-type]

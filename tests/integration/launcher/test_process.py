@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from kite.errors import ModuleError
-from kite.launcher import adopted, forking, platform_linux, tree
+from kite.launcher import adopted, file_limit, platform_linux, tree
 from kite.launcher.process import Exit, Limits
 
 from .conftest import Start, children, is_alive, until
@@ -207,8 +207,8 @@ async def test_the_raised_limit_of_the_launcher_is_not_passed_on(start: Start) -
     assert soft == hard
     life = start("sh", "-c", "ulimit -n")
     await life.exit()
-    assert forking._files_before is not None
-    assert life.out == [str(forking._files_before[0])]
+    assert file_limit._before is not None
+    assert life.out == [str(file_limit._before[0])]
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, hard)
 
 
