@@ -11,6 +11,7 @@ import os
 import random
 import resource
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -61,7 +62,7 @@ facts = {
     "path": sys.path,
     "environment": [dict(sorted(os.environ.items())), sorted(map(str, os.environb.items()))],
     "environment outside": sorted(Path("/proc/self/environ").read_text().split("\0")),
-    "environment of a child": sorted(os.popen("env -0").read().split("\0")),
+    "environment of a child": sorted(subprocess.check_output(["env", "-0"], text=True).split("\0")),
     "folder": [os.getcwd(), os.readlink("/proc/self/cwd"), os.readlink("/proc/self/root")],
     "descriptors": sorted(os.listdir("/proc/self/fd")),
     "inheritable": [os.get_inheritable(n) for n in (0, 1, 2)],
