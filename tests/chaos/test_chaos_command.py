@@ -7,10 +7,14 @@ import shutil
 import signal
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from kite.testing import misbehaving
 from kite.testing.system import System
+
+SCHEMAS = Path(__file__).parents[2] / "protocol" / "schemas"
+DOCUMENT = json.loads((SCHEMAS / "cli-chaos.schema.json").read_text())
 
 
 @pytest.mark.parametrize(
@@ -52,6 +56,7 @@ def test_a_live_kite_is_broken_and_lives_on(system: System) -> None:
     words = ("--live", "--yes", "--seed", "3", "--seconds", "5", "--faults", "kill,stop,clock")
     outcome = system.kite("chaos", *words, "--json", timeout=120)
     found = json.loads(outcome.out)
+    jsonschema.validate(found, DOCUMENT)
     assert found["violations"] == []
     assert found["left_out"] == ["clock"]
     assert found["kept"] is None
@@ -68,6 +73,7 @@ def test_a_project_is_copied_and_left_alone(system: System) -> None:
     words = ("--project", ".", "--seed", "5", "--seconds", "5", "--faults", "rescan,request,kill")
     outcome = system.kite("chaos", *words, "--keep", "--json", timeout=120)
     found = json.loads(outcome.out)
+    jsonschema.validate(found, DOCUMENT)
     assert found["violations"] == []
     assert "--project ." in found["command"]
     kept = Path(found["kept"])

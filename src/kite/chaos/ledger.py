@@ -20,7 +20,10 @@ from kite.chaos.violation import Violation
 
 _CORES = frozenset({"registry", "event_hub"})
 _ASIDE = frozenset(
-    {"scanned", "state_changed", "leftover", "core_crash", "survivors", "rolling", "restarting"}
+    {
+        *("scanned", "state_changed", "leftover", "core_crash", "survivors", "rolling"),
+        *("restarting", "requested", "waiting", "settled"),
+    }
 )
 """Steps that say nothing about where a life stands."""
 

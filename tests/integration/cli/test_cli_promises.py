@@ -118,6 +118,7 @@ def test_what_was_never_up(typed: Typed) -> None:
         assert errors_fit(outcome.err)[-1] == "not_running"
     for verb in ("start", "stop", "restart"):
         typed(verb, "echo", status=3)
+    typed("chaos", "--live", "--yes", status=3)
     typed("pub", "a.b", "1", status=3)
     typed("request", "a.b", "1", status=3)
     typed("registry", "get", status=3)
