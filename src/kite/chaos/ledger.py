@@ -22,7 +22,7 @@ _CORES = frozenset({"registry", "event_hub"})
 _ASIDE = frozenset(
     {
         *("scanned", "state_changed", "leftover", "core_crash", "survivors", "rolling"),
-        *("restarting", "requested", "waiting", "settled"),
+        *("restarting", "requested", "waiting", "settled", "health_changed"),
     }
 )
 """Steps that say nothing about where a life stands."""
