@@ -225,6 +225,8 @@ def written(action: Action) -> str:  # one line an action
             return f"settle {op} {code or 'done'}{pairs(said)}"
         case act.GiveUpSystem(failed=failed):
             return f"give-up-system {','.join(failed)}"
+        case act.GiveUpForOne(module=name):
+            return f"give-up-for-one {name}"
         case act.EverythingStopped(survivors=survivors):
             return " ".join(["everything-stopped", *map(str, survivors)])
 

@@ -149,6 +149,8 @@ class Catalog:
             factor=restart.backoff.factor,
             cap=restart.backoff.max,
             retry=restart.retry,
+            good_statuses=restart.good_statuses,
+            good_signals=restart.good_signals,
         )
         problems = graph.problems.get(name, ())
         return Plan(
@@ -163,6 +165,7 @@ class Catalog:
             desired=desired,
             is_job=is_job,
             is_scheduled=manifest.schedule is not None,
+            is_essential=manifest.essential,
             replicas=manifest.replicas,
         )
 

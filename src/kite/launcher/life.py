@@ -10,6 +10,7 @@ from collections.abc import Callable
 from kite.launcher import platform_linux, tree
 from kite.launcher.last_lines import LastLines
 from kite.launcher.log_writer import LogWriter
+from kite.launcher.mask import NO_SECRETS, Mask
 from kite.launcher.output import Capture
 from kite.launcher.process import Exit, Process, Spawn, spawn
 from kite.launcher.records import Records
@@ -21,6 +22,9 @@ OnLines = Callable[[bool, list[str]], None]
 
 class RunningLife:
     """A process that was spawned, until nothing of its tree is left.
+
+    Args:
+        mask: keeps its secrets out of everything that is made of its words.
 
     Raises (from the constructor):
         ModuleError: the process could not be made; nothing is left behind then.
@@ -34,6 +38,7 @@ class RunningLife:
         records: Records,
         on_lines: OnLines,
         on_exit: Callable[[Exit], None],
+        mask: Mask = NO_SECRETS,
     ) -> None:
         self.module = spec.module
         self.number = spec.life
@@ -43,6 +48,7 @@ class RunningLife:
         self._records = records
         self._on_lines = on_lines
         self._on_exit = on_exit
+        self._mask = mask
         self._last_lines = LastLines()
         self.process: Process = spawn(spec, on_exit=self._exited)
         records.add(self.process.kin, life=spec.life)
@@ -128,8 +134,9 @@ class RunningLife:
                 os.close(descriptor)
 
     def _printed(self, is_error: bool, lines: list[str]) -> None:
-        self._last_lines.add(lines)
-        self._on_lines(is_error, lines)
+        shown = self._mask.lines(lines)
+        self._last_lines.add(shown)
+        self._on_lines(is_error, shown)
 
     def _exited(self, how: Exit) -> None:
         self._capture.drain()

@@ -27,17 +27,20 @@ from kite.launcher.instance import Instance, inherited_environment
 from kite.launcher.life import RunningLife
 from kite.launcher.log_matcher import LogMatcher
 from kite.launcher.log_writer import LogWriter
+from kite.launcher.mask import Mask
 from kite.launcher.ports import Ports
 from kite.launcher.process import Exit, Limits, Spawn
 from kite.launcher.questions import Questions
 from kite.launcher.records import Records
 from kite.launcher.registry_link import RegistryLink
 from kite.launcher.warm.nursery import Nursery
+from kite.model.env_file import variables_of
 from kite.model.expand import expand_manifest
 from kite.model.manifest import Manifest, Runtime, Stdin
 from kite.model.probe_spec import ProbeKind
 from kite.model.program import has_own_python, resolve
 from kite.model.scan import Found
+from kite.model.secret import values_of
 from kite.wire.boot import BootLine, encode_line
 
 StartTask = Callable[..., asyncio.Task[Any]]
@@ -52,6 +55,7 @@ class _Held:
     environment: Mapping[str, str]
     life: RunningLife
     replica: int
+    mask: Mask
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
 
@@ -150,7 +154,11 @@ class ModuleRunner:
         if found.manifest.replicas > 1:
             variables["KITE_REPLICA"] = str(replica)
         manifest = expand_manifest(found.manifest, variables)
-        environment = {**self._inherited, **manifest.env, **variables}
+        known = {**self._inherited, **variables}
+        filed = variables_of(manifest.env_file, str(folder), known=known)
+        secrets = values_of(manifest.secrets, str(folder))
+        environment = {**self._inherited, **filed, **secrets, **manifest.env, **variables}
+        mask = Mask(secrets.values())
         spec = Spawn(
             instance=instance.id,
             module=name,
@@ -168,9 +176,15 @@ class ModuleRunner:
             records=self._around.records,
             on_lines=self._hear(manifest, number),
             on_exit=lambda how: self._exited(name, number, how),
+            mask=mask,
         )
         return _Held(
-            found=found, manifest=manifest, environment=environment, life=life, replica=replica
+            found=found,
+            manifest=manifest,
+            environment=environment,
+            life=life,
+            replica=replica,
+            mask=mask,
         )
 
     def _nursery(self, manifest: Manifest, folder: Path) -> Nursery | None:
@@ -231,15 +245,17 @@ class ModuleRunner:
 
     async def _probe_health(self, held: _Held) -> None:
         assert held.manifest.health is not None
-        life = held.life
+        life, mask = held.life, held.mask  # a probe's program may print what it knows
 
         def changed(status: Status, detail: str) -> None:
+            told = mask.text(detail)
             self._feed(
-                HealthChanged(module=life.module, life=life.number, status=status, detail=detail)
+                HealthChanged(module=life.module, life=life.number, status=status, detail=told)
             )
 
         detail = await self._questions(held).until_unhealthy(held.manifest.health, changed)
-        self._feed(BecameUnhealthy(module=life.module, life=life.number, detail=detail))
+        told = mask.text(detail)
+        self._feed(BecameUnhealthy(module=life.module, life=life.number, detail=told))
 
     # -- the end ------------------------------------------------------------------------------
 

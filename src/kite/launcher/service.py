@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, assert_never
 
 from kite.clock import SystemClock
-from kite.errors import InternalError, KiteError
+from kite.errors import InternalError, KiteError, ModuleError
 from kite.launcher import adopted
 from kite.launcher.catalog import Catalog, Changes
 from kite.launcher.core import actions as act
@@ -220,6 +220,11 @@ class Launcher:
                 names = ", ".join(action.failed)
                 self.failure = InternalError(
                     "too_many_failed", count=len(action.failed), modules=names
+                )
+                self.stop(status=1)
+            case act.GiveUpForOne():
+                self.failure = ModuleError(
+                    "essential_failed", module=action.module, detail=action.detail
                 )
                 self.stop(status=1)
             case act.EverythingStopped():

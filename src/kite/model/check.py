@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from kite.errors import ConfigError, KiteError, Location
+from kite.model.env_file import mistakes_in
 from kite.model.expand import expand_manifest
 from kite.model.fields import nearest
+from kite.model.manifest import ConfigState, Manifest
 from kite.model.mistakes import by_place
 from kite.model.program import resolve
 from kite.model.project import Project
@@ -38,7 +40,8 @@ def mistakes(
 
     Returns:
         Broken manifests, names found twice, wrong dependencies, overrides of modules that are not
-        there, what this version cannot do, programs and entry files that are missing.
+        there, what this version cannot do, programs, entry files, files of variables and of
+        secrets that are missing or wrong.
     """
     env = os.environ if environ is None else environ
     found: list[ConfigError] = list(scan.problems)
@@ -48,7 +51,11 @@ def mistakes(
         found.extend(errors)
     found.extend(_unused_overrides(scan, project))
     for module in scan.modules.values():
-        found.extend(_program(module, project_dir, env, interpreter))
+        variables = _variables(module, project_dir)
+        manifest = expand_manifest(module.manifest, variables)
+        found.extend(_program(module, manifest, env, interpreter))
+        if manifest.state is not ConfigState.DISABLED:  # its secrets may well be elsewhere
+            found.extend(_files(module, manifest, {**env, **variables}))
     return tuple(sorted(found, key=by_place))
 
 
@@ -61,11 +68,9 @@ def _unused_overrides(scan: Scan, project: Project) -> Iterator[ConfigError]:
             yield ConfigError(code, location=node.location, name=name, nearest=near)
 
 
-def _program(
-    module: Found, project_dir: Path, environ: Mapping[str, str], interpreter: str
-) -> Iterator[ConfigError]:
-    # What only a running instance knows stands for itself: a program below it cannot be looked for.
-    variables = {
+def _variables(module: Found, project_dir: Path) -> dict[str, str]:
+    """What only a running instance knows stands for itself: what lies below cannot be looked for."""
+    return {
         **dict.fromkeys(VARIABLES, _UNKNOWN),
         "KITE_PROJECT": str(Path(__file__).resolve().parent.parent),
         "KITE_CWD": str(project_dir),
@@ -73,7 +78,24 @@ def _program(
         "KITE_MODULE_DIR": str(module.folder),
         "KITE_PORT": "1",
     }
-    manifest = expand_manifest(module.manifest, variables)
+
+
+def _files(module: Found, manifest: Manifest, known: Mapping[str, str]) -> Iterator[ConfigError]:
+    folder = str(module.folder)
+    env_files = [each for each in manifest.env_file if _UNKNOWN not in each.path]
+    yield from mistakes_in(env_files, folder, known=known)
+    for secret in manifest.secrets:
+        if _UNKNOWN in secret.path:
+            continue
+        try:
+            secret.value(folder)
+        except ConfigError as error:
+            yield error
+
+
+def _program(
+    module: Found, manifest: Manifest, environ: Mapping[str, str], interpreter: str
+) -> Iterator[ConfigError]:
     path = manifest.env.get("PATH", environ.get("PATH", os.defpath))
     if manifest.command and _UNKNOWN in manifest.command[0] + path:
         return

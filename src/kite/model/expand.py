@@ -15,7 +15,7 @@ __all__ = ["expand", "expand_manifest", "expand_probe"]
 
 
 def expand_manifest(manifest: Manifest, variables: Mapping[str, str]) -> Manifest:
-    """Fill in `command`, `env`, `ready`, `health` and the endpoints; once is enough, twice is wrong
+    """Fill in `command`, `env`, the paths of `env_file` and `secrets`, `ready`, `health` and the endpoints; once is enough, twice is wrong
     (`$$` would have become a dollar that means something).
 
     Args:
@@ -34,6 +34,12 @@ def expand_manifest(manifest: Manifest, variables: Mapping[str, str]) -> Manifes
         manifest,
         command=tuple(expand(argument, variables) for argument in manifest.command),
         env={name: expand(value, variables) for name, value in manifest.env.items()},
+        env_file=tuple(
+            replace(each, path=expand(each.path, variables)) for each in manifest.env_file
+        ),
+        secrets=tuple(
+            replace(each, path=expand(each.path, variables)) for each in manifest.secrets
+        ),
         ready=None if manifest.ready is None else expand_probe(manifest.ready, variables),
         health=None
         if health is None

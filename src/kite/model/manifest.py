@@ -13,6 +13,8 @@ import msgspec
 
 from kite.errors import ConfigError, Location
 from kite.model import kinds, phrases
+from kite.model.dotenv import RESERVED
+from kite.model.env_file import EnvFile, read_env_files
 from kite.model.fields import Fields, Wrong
 from kite.model.front_matter import parse_front_matter, read_text
 from kite.model.limits import Limits, read_limits
@@ -29,6 +31,7 @@ from kite.model.probe_spec import (
 )
 from kite.model.restart_policy import Restart, Stop, read_restart, read_stop
 from kite.model.schedule import Schedule, read_schedule
+from kite.model.secret import Secret, read_secrets
 from kite.model.variables import Sample
 from kite.model.watch import Watch, read_watch
 from kite.wire.limits import MAX_PATTERNS
@@ -100,6 +103,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         heartbeat: how it is judged when it stands still.
         restart, stop, limits, watch, schedule: supervision.
         env: variables of its own, unexpanded.
+        env_file: files with more of them, read at every start; `env` wins.
+        secrets: variables whose values lie in files of their own, likewise, and are never shown.
+        essential: whether Kite ends when this module has failed.
         replicas: processes side by side, up to 100.
         api_endpoint, health_endpoint: what the Launcher registers on the module's behalf.
     """
@@ -128,6 +134,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     stop: Stop = Stop()
     limits: Limits = Limits()
     env: dict[str, str] = {}
+    env_file: tuple[EnvFile, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    essential: bool = False
     watch: Watch | None = None
     schedule: Schedule | None = None
     replicas: int = 1
@@ -235,6 +244,9 @@ def _manifest(fields: Fields, core: bool) -> Manifest:
         stop=read_stop(fields.section("stop")),
         limits=read_limits(fields.section("limits")),
         env=_env(fields, sample),
+        env_file=read_env_files(fields, sample),
+        secrets=read_secrets(fields, sample),
+        essential=fields.read("essential", kinds.boolean, False),
         watch=read_watch(fields),
         schedule=read_schedule(fields),
         replicas=fields.read("replicas", _replicas, 1),
@@ -337,7 +349,7 @@ def _env(fields: Fields, sample: Sample) -> dict[str, str]:
     for key, node in env.node.keys.items():
         if not key or "=" in key or "\0" in key:
             env.wrong(key, node, phrases.VARIABLE_NAME)
-        elif key.startswith(("KITE_", "LISTEN_")):
+        elif key.startswith(RESERVED):
             env.mistakes.add("env_reserved", node.location, name=key)
         found[key] = env.read(key, value, "")
     return found

@@ -50,6 +50,7 @@ class Restart(msgspec.Struct, frozen=True, kw_only=True):
         window: seconds.
         backoff: the waits between restarts.
         retry: try again at growing intervals after giving up.
+        success: exit statuses and names of signals that count as exit 0 does.
     """
 
     policy: RestartPolicy | None = None
@@ -57,6 +58,17 @@ class Restart(msgspec.Struct, frozen=True, kw_only=True):
     window: float = 75.0
     backoff: Backoff = Backoff()
     retry: bool = True
+    success: tuple[int | str, ...] = ()
+
+    @property
+    def good_statuses(self) -> frozenset[int]:
+        """The exit statuses that are no failure; 0 is always one."""
+        return frozenset({0, *(each for each in self.success if isinstance(each, int))})
+
+    @property
+    def good_signals(self) -> frozenset[int]:
+        """The numbers of the signals by which to end is no failure."""
+        return frozenset(int(Signals[each]) for each in self.success if isinstance(each, str))
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +94,7 @@ def read_restart(fields: Fields | None, launch_timeout: float) -> Restart:
         window=fields.read("window", kinds.some_seconds, window),
         backoff=_backoff(fields),
         retry=fields.read("retry", kinds.boolean, True),
+        success=tuple(fields.list("success", _success, phrases.LIST) or ()),
     )
     fields.finish()
     return restart
@@ -121,6 +134,16 @@ def read_stop(fields: Fields | None) -> Stop:
     )
     fields.finish()
     return stop
+
+
+def _success(node: Node) -> int | str:
+    value = node.value
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255:
+        return value
+    try:
+        return _signal(node)
+    except Wrong:
+        raise Wrong(phrases.SUCCESS) from None
 
 
 def _signal(node: Node) -> str:

@@ -15,11 +15,13 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
         paths: what is watched; everything unless said otherwise.
         ignore: what is not, in addition to hidden files, `__pycache__` and `node_modules`.
         delay: seconds of quiet before the restart.
+        dependents: whether those that depend on it are restarted after it.
     """
 
     paths: tuple[str, ...] = ("**",)
     ignore: tuple[str, ...] = ()
     delay: float = 0.3
+    dependents: bool = False
 
 
 def read_watch(fields: Fields) -> Watch | None:
@@ -37,6 +39,7 @@ def read_watch(fields: Fields) -> Watch | None:
         paths=("**",) if paths is None else tuple(paths),
         ignore=tuple(inner.list("ignore", kinds.filled, phrases.LIST_OF_TEXTS) or ()),
         delay=inner.read("delay", kinds.seconds, 0.3),
+        dependents=inner.read("dependents", kinds.boolean, False),
     )
     inner.finish()
     return watch

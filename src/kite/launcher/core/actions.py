@@ -92,6 +92,17 @@ class GiveUpSystem(msgspec.Struct, frozen=True, kw_only=True):
     failed: tuple[str, ...]
 
 
+class GiveUpForOne(msgspec.Struct, frozen=True, kw_only=True):
+    """An essential module has failed: stop everything, leave with status 1.
+
+    Args:
+        detail: why it failed, in English.
+    """
+
+    module: str
+    detail: str
+
+
 class EverythingStopped(msgspec.Struct, frozen=True, kw_only=True):
     """No module has a process any more, but for these pids."""
 
@@ -110,5 +121,6 @@ Action = (
     | KeepDesired
     | Settle
     | GiveUpSystem
+    | GiveUpForOne
     | EverythingStopped
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from kite.launcher.core.actions import Action, Publish, Record, Settle, Spawn
+from kite.launcher.core.actions import Action, GiveUpForOne, Publish, Record, Settle, Spawn
 from kite.launcher.core.lifecycle import LIVE, Life, ModuleState, Phase
 from kite.launcher.core.plan import Condition, ConfigState
 from kite.launcher.core.roster import Roster
@@ -122,6 +122,20 @@ class Board:
                     yield needed
                     if needed.phase is Phase.WAITING:
                         todo.append(needed)
+
+    def give_up_for_the_essential(self) -> list[Action]:
+        """End everything, once, where a module stands in `failed` without which nothing shall run."""
+        if self.ending is not None or self.gave_up:
+            return []
+        for name, state in self.states.items():
+            places = self.roster.staying(name)
+            is_wanted = any(place.wanted or place.desired.running for place in places)
+            has_failed = bool(places) and all(place.phase is Phase.FAILED for place in places)
+            if has_failed and state.is_essential and is_wanted:
+                self.gave_up = True
+                why = state.error.message if state.error else ""
+                return [GiveUpForOne(module=name, detail=why)]
+        return []
 
     def want(self, state: ModuleState, *, revive: bool = False) -> None:
         """Let a module run, with all it depends on but what a request stopped.

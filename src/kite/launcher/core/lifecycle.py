@@ -224,6 +224,11 @@ class ModuleState:
         return self.life.plan or self.plan
 
     @property
+    def is_essential(self) -> bool:
+        """Whether everything ends when it has failed; a manifest that broke says what it said before."""
+        return (self.plan if self.plan.is_readable else self.in_force).is_essential
+
+    @property
     def is_stopped_by_request(self) -> bool:
         """Whether only a start request that names it starts it."""
         return self.desired.by_request and not self.desired.running

@@ -21,7 +21,7 @@ from kite.launcher.core.facts import (
     TreeGone,
 )
 from kite.launcher.core.lifecycle import After, ModuleState, Phase, Stop
-from kite.launcher.core.plan import ConfigState, Policy, Problem, ReadyBy
+from kite.launcher.core.plan import ConfigState, Problem, ReadyBy
 from kite.launcher.core.restart import GiveUp, RestartIn, judge, within
 from kite.launcher.core.stopping import CHILDREN_GRACE, begin_stop, signal_stop, sweep
 from kite.launcher.core.wellbeing import Health, Status
@@ -361,8 +361,8 @@ def _explain(state: ModuleState, count: int) -> Problem:
 
 def _is_completion(state: ModuleState) -> bool:
     """Whether it ended as a job that is done, and not by a failure."""
-    is_always = state.in_force.restart.policy is Policy.ALWAYS
-    return not is_always and state.life.exit_code == 0 and state.life.blame is None
+    rule, life = state.in_force.restart, state.life
+    return rule.is_success(life.exit_code, life.signal) and life.blame is None
 
 
 def last_words(state: ModuleState) -> dict[str, list[str]]:

@@ -42,6 +42,7 @@ class RestartRule(msgspec.Struct, frozen=True, kw_only=True):
         window: seconds in which failures are counted together.
         initial, factor, cap: seconds of the first delay, its growth, its limit.
         retry: whether a module that was given up is tried again at growing intervals.
+        good_statuses, good_signals: the ends that count as exit 0 does.
     """
 
     policy: Policy = Policy.ALWAYS
@@ -51,6 +52,14 @@ class RestartRule(msgspec.Struct, frozen=True, kw_only=True):
     factor: float = 2.0
     cap: float = 30.0
     retry: bool = True
+    good_statuses: frozenset[int] = frozenset({0})
+    good_signals: frozenset[int] = frozenset()
+
+    def is_success(self, exit_code: int | None, signal: int | None) -> bool:
+        """Whether a process that ended so has done its work. Under `always` none ever has."""
+        if self.policy is Policy.ALWAYS:
+            return False
+        return exit_code in self.good_statuses if signal is None else signal in self.good_signals
 
 
 class Desired(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +103,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         problem: set when the module is `failed` before it ever starts.
         desired: what was kept from earlier, None for a module never seen.
         is_job, is_scheduled: see CONTRACT, section 7.
+        is_essential: whether everything ends when it has failed.
         is_readable: whether the manifest could be read; else `config_state` is only the last known.
         replicas: how many processes of it run side by side.
     """
@@ -109,6 +119,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     desired: Desired | None = None
     is_job: bool = False
     is_scheduled: bool = False
+    is_essential: bool = False
     is_readable: bool = True
     replicas: int = 1
 

@@ -113,8 +113,10 @@ class Supervisor:
         actions = self._decide(fact, now)
         actions += self._rollouts.advance(now)
         actions += self._full_stop.go_on(now)
+        actions += self._board.refuse_those_who_wait_in_vain()
+        actions += self._board.give_up_for_the_essential()
         self._board.note_states(now)
-        return self._tally.sift([*actions, *self._board.refuse_those_who_wait_in_vain()])
+        return self._tally.sift(actions)
 
     def _decide(self, fact: Fact, now: float) -> list[Action]:  # noqa: C901, PLR0911, PLR0912 - a table
         board = self._board

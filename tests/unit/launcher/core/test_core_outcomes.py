@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from supervised import Desk, plan
 
 from kite.launcher.core import actions as act
 from kite.launcher.core import facts
 from kite.launcher.core.lifecycle import Phase
-from kite.launcher.core.plan import ConfigState, Policy, Problem, ReadyBy, RestartRule
+from kite.launcher.core.plan import ConfigState, Plan, Policy, Problem, ReadyBy, RestartRule
 from kite.launcher.core.wellbeing import Status
 
 NOT_FOUND = Problem(code="spawn_failed", text="no such program")
@@ -667,3 +669,129 @@ def test_one_that_was_ended_because_it_failed_has_last_words() -> None:
     desk.gone("m", last_lines=("still loading",))
     [stopped] = desk.published("module.stopped")
     assert (stopped["reason"], stopped["last_lines"]) == ("launch_timeout", ["still loading"])
+
+
+# -- ends that count as success ----------------------------------------------------------------
+
+GOOD: dict[str, Any] = {"good_statuses": frozenset({0, 143}), "good_signals": frozenset({15})}
+
+
+@pytest.mark.parametrize("policy", [Policy.ON_FAILURE, Policy.NEVER])
+@pytest.mark.parametrize("how", [{"code": 0}, {"code": 143}, {"signal": 15}])
+def test_an_end_that_is_named_as_success_completes(policy: Policy, how: dict[str, int]) -> None:
+    desk = one(RestartRule(policy=policy, **GOOD))
+    desk.exited("m", **how)
+    desk.gone("m")
+    assert (desk.phase("m"), desk.state("m").completed) == (Phase.STOPPED, True)
+    assert desk.state("m").history.failures == []
+    assert desk.published("module.stopped")[0]["reason"] == "completed"
+
+
+@pytest.mark.parametrize("how", [{"code": 1}, {"code": 15}, {"signal": 9}])
+def test_any_other_end_is_a_failure(how: dict[str, int]) -> None:
+    desk = one(RestartRule(policy=Policy.NEVER, **GOOD))
+    desk.exited("m", **how)
+    desk.gone("m")
+    assert (desk.phase("m"), desk.state("m").completed) == (Phase.FAILED, False)
+
+
+def test_under_always_no_end_is_a_success() -> None:
+    """Whoever is to run always has failed when it has ended, however it did."""
+    desk = one(RestartRule(max=1, **GOOD))
+    desk.crash("m", 143)
+    assert desk.phase("m") is Phase.FAILED
+
+
+def test_a_life_that_was_ended_as_a_failure_is_none_of_the_good_ends() -> None:
+    desk = one(RestartRule(policy=Policy.NEVER, **GOOD))
+    desk.tell(facts.BecameUnhealthy(module="m", life=1, detail="no answer"))
+    desk.exited("m", signal=15)
+    desk.gone("m")
+    assert desk.phase("m") is Phase.FAILED
+
+
+# -- essential modules --------------------------------------------------------------------------
+
+
+def essential(**more: Any) -> Plan:
+    return plan("m", is_essential=True, **more)
+
+
+def gave_up(desk: Desk) -> list[act.GiveUpForOne]:
+    return [action for action in desk.log if isinstance(action, act.GiveUpForOne)]
+
+
+def test_an_essential_module_that_was_given_up_ends_everything_once() -> None:
+    desk = Desk(essential(restart=RestartRule(max=2)), plan("other"))
+    desk.up("m", "other")
+    desk.crash("m")
+    assert gave_up(desk) == [], "a crash that is answered by a restart ends nothing"
+    desk.up("m")
+    desk.crash("m", 3)
+    [told] = gave_up(desk)
+    problem = desk.state("m").problem
+    assert problem is not None
+    assert (told.module, told.detail) == ("m", problem.message)
+    assert "3" in told.detail
+    desk.crash("other")
+    assert len(gave_up(desk)) == 1
+
+
+def test_an_essential_module_that_cannot_start_ends_everything() -> None:
+    desk = Desk(essential())
+    desk.tell(facts.SpawnFailed(module="m", life=1, problem=NOT_FOUND))
+    assert [told.module for told in gave_up(desk)] == ["m"]
+
+
+def test_an_essential_module_that_is_written_wrongly_ends_everything() -> None:
+    desk = Desk(essential(problem=NOT_FOUND))
+    assert [told.detail for told in gave_up(desk)] == [NOT_FOUND.message]
+
+
+def test_an_essential_job_that_completes_ends_nothing_and_one_that_fails_does() -> None:
+    rule = RestartRule(policy=Policy.NEVER)
+    desk = Desk(essential(restart=rule))
+    desk.up("m")
+    desk.crash("m", 0)
+    assert (desk.phase("m"), gave_up(desk)) == (Phase.STOPPED, [])
+    desk.start("m")
+    desk.up("m")
+    desk.crash("m", 1)
+    assert len(gave_up(desk)) == 1
+
+
+def test_an_essential_module_that_nobody_wants_ends_nothing() -> None:
+    desk = Desk(
+        essential(problem=NOT_FOUND, config_state=ConfigState.MANUAL),
+        plan("off", is_essential=True, problem=NOT_FOUND, config_state=ConfigState.DISABLED),
+    )
+    assert desk.phase("m") is Phase.FAILED
+    assert gave_up(desk) == []
+
+
+def test_an_essential_module_that_was_stopped_ends_nothing() -> None:
+    desk = Desk(essential())
+    desk.up("m")
+    desk.stop("m")
+    desk.exited("m", 1)
+    desk.gone("m")
+    assert gave_up(desk) == []
+
+
+def test_a_manifest_that_broke_says_what_it_said_before() -> None:
+    """An essential module whose manifest cannot be read any more runs on; its crash ends everything."""
+    desk = Desk(essential())
+    desk.up("m")
+    desk.scan(plan("m", problem=NOT_FOUND, is_readable=False))
+    assert gave_up(desk) == []
+    desk.crash("m")
+    assert len(gave_up(desk)) == 1
+
+
+def test_while_everything_ends_an_essential_failure_changes_nothing() -> None:
+    desk = Desk(essential(restart=RestartRule(max=1)))
+    desk.up("m")
+    desk.stop_everything(["m"])
+    desk.exited("m", 1)
+    desk.gone("m", 4000)
+    assert gave_up(desk) == []
