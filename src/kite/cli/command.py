@@ -28,6 +28,7 @@ def sections() -> list[tuple[str, dict[str, str]]]:
                 "explain": _("say why a module is in the state it is in"),
                 "graph": _("draw who waits for whom"),
                 "analyze": _("show what the start-up waited for"),
+                "service": _("let systemd keep Kite running here"),
             },
         ),
         (

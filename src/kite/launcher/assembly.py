@@ -9,7 +9,7 @@ import random
 import secrets
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from kite.launcher.leftovers import end_leftovers
 from kite.launcher.log_writer import LogWriter
 from kite.launcher.logfile import LogLimits
 from kite.launcher.module_runner import Surroundings
+from kite.launcher.notifier import Notifier
 from kite.launcher.process import prepare_launcher
 from kite.launcher.records import Records
 from kite.launcher.registry_link import RegistryLink
@@ -45,6 +46,7 @@ from kite.model.project import OnCoreCrash, Project
 
 API_GRACE = 0.5
 _LIFE = frozenset({"scanned", "starting", "started", "settled", "stopping", "stopped"})
+_CHANGES = frozenset({"started", "stopped", "failed"})
 _log = logging.getLogger("kite.launcher")
 
 
@@ -55,6 +57,7 @@ class Options:
     Args:
         console: where a person watches, or None.
         template: the first one that Python modules are forked from.
+        notifier: leads to the service manager that started Kite, if one did.
     """
 
     project_dir: Path
@@ -63,6 +66,7 @@ class Options:
     console: Console | None
     verbose: bool = False
     template: Template | None = None
+    notifier: Notifier = field(default_factory=lambda: Notifier(""))
 
 
 class Assembly:
@@ -71,6 +75,7 @@ class Assembly:
     def __init__(self, options: Options, catalog: Catalog, group: asyncio.TaskGroup) -> None:
         self._options = options
         self._console = options.console
+        self._notifier = options.notifier
         self._group = group
         self._tasks: set[asyncio.Task[Any]] = set()
         project = catalog.project
@@ -162,6 +167,7 @@ class Assembly:
         stop_reaping = reap_orphans()
         asyncio.get_running_loop().set_exception_handler(self._unexpected)
         link = self._start_task(self.launcher.around.registry.run(), name="registry link")
+        self._notifier.start_watchdog()
         try:
             await self._until_stopped(self._end_leftovers())
             status = await self._launch()
@@ -169,6 +175,7 @@ class Assembly:
             self._nursery.close()
             await self._close_api()
             link.cancel()
+            self._notifier.close()
             stop_reaping()
             if self.launcher.status == 0:
                 self.records.clear()
@@ -280,6 +287,7 @@ class Assembly:
             if self._api is None:
                 self._serve_api()
             self.launcher.hearing.register_self(self.api_url)
+        self._notify(phase)
         if self._console is None:
             return
         self._console.phase(phase)
@@ -287,10 +295,26 @@ class Assembly:
             records = self._view.records(phase)
             self._console.settled(records, self.launcher.modules.endpoints(records))
 
+    def _notify(self, phase: str) -> None:
+        """Tell the service manager, if there is one."""
+        if not self._notifier.is_heard:
+            return
+        from kite.launcher import story  # noqa: PLC0415  (seldom needed without a console)
+
+        match phase:
+            case "running":
+                self._notifier.ready(story.standing(self._view.records(phase)))
+            case "stopping":
+                self._notifier.stopping(story.stopping())
+            case _:
+                self._notifier.status(story.phase_title(phase))
+
     def _record(self, event: str, module: str, **fields: Any) -> None:
         step = self._journal.write(event, module, **fields)
         # Whoever watches sees the Launcher's own life as phases.
         is_own = module == "launcher" and event in _LIFE
+        if not is_own and event in _CHANGES and self.launcher.phase == "running":
+            self._notify("running")
         if self._console is not None and not is_own:
             self._console.step(step)
 

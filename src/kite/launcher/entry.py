@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kite import standard_streams
 
 if TYPE_CHECKING:
+    from kite.launcher.notifier import Notifier
     from kite.launcher.warm.template import Template
 
 
@@ -20,14 +21,18 @@ def main(arguments: list[str] | None = None) -> int:
 
     protect()
     # The guard does without all of this.
+    import os  # noqa: PLC0415
+
     from kite.launcher.forking import template_mark  # noqa: PLC0415
+    from kite.launcher.notifier import Notifier  # noqa: PLC0415
     from kite.launcher.warm.early import fork_template  # noqa: PLC0415
     from kite.launcher.warm.newborn import Newborn  # noqa: PLC0415
 
+    notifier = Notifier.taken_from(os.environ)  # before there is anybody to inherit it
     template = fork_template(template_mark())
     if isinstance(template, Newborn):
         return template.live()
-    return _launch(sys.argv[1:] if arguments is None else arguments, template)
+    return _launch(sys.argv[1:] if arguments is None else arguments, template, notifier)
 
 
 def _end_on_ctrl_c() -> None:
@@ -38,7 +43,7 @@ def _end_on_ctrl_c() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def _launch(arguments: list[str], template: Template | None) -> int:
+def _launch(arguments: list[str], template: Template | None, notifier: Notifier) -> int:
     import argparse  # noqa: PLC0415  (the guard has no use for all this)
     import asyncio  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
@@ -75,6 +80,7 @@ def _launch(arguments: list[str], template: Template | None) -> int:
                 console=console,
                 verbose=given.verbose,
                 template=template,
+                notifier=notifier,
             )
             status, failure = asyncio.run(run(options))
             if failure is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal as signals
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -228,6 +228,20 @@ def summary(
 def last_words(about: Mapping[str, Any], *, color: bool) -> list[str]:
     """The end of `last_lines` in a record, or in a step of a module's life."""
     return quoted(about.get("last_lines"), most=QUOTED, color=color)
+
+
+def standing(records: Sequence[Mapping[str, Any]]) -> str:
+    """How many modules run and which have failed, on one line."""
+    failed = [str(each["name"]) for each in records if each.get("actual_state") == "failed"]
+    text = _("modules running: {count}").format(count=count_running(records))
+    if not failed:
+        return text
+    return text + "; " + _("failed: {names}").format(names=", ".join(failed[:MAX_NAMES]))
+
+
+def stopping() -> str:
+    """What is said when everything is being ended."""
+    return _("stopping everything …")
 
 
 def count_running(records: Iterable[Mapping[str, Any]]) -> int:
