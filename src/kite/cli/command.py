@@ -40,6 +40,7 @@ def sections() -> list[tuple[str, dict[str, str]]]:
                 "enable": _("let modules start with Kite, from now on"),
                 "disable": _("keep modules from starting, from now on"),
                 "rescan": _("look for new, changed and removed modules"),
+                "dev": _("work on modules: restart them when their files change"),
             },
         ),
         (

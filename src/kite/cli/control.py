@@ -191,16 +191,35 @@ class Exchange:
         if not reader.is_complete:
             raise self._control.away(self._url, "the connection was closed before the answer")
         answer = Answer(reader.status, b"".join(reader.chunks))
-        if not 200 <= answer.status < 300:
+        if not _is_good(answer.status):
             raise _refusal(answer, self._url)
         return answer
 
-    def _read(self, reader: _Reader) -> None:
+    def opened(self) -> socket.socket:
+        """Wait for the beginning of an answer that goes on: the connection, the caller's to read on
+        and to close.
+
+        Raises:
+            KiteError: as `finish`.
+        """
+        reader = _Reader()
+        try:
+            self._read(reader, goes_on=True)
+        except OSError as failed:
+            self._socket.close()
+            raise self._control.away(self._url, failed.strerror or str(failed)) from None
+        if not _is_good(reader.status):
+            self._socket.close()
+            raise _refusal(Answer(reader.status, b"".join(reader.chunks)), self._url)
+        self._socket.settimeout(None)
+        return self._socket
+
+    def _read(self, reader: _Reader, *, goes_on: bool = False) -> None:
         import httptools
 
         parser = httptools.HttpResponseParser(reader)
         reader.parser = parser
-        while not reader.is_complete:
+        while not (reader.is_complete or (goes_on and _is_good(reader.status))):
             self._socket.settimeout(max(self._deadline - time.monotonic(), 0.001))
             data = self._socket.recv(1 << 16)
             if not data:
@@ -211,6 +230,10 @@ class Exchange:
                 raise PeerError("bad_response", url=self._url, detail=str(wrong)) from None
             if reader.size > MAX_ANSWER_BYTES:
                 raise PeerError("bad_response", url=self._url, detail="it is too large")
+
+
+def _is_good(status: int) -> bool:
+    return 200 <= status < 300
 
 
 class _Reader:

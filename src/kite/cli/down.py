@@ -31,6 +31,23 @@ END_SECONDS = 20.0
 @click.pass_obj
 def down(session: Session) -> int:
     control = session.control()
+    until_gone(control)
+    left = survivors(control.instance_dir)
+    if session.wants_json:
+        report.document({"stopped": not left, "survivors": left})
+    elif not left:
+        report.say(_("Kite has stopped in {project}").format(project=control.project))
+    for each in left:
+        report.say(_("pid {pid} of module {name} is still there").format(**each))
+    return 1 if left else 0
+
+
+def until_gone(control: Control) -> None:
+    """End a Launcher and wait until its process is gone.
+
+    Raises:
+        Unavailable: `gone` before it could be asked, `still_stopping` after 20 s.
+    """
     pid = control.api.pid
     try:
         pidfd = os.pidfd_open(pid)
@@ -42,14 +59,6 @@ def down(session: Session) -> int:
             raise Unavailable("still_stopping", pid=pid, seconds=END_SECONDS)
     finally:
         os.close(pidfd)
-    left = survivors(control.instance_dir)
-    if session.wants_json:
-        report.document({"stopped": not left, "survivors": left})
-    elif not left:
-        report.say(_("Kite has stopped in {project}").format(project=control.project))
-    for each in left:
-        report.say(_("pid {pid} of module {name} is still there").format(**each))
-    return 1 if left else 0
 
 
 def _ask_to_end(control: Control) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +15,9 @@ from kite.cli.command import Verb
 from kite.cli.session import Session
 from kite.cli.usage import positive_seconds
 from kite.locale import _
+
+if TYPE_CHECKING:
+    from kite.cli.control import Control
 
 
 @click.command(
@@ -42,22 +47,7 @@ from kite.locale import _
 def up(  # one parameter per option
     session: Session, *, detach: bool, wait: bool, timeout: float | None, quiet: bool, verbose: bool
 ) -> int:
-    from kite.cli.occupied import refuse_second
-    from kite.model.workspace import claim_instance_dir, workspace_dir
-
-    project = session.project_dir()
-    if known := session.instance_dir():  # it may be another project's, which it is to stay
-        refuse_second(known)
-    instance = claim_instance_dir(project)
-    command = [
-        *(sys.executable, "-P", "-m", "kite.launcher.entry"),
-        *("--project", str(project)),
-        *("--instance-dir", str(instance)),
-        *("--workspace", str(workspace_dir())),
-    ]
-    environ = dict(session.environ)
-    if "KITE_LANG" in os.environ:  # --lang
-        environ["KITE_LANG"] = os.environ["KITE_LANG"]
+    command, environ, project, instance = _launching(session)
     command += ["--quiet"] * quiet + ["--verbose"] * verbose
     if not (detach or wait):
         sys.stdout.flush()
@@ -80,3 +70,37 @@ def up(  # one parameter per option
         for line in (text.format(project=project, pid=control.api.pid), *came_up):
             report.say(line)
     return 0
+
+
+def in_background(session: Session) -> Control:
+    """Start Kite in the background; its API, as soon as that answers.
+
+    Raises:
+        KiteError: as `kite up -d`.
+    """
+    from kite.cli.detached import Detached
+
+    command, environ, project, instance = _launching(session)
+    started = Detached([*command, "--detached"], environ, instance, project=str(project))
+    return started.until_api_answers()
+
+
+def _launching(session: Session) -> tuple[list[str], dict[str, str], Path, Path]:
+    """The Launcher's command and environment, the project and its instance directory."""
+    from kite.cli.occupied import refuse_second
+    from kite.model.workspace import claim_instance_dir, workspace_dir
+
+    project = session.project_dir()
+    if known := session.instance_dir():  # it may be another project's, which it is to stay
+        refuse_second(known)
+    instance = claim_instance_dir(project)
+    command = [
+        *(sys.executable, "-P", "-m", "kite.launcher.entry"),
+        *("--project", str(project)),
+        *("--instance-dir", str(instance)),
+        *("--workspace", str(workspace_dir())),
+    ]
+    environ = dict(session.environ)
+    if "KITE_LANG" in os.environ:  # --lang
+        environ["KITE_LANG"] = os.environ["KITE_LANG"]
+    return command, environ, project, instance

@@ -30,6 +30,7 @@ from kite.launcher.state_change import change_state
 from kite.launcher.view import View
 from kite.model.manifest import CORE_NAMES, ConfigState
 from kite.model.origin import config_origin
+from kite.model.watch import Watch
 from kite.version import __version__
 
 SETTLED_WAIT_LIMIT = 600.0
@@ -54,6 +55,15 @@ class StateBody(msgspec.Struct, frozen=True, kw_only=True):
     """The body of `PUT …/state`."""
 
     state: str
+
+
+class WatchBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of `…/watch`, as `watch:` in a manifest; it may be absent."""
+
+    paths: tuple[str, ...] = ("**",)
+    ignore: tuple[str, ...] = ()
+    delay: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0.3
+    dependents: bool = False
 
 
 class Routes:
@@ -175,6 +185,22 @@ class Routes:
             return reply(self._record(name), 202)
         (await outcome_of(future, name)).check()
         return reply(self._record_or_gone(name))
+
+    async def watch(self, request: Request) -> Response:
+        """Watch a module's files for as long as the caller listens."""
+        from kite.launcher.watch_stream import WatchStream  # noqa: PLC0415  (few ask)
+
+        _only_operator(request, "watch modules")
+        name = request.path_params["name"]
+        body = await read_json(request, WatchBody, absent=WatchBody())
+        self._record(name)
+        if name in CORE_NAMES:
+            raise RequestError("core_module", module=name, what="watch")
+        watch = Watch(
+            paths=body.paths, ignore=body.ignore, delay=body.delay, dependents=body.dependents
+        )
+        watching = self._launcher.watching
+        return WatchStream(watching, watching.lend(name, watch), self._launcher.stopping)
 
     async def rescan(self, request: Request) -> Response:
         _only_operator(request, "rescan")
@@ -320,6 +346,7 @@ def launcher_application(
                 Route(f"{one}/{verb}", routes.acting(verb), methods=["POST"])
                 for verb in ("start", "stop", "restart")
             ),
+            Route(one + "/watch", routes.watch, methods=["POST"]),
             Route("/launcher/rescan", routes.rescan, methods=["POST"]),
             Route("/launcher/shutdown", routes.shutdown, methods=["POST"]),
         ],

@@ -31,7 +31,7 @@ from kite.launcher.hub_link import HubLink
 from kite.launcher.module_runner import ModuleRunner, Surroundings
 from kite.launcher.operations import Operations
 from kite.launcher.scheduler import Scheduler
-from kite.launcher.watcher import Watcher
+from kite.launcher.watching import Watching
 
 
 class Launcher:
@@ -66,7 +66,7 @@ class Launcher:
         self.supervisor = supervisor
         self.backbone = backbone
         self.modules = ModuleRunner(around, self.feed)
-        self.watcher = Watcher(around.start_task, self.feed)
+        self.watching = Watching(self)
         self.scheduler = Scheduler(
             around.instance.launcher_dir / "schedule.json", self.feed, SystemClock()
         )
@@ -112,7 +112,7 @@ class Launcher:
             self.record("scanned", name, state=state.value, module_dir=str(folder))
         self.feed(facts.Scanned(plans=self.catalog.plans(self._kept)))
         self.scheduler.follow(self.catalog.schedules())
-        self.watcher.follow(self.catalog.watched())
+        self.watching.follow(self.catalog.watched())
         return changes
 
     def problems(self) -> list[KiteError]:

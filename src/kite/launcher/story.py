@@ -89,7 +89,7 @@ class Story:
 
 _TOLD = {
     *("started", "start_failed", "stopped", "restarting"),
-    *("failed", "state_changed", "core_crash", "leftover"),
+    *("failed", "state_changed", "core_crash", "leftover", "changed", "watch_suspended"),
 }
 """The steps that are told without `-v` (besides `exited`, which depends)."""
 
@@ -115,6 +115,11 @@ def _words(event: str, step: Mapping[str, Any]) -> tuple[str, ...]:
         case "core_crash":
             text = _("a core module is gone and Kite mends it: {reason}")
             words = (text.format(reason=reason), "red")
+        case "changed":
+            words = (_("changed: {files}").format(files=_files(step)), "cyan")
+        case "watch_suspended":
+            text = _("changes restart it no more, it seems to write them itself: {files}")
+            words = (text.format(files=_files(step)), "yellow")
         case "leftover":
             text = _("ended what an earlier Kite left behind: pid {pid}")
             words = (text.format(pid=step.get("pid")), "yellow")
@@ -141,6 +146,12 @@ def _verbose_words(event: str, step: Mapping[str, Any], reason: str) -> str:
             return _("found: {state}, in {folder}").format(state=state, folder=where)
         case _:
             return event
+
+
+def _files(step: Mapping[str, Any]) -> str:
+    files = [str(each) for each in step.get("files") or ()]
+    more = ", …" if len(files) > MAX_NAMES else ""
+    return ", ".join(files[:MAX_NAMES]) + more
 
 
 def _gave_up(step: Mapping[str, Any], reason: str) -> str:

@@ -1,4 +1,4 @@
-"""Restarts a module when its files change (`watch:` in its manifest)."""
+"""Sees which files of a module change (`watch:` in its manifest, or `kite dev`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 from typing import Any
 
-from kite.launcher.core.facts import RestartRequested
 from kite.model.watch import Watch
 
 _ALWAYS_IGNORED = frozenset({"__pycache__", "node_modules"})
@@ -49,12 +48,14 @@ class Watcher:
 
     Args:
         start_task: owns the tasks.
-        feed: takes `RestartRequested`.
+        on_change: called with a module's name and the files that changed, relative to its folder.
     """
 
-    def __init__(self, start_task: StartTask, feed: Callable[[RestartRequested], None]) -> None:
+    def __init__(
+        self, start_task: StartTask, on_change: Callable[[str, tuple[str, ...]], None]
+    ) -> None:
         self._start_task = start_task
-        self._feed = feed
+        self._on_change = on_change
         self._watched: dict[str, tuple[Path, Watch]] = {}
         self._tasks: dict[str, asyncio.Task[Any]] = {}
 
@@ -79,9 +80,11 @@ class Watcher:
 
         step = max(50, int(watch.delay * 1000))
         try:
-            async for _ in awatch(
+            async for changes in awatch(
                 folder, watch_filter=wanted, debounce=step * 10, step=step, rust_timeout=0
             ):
-                self._feed(RestartRequested(module=name, reason="changed", revive=False))
+                paths = {path for _, path in changes}
+                files = tuple(sorted(str(PurePath(path).relative_to(folder)) for path in paths))
+                self._on_change(name, files)
         except (OSError, WatchfilesRustInternalError) as error:  # the folder is gone, say
             _log.warning("watch.ended module=%s error=%s", name, error)

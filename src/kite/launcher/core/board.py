@@ -189,7 +189,7 @@ class Board:
         waited = _waited(state, now)
         name, number = state.plan.name, self.roster.new_life(state, now).number
         state.stop = None
-        state.completed = False
+        state.completed = state.outdated = False
         state.problem = None
         timeout = state.plan.launch_timeout
         deadline = None

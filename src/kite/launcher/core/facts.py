@@ -56,7 +56,8 @@ class StopRequested(msgspec.Struct, frozen=True, kw_only=True):
 class RestartRequested(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody asked by name. Of a stopped module: a start when `revive`, else refused.
 
-    With `is_rolling` each new life is ready before the old one goes.
+    With `is_rolling` each new life is ready before the old one goes. With `dependents` what depends on
+    it is restarted when it is ready again, in order.
     """
 
     module: str
@@ -64,6 +65,7 @@ class RestartRequested(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = "restart"
     revive: bool = True
     is_rolling: bool = False
+    dependents: bool = False
 
 
 class RunDue(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from kite.launcher.core import requests, stopping
+from kite.launcher.core import following, requests, stopping
 from kite.launcher.core.actions import Action
 from kite.launcher.core.board import Board, settle
 from kite.launcher.core.facts import RestartRequested, RunDue, StartRequested, StopRequested
@@ -58,9 +58,14 @@ class Reception:
         if is_stopped and not fact.revive and not is_disabled:
             return requests.refused(fact, ("stopped", {}))
         if is_stopped or face.phase not in (Phase.STARTING, Phase.RUNNING):
-            return self.start(StartRequested(module=name, op=fact.op), now)
+            actions = self.start(StartRequested(module=name, op=fact.op), now)
+            if fact.dependents and board.roster.face(name).comes_back:
+                following.outdate_dependents(board, name)
+            return actions
         if (refusal := requests.refuse_restart(board, name)) is not None:
             return requests.refused(fact, refusal)
+        if fact.dependents:
+            following.outdate_dependents(board, name)
         actions = self._rollouts.cancel(name, now) + self.fit(name, now)
         places = board.roster.staying(name)
         rolls = fact.is_rolling and face.phase is Phase.RUNNING

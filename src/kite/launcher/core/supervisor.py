@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
-from kite.launcher.core import outcomes, stopping
+from kite.launcher.core import following, outcomes, stopping
 from kite.launcher.core.actions import Action
 from kite.launcher.core.board import Board
 from kite.launcher.core.explanation import Explanation, explain
@@ -111,12 +111,20 @@ class Supervisor:
     def handle(self, fact: Fact, now: float) -> list[Action]:
         """Take a fact and say what is to be done. Facts of an earlier life change nothing."""
         actions = self._decide(fact, now)
+        actions += self._follow(now)
         actions += self._rollouts.advance(now)
         actions += self._full_stop.go_on(now)
         actions += self._board.refuse_those_who_wait_in_vain()
         actions += self._board.give_up_for_the_essential()
         self._board.note_states(now)
         return self._tally.sift(actions)
+
+    def _follow(self, now: float) -> list[Action]:
+        actions: list[Action] = []
+        for name in following.due(self._board):
+            fact = RestartRequested(module=name, reason=following.REASON, revive=False)
+            actions += self._reception.restart(fact, now)
+        return actions
 
     def _decide(self, fact: Fact, now: float) -> list[Action]:  # noqa: C901, PLR0911, PLR0912 - a table
         board = self._board
