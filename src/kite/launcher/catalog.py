@@ -20,7 +20,7 @@ from kite.model.graph import Graph
 from kite.model.manifest import CORE_NAMES, Manifest
 from kite.model.project import Project, read_project
 from kite.model.scan import Broken, Found, Scan
-from kite.model.schedule import Schedule
+from kite.model.schedule import Missed, Schedule
 from kite.model.watch import Watch
 
 
@@ -165,6 +165,7 @@ class Catalog:
             desired=desired,
             is_job=is_job,
             is_scheduled=manifest.schedule is not None,
+            makes_up=manifest.schedule is not None and manifest.schedule.missed is Missed.ONCE,
             is_essential=manifest.essential,
             replicas=manifest.replicas,
         )

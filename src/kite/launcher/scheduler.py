@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -21,6 +22,10 @@ _SET_ANEW = 1.0
 
 _LIKE_CRON = 3 * 3600.0
 """Seconds; set back by no more than this, the clock starts nothing for a second time."""
+
+
+_LATE = 60.0
+"""Seconds after which a run is missed, and not only late."""
 
 
 class Scheduler:
@@ -96,9 +101,13 @@ class Scheduler:
         for name, schedule in self._schedules.items():
             if jump < 0 and schedule.interval is not None:
                 self._due[name] += jump
-            elif jump < -_LIKE_CRON:
+            elif jump < -_LIKE_CRON or self._is_missed(schedule, self._due[name], now):
                 self._due[name] = schedule.next_run(now)
             self._tell(name)
+
+    def _is_missed(self, schedule: Schedule, due: float, now: float) -> bool:
+        """Whether a run whose time the clock has passed over is none any more."""
+        return schedule.missed is Missed.SKIP and due < now - _LATE
 
     def _run_due(self) -> None:
         self._notice_jump()
@@ -123,4 +132,8 @@ def _read(path: Path) -> dict[str, float]:
         return {}
     if not isinstance(found, dict):
         return {}
-    return {name: float(at) for name, at in found.items() if isinstance(at, int | float)}
+    return {
+        name: float(at)
+        for name, at in found.items()
+        if isinstance(at, int | float) and math.isfinite(at)
+    }

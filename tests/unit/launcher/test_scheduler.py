@@ -245,3 +245,35 @@ def test_a_schedule_that_never_comes_true_is_no_timer(bench: Bench) -> None:
 
     bench.live(work)
     assert bench.runs() == []
+
+
+@pytest.mark.parametrize(("missed", "runs"), [(Missed.ONCE, 1), (Missed.SKIP, 0)])
+def test_what_came_due_while_the_machine_slept_is_missed(
+    bench: Bench, missed: Missed, runs: int
+) -> None:
+    nine = Schedule(cron="0 9 * * *", timezone="UTC", missed=missed)
+
+    async def work() -> None:
+        scheduler = bench.new()
+        scheduler.follow({"job": nine})
+        await asyncio.sleep(10)
+        bench.clock.jump(nine.next_run(bench.began) - bench.began + 1800)
+        await asyncio.sleep(120)
+        scheduler.close()
+
+    bench.live(work)
+    assert len(bench.runs()) == runs
+
+
+@pytest.mark.parametrize("text", ['{"job": NaN}', '{"job": Infinity}', '{"job": -Infinity}'])
+def test_what_is_no_instant_is_forgotten(bench: Bench, text: str) -> None:
+    bench.path.write_text(text)
+
+    async def work() -> None:
+        scheduler = bench.new()
+        scheduler.follow({"job": MINUTELY})
+        await asyncio.sleep(61)
+        scheduler.close()
+
+    bench.live(work)
+    assert bench.runs() == [60.0]

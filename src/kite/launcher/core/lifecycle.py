@@ -143,6 +143,7 @@ class ModuleState:
         completed: a job that ended with exit 0 in this run.
         given_up: it stands in `failed` because it crashed or missed its launch timeout too often.
         removed: its folder is gone; it is forgotten when it has stopped.
+        owes_run: a run came due while the last one was not over, and follows it.
         outdated: it runs with an earlier life of what it depends on, and is to be restarted.
         op: who waits for the outcome of the last operation.
         last_exit: how the last process that ended did; a new one does not change it.
@@ -165,6 +166,7 @@ class ModuleState:
     completed: bool = False
     given_up: bool = False
     removed: bool = False
+    owes_run: bool = False
     outdated: bool = False
     problem: Problem | None = None
     op: int | None = None

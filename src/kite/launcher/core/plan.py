@@ -103,6 +103,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         problem: set when the module is `failed` before it ever starts.
         desired: what was kept from earlier, None for a module never seen.
         is_job, is_scheduled: see CONTRACT, section 7.
+        makes_up: whether a run that comes due while the last one still runs follows it.
         is_essential: whether everything ends when it has failed.
         is_readable: whether the manifest could be read; else `config_state` is only the last known.
         replicas: how many processes of it run side by side.
@@ -119,6 +120,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     desired: Desired | None = None
     is_job: bool = False
     is_scheduled: bool = False
+    makes_up: bool = False
     is_essential: bool = False
     is_readable: bool = True
     replicas: int = 1

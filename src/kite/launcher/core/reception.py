@@ -89,13 +89,21 @@ class Reception:
         self._board.roster.forget(name)
         return actions
 
+    def make_up(self, name: str, now: float) -> list[Action]:
+        """The run that came due meanwhile, when the last one is over."""
+        state = self._board.states.get(name)
+        if state is None or not (state.owes_run and state.completed):
+            return []
+        return self.run_due(RunDue(module=name), now)
+
     def run_due(self, fact: RunDue, now: float) -> list[Action]:
         """One more run, which forgets no failure: only a request does."""
         places = self._board.roster.staying(fact.module)
         is_idle = all(place.awaits_schedule and place.desired.running for place in places)
         if not is_idle or self._board.ending is not None:
+            places[0].owes_run = places[0].plan.makes_up and places[0].desired.running
             return []
         for place in places:
-            place.completed = False
+            place.completed = place.owes_run = False
         self._board.want(places[0])
         return self._board.start_those_who_may(now)

@@ -39,7 +39,7 @@ def stop(state: ModuleState, fact: StopRequested, now: float) -> list[Action]:
     actions = _take_over(state, fact.op)
     if fact.reason != "removed":
         actions += _desire(state, running=False, by_request=fact.by_request)
-    state.wanted = False
+    state.wanted = state.owes_run = False
     match state.phase:
         case Phase.STOPPED:
             return actions + settle(state)

@@ -191,6 +191,7 @@ class Supervisor:
                 return outcomes.exited(board, state, fact, now)
             case TreeGone():
                 gone = outcomes.tree_gone(board, state, fact, now)
+                gone += self._reception.make_up(fact.module, now)
                 board.roster.forget(fact.module)
                 return gone + board.start_those_who_may(now) if state.is_leaving else gone
             case BecameUnhealthy():
