@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kite.launcher.core import requests
 from kite.launcher.core.actions import Action, KeepDesired, Publish, Record
-from kite.launcher.core.board import Board, fail_as_written
+from kite.launcher.core.board import Board, fail_as_written, settle
 from kite.launcher.core.facts import Scanned, StopRequested
 from kite.launcher.core.lifecycle import LIVE, ModuleState, Phase
 from kite.launcher.core.plan import ConfigState, Plan, settle_desired
@@ -32,6 +32,8 @@ class Scanning:
                 actions += self._reception.stop(
                     StopRequested(module=name, reason="removed", by_request=False), now
                 )
+            elif board.ending is not None and board.ending.is_restart:
+                actions += self._dismiss_who_waits(name)
             board.roster.forget(name)
         # Start order is the order of the plans, which the shell sorts by dependency.
         order = [*(plan.name for plan in fact.plans), *board.states]
@@ -44,6 +46,15 @@ class Scanning:
             elif state.is_stopping_for_good:  # it was disabled or gone for a moment
                 actions += requests.start_again(state)
         return actions + board.start_those_who_may(now)
+
+    def _dismiss_who_waits(self, name: str) -> list[Action]:
+        """It was to come back after the full restart, and will not: nobody would answer."""
+        actions: list[Action] = []
+        for place in self._board.roster.places(name):
+            if place.wanted:
+                place.wanted = False
+                actions += settle(place, "superseded")
+        return actions
 
     def _take_plan(self, plan: Plan, now: float, *, start: bool) -> list[Action]:
         board, name = self._board, plan.name

@@ -773,3 +773,17 @@ def test_who_comes_back_to_a_hub_that_died() -> None:
     for _ in range(2):
         desk.crash("m")
     assert (desk.phase("m"), desk.state("m").comes_back) == (Phase.FAILED, False)
+
+
+def test_whoever_waits_for_a_module_that_is_removed_in_a_full_restart_is_told() -> None:
+    """It was to come back, and does not."""
+    desk = Desk(plan("a"), plan("b"))
+    desk.spawned("a", "b")
+    op = desk.start("a")
+    desk.stop_everything(["a", "b"], is_restart=True)
+    assert desk.outcome(op) == "open"
+    desk.scan(plan("b"))
+    assert desk.outcome(op) == "superseded"
+    desk.exited("a")
+    desk.gone("a")
+    assert list(desk.supervisor.states) == ["b"]
