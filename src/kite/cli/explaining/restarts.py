@@ -16,7 +16,9 @@ def rule(restart: Told) -> Iterator[str]:
     """What is written down: which exits are failures, how they are answered."""
     which = {
         "always": _("every exit that nobody asked for is a failure"),
-        "on-failure": _("an exit that nobody asked for is a failure unless its status is 0"),
+        "on-failure": _(
+            "an exit that nobody asked for is a failure unless its status is 0 or in restart.success"
+        ),
         "never": _("it is not restarted (restart: never)"),
     }
     yield which[restart["policy"]]
