@@ -9,7 +9,19 @@ import sys
 
 from bench.figure import Figure, table, write
 
-NAMES = ("start", "ps", "idle", "restart", "warm", "logs", "sdk", "hub", "supervision", "docsearch")
+NAMES = (
+    "start",
+    "ps",
+    "idle",
+    "fifty",
+    "restart",
+    "warm",
+    "logs",
+    "sdk",
+    "hub",
+    "supervision",
+    "docsearch",
+)
 MODULES = {"hub": "bench.hub.suite", "supervision": "bench.supervision.suite"}
 
 

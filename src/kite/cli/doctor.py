@@ -85,6 +85,7 @@ def examine(session: Session) -> Iterator[Finding]:
         machine.kernel,
         machine.setpriv,
         machine.descriptors,
+        lambda: premises.limits(session),
         machine.watches,
         machine.loopback,
         lambda: premises.workspace(session.environ),

@@ -95,6 +95,31 @@ def instance(session: Session) -> Finding:
     return Finding(name, OK, detail)
 
 
+def limits(session: Session) -> Finding:
+    """By what `limits:` of manifests are enforced, in the Kite that runs or by one begun here."""
+    from kite.launcher.delegation import CONTROLLERS, examine, own_group
+
+    name, folder = _("limits"), session.instance_dir()
+    api = ApiFile.read(folder / "launcher" / "api.json") if folder is not None else None
+    if api is not None and is_alive(api.pid):
+        ways = session.control().get("/launcher", timeout=5.0).json()["limits"]
+        by_group = [each for each in ("memory", "cpu", "processes") if ways[each] == "cgroup"]
+    else:
+        found = examine(own_group())
+        by_group = sorted(found.controllers)
+        if found.path is not None and found.controllers == CONTROLLERS:
+            detail = _("by control groups, where Kite is alone in the one delegated to it")
+            return Finding(name, OK, detail)
+    if len(by_group) == len(CONTROLLERS):
+        return Finding(name, OK, _("by control groups"))
+    detail = _("memory is measured every 5 s; cpu and processes are not enforced")
+    if by_group:
+        detail = _("by control groups: {names}").format(names=", ".join(by_group))
+    command = "systemd-run --user --scope -p Delegate=yes kite up"
+    advice = _("for all of them start Kite in a control group of its own: {command}")
+    return Finding(name, WARN, detail, advice.format(command=command))
+
+
 def manifests(session: Session) -> Finding:
     """Whether `kite check` is content."""
     from kite.launcher.discovery import check_project

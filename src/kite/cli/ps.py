@@ -14,8 +14,10 @@ import kite
 from kite import terminal
 from kite.cli import mistakes, report
 from kite.cli.command import Verb
+from kite.cli.figures import size
 from kite.cli.session import Session
 from kite.cli.table import Cell, table
+from kite.cli.top_modules import percent
 from kite.launcher.progress import duration, instant, reason_of, state_color, state_word
 from kite.locale import _
 
@@ -79,7 +81,9 @@ def lines(
     records: list[Mapping[str, Any]], now: float, *, color: bool, columns: int | None = None
 ) -> list[str]:
     """The table: the core, the extensions, then by name. `now` is in seconds since 1970 UTC."""
-    headers = [_("NAME"), _("STATE"), _("PID"), _("UPTIME"), _("RESTARTS"), _("NOTE")]
+    headers = [
+        _("NAME"), _("STATE"), _("PID"), _("UPTIME"), _("RESTARTS"), _("CPU"), _("MEM"), _("NOTE"),
+    ]  # fmt: skip
     rows: list[list[str | Cell]] = [
         [
             str(record["name"]),
@@ -87,11 +91,13 @@ def lines(
             str(record.get("pid") or "-"),
             uptime(record.get("uptime")),
             str(record.get("restarts") or 0),
+            percent(record.get("cpu_percent")),
+            memory(record.get("memory_bytes")),
             note(record, now),
         ]
         for record in sorted(records, key=_place)
     ]
-    right, spare = frozenset({2, 3, 4}), (4, 3, 2)
+    right, spare = frozenset({2, 3, 4, 5, 6}), (5, 6, 4, 3, 2)
     return table(headers, rows, color=color, columns=columns, right=right, spare=spare)
 
 
@@ -133,6 +139,11 @@ def _health(record: Mapping[str, Any]) -> str:
     return ""
 
 
+def memory(number: int | None) -> str:
+    """Bytes: `900 KiB`, `12.3 MiB`."""
+    return "-" if number is None else size(number)
+
+
 def note(record: Mapping[str, Any], now: float) -> str:
     """What else there is to say about a module in one line."""
     from kite.launcher.story import exit_text
@@ -169,4 +180,7 @@ def note(record: Mapping[str, Any], now: float) -> str:
         when = _("in {duration}").format(duration=duration(wait)) if wait > 0 else str(following)
         text = _("next run {when}") if state == "stopped" else _("next try {when}")
         parts.append(text.format(when=when))
+    if idle := record.get("unenforced"):
+        names = ", ".join(f"limits.{each}" for each in idle)
+        parts.append(_("{names} is not enforced here").format(names=names))
     return "; ".join(parts)

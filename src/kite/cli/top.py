@@ -1,4 +1,4 @@
-"""`kite top`: who and what is busy at the Event Hub."""
+"""`kite top`: what the modules use, and who and what is busy at the Event Hub."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def _sort(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
 @click.command(
     cls=Verb,
     help=_(
-        "Show the busiest subjects and clients of the Event Hub, anew each second; ends with q or Ctrl-C."
+        "Show what the modules use and the busiest subjects and clients of the Event Hub, anew each"
+        " second; ends with q or Ctrl-C."
         " Where there is no terminal, or with --once, one look of a second."
         " It costs the Hub little: each time its counters are read, and up to 4,000 events are"
         " looked at, as a spectator who holds nobody back; of a busy Hub that is a part of the"
@@ -53,7 +54,7 @@ def _sort(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     default="rate",
     show_default=True,
     metavar="COLUMN",
-    help=_("rate, bytes, name, in, out, queued, dropped or stalls"),
+    help=_("rate, bytes, name, in, out, queued, dropped, stalls, cpu, memory or restarts"),
 )
 @click.option(
     "-n", "rows", callback=positive_count, metavar="N", help=_("so many rows of each table at most")

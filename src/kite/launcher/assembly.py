@@ -18,6 +18,7 @@ import msgspec
 from kite.clock import SystemClock
 from kite.errors import InternalError, KiteError
 from kite.http.listen import listening_socket, port_of
+from kite.launcher import cgroup, platform_linux
 from kite.launcher.authority import Authority
 from kite.launcher.catalog import Catalog
 from kite.launcher.console import Console
@@ -58,6 +59,7 @@ class Options:
         console: where a person watches, or None.
         template: the first one that Python modules are forked from.
         notifier: leads to the service manager that started Kite, if one did.
+        ours: the pids of the Launcher, its guard and its template, which may move to a control group.
     """
 
     project_dir: Path
@@ -67,6 +69,7 @@ class Options:
     verbose: bool = False
     template: Template | None = None
     notifier: Notifier = field(default_factory=lambda: Notifier(""))
+    ours: tuple[int, ...] = ()
 
 
 class Assembly:
@@ -119,6 +122,9 @@ class Assembly:
             show=self._show,
             nursery=self._nursery,
             ws_endpoint=self.ws_endpoint,
+            groups=cgroup.settle(self.instance.id, self._options.ours)
+            if self._options.ours
+            else None,
         )
         wishes = DesiredStates(
             self.instance.launcher_dir / "desired.json", on_problem=self._disk_problem
@@ -253,6 +259,8 @@ class Assembly:
                 if name in CORE_NAMES
                 else launcher.modules.is_warm(name, life)
             ),
+            usage=launcher.around.usage,
+            unheld=launcher.modules.unheld,
         )
         app = launcher_application(launcher, view, port=port, ws_endpoint=self.ws_endpoint)
         self._api_file.write(
@@ -288,6 +296,8 @@ class Assembly:
                 self._serve_api()
             self.launcher.hearing.register_self(self.api_url)
         self._notify(phase)
+        if phase == "running":
+            platform_linux.give_memory_back()  # what the start needed and the rest of the run does not
         if self._console is None:
             return
         self._console.phase(phase)

@@ -100,11 +100,13 @@ class CoreRunner:
                 env={**inherited_environment(os.environ), **instance.variables(name, folder)},
                 listener=self._sockets[name],
                 nursery=around.nursery,
+                group=around.groups.make(name, number) if around.groups is not None else None,
             )
             life = RunningLife(
                 spec,
                 logs=around.logs,
                 records=around.records,
+                usage=around.usage,
                 on_lines=lambda is_error, lines: self._heard(name, number, is_error, lines),
                 on_exit=lambda how: self._exited(name, number, how),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -20,9 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     from kite.launcher.guard import protect  # noqa: PLC0415  (before anything heavy)
 
     protect()
+    guard = os.getppid()
     # The guard does without all of this.
-    import os  # noqa: PLC0415
-
     from kite.launcher.forking import template_mark  # noqa: PLC0415
     from kite.launcher.notifier import Notifier  # noqa: PLC0415
     from kite.launcher.warm.early import fork_template  # noqa: PLC0415
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     template = fork_template(template_mark())
     if isinstance(template, Newborn):
         return template.live()
-    return _launch(sys.argv[1:] if arguments is None else arguments, template, notifier)
+    return _launch(sys.argv[1:] if arguments is None else arguments, guard, template, notifier)
 
 
 def _end_on_ctrl_c() -> None:
@@ -43,12 +43,13 @@ def _end_on_ctrl_c() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def _launch(arguments: list[str], template: Template | None, notifier: Notifier) -> int:
+def _launch(arguments: list[str], guard: int, template: Template | None, notifier: Notifier) -> int:
     import argparse  # noqa: PLC0415  (the guard has no use for all this)
     import asyncio  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
 
     from kite.errors import KiteError  # noqa: PLC0415
+    from kite.launcher import cgroup  # noqa: PLC0415
     from kite.launcher.assembly import Options, run  # noqa: PLC0415
     from kite.launcher.console import Console  # noqa: PLC0415
     from kite.launcher.discovery import check_core  # noqa: PLC0415
@@ -81,6 +82,7 @@ def _launch(arguments: list[str], template: Template | None, notifier: Notifier)
                 verbose=given.verbose,
                 template=template,
                 notifier=notifier,
+                ours=(os.getpid(), guard, *([template.pid] if template else [])),
             )
             status, failure = asyncio.run(run(options))
             if failure is not None:
@@ -95,6 +97,8 @@ def _launch(arguments: list[str], template: Template | None, notifier: Notifier)
     finally:
         if console is not None:
             console.close()
+        if os.getppid() != guard:  # nobody else is left to do it
+            cgroup.leave()
 
 
 def _say(text: str) -> None:
@@ -124,7 +128,6 @@ def _log_to(path: object | None) -> None:
 
 
 def _header(given: object) -> dict[str, str]:
-    import os  # noqa: PLC0415
     import platform  # noqa: PLC0415
 
     from kite.version import __version__  # noqa: PLC0415

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from kite.errors import ModuleError
 from kite.launcher import platform_linux, program
+from kite.launcher.cgroup import Group
 from kite.launcher.file_limit import usual_file_limit
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Spawn:
         listener: a listening socket that the process finds as descriptor 3, with `LISTEN_FDS=1`
             and `LISTEN_PID`.
         nursery: forks it from a warm template where that makes no difference; None: never.
+        group: the control group it begins in.
     """
 
     instance: str
@@ -69,6 +71,7 @@ class Spawn:
     listener: socket.socket | None = None
     limits: Limits = Limits()
     nursery: Nursery | None = None
+    group: Group | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +148,12 @@ def _fork_cold(
     words: tuple[str, ...] = (path, *spec.argv[1:])
     if spec.listener is not None:
         words = ("/bin/sh", "-c", _HAND_OVER, f"/dev/fd/{stdin}", *words)
-    command = (*platform_linux.parent_death_prefix(), *_limiting(spec.limits), *words)
+    command = (
+        *platform_linux.parent_death_prefix(),
+        *(spec.group.entering() if spec.group is not None else ()),
+        *_limiting(spec.limits),
+        *words,
+    )
     with platform_linux.marking(mark), usual_file_limit(highest):
         child = subprocess.Popen(  # its pipes and its end are not subprocess's business
             command,

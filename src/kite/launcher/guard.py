@@ -70,12 +70,24 @@ def _guard(launcher: int, mask: set[int], terminal: Terminal | None) -> int:
     signal.pthread_sigmask(signal.SIG_SETMASK, {*mask, *heard, signal.SIGCHLD})
     status = _wait_for(launcher, pidfd, heard)
     left = end_descendants(_GRACE, _BOUND)
+    _leave_control_group()
     if status >= 0:
         return status
     # The other signals are how people ask it to end.
     if terminal is not None and -status not in (*_PASSED_ON, *_FROM_KEYS):
         terminal.tell(launcher, -status, left)
     return 128 - status
+
+
+def _leave_control_group() -> None:
+    """Whoever is in a group of ours is one of ours."""
+    with contextlib.suppress(OSError):
+        with open("/proc/self/cgroup", "rb") as file:  # noqa: PTH123
+            if b"/kite-" not in file.read():
+                return
+        from kite.launcher import cgroup  # noqa: PLC0415  (few runs have any)
+
+        cgroup.leave()
 
 
 class Terminal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from kite.launcher import platform_linux, tree
 from kite.launcher.last_lines import LastLines
@@ -14,6 +14,8 @@ from kite.launcher.mask import NO_SECRETS, Mask
 from kite.launcher.output import Capture
 from kite.launcher.process import Exit, Process, Spawn, spawn
 from kite.launcher.records import Records
+from kite.launcher.shared_look import next_look
+from kite.launcher.usage import Usage
 
 SWEEP_WITHIN = 3.0
 
@@ -36,6 +38,7 @@ class RunningLife:
         *,
         logs: LogWriter,
         records: Records,
+        usage: Usage,
         on_lines: OnLines,
         on_exit: Callable[[Exit], None],
         mask: Mask = NO_SECRETS,
@@ -50,8 +53,15 @@ class RunningLife:
         self._on_exit = on_exit
         self._mask = mask
         self._last_lines = LastLines()
-        self.process: Process = spawn(spec, on_exit=self._exited)
+        self._usage = usage
+        self._group = spec.group
+        try:
+            self.process: Process = spawn(spec, on_exit=self._exited)
+        except BaseException:
+            self._remove_group()
+            raise
         records.add(self.process.kin, life=spec.life)
+        usage.add(self.process.kin)
         logs.note(spec.module, f"life {spec.life}, pid {self.process.pid}{self._how()}")
         self._capture = Capture(
             self.process.stdout,
@@ -79,6 +89,16 @@ class RunningLife:
         if self.is_warm:
             return " (warm)"
         return f" (cold: {why})" if (why := self.process.cold_because) else ""
+
+    @property
+    def holds(self) -> frozenset[str]:
+        """Which limits a control group enforces on it."""
+        return self._group.holds if self._group is not None else frozenset()
+
+    @property
+    def was_out_of_memory(self) -> bool:
+        """Whether the kernel has killed something of it because its group's memory was used up."""
+        return self._group is not None and self._group.oom_kills() > 0
 
     def boot(self, *lines: bytes) -> None:
         """Write the boot line, and what follows it."""
@@ -110,21 +130,31 @@ class RunningLife:
         if grace > 0:
             await self._wait_for_tree(grace)
         self.process.close_stdin()
-        survivors = await tree.end_tree(self.process.kin, timeout=SWEEP_WITHIN)
+        also: Callable[[], Collection[int]] = tuple
+        if self._group is not None:
+            self._group.kill()
+            also = self._group.pids
+        survivors = await tree.end_tree(self.process.kin, timeout=SWEEP_WITHIN, also=also)
         if self.pid not in survivors:
             await self.process.exited
         self._capture.finish()
         if not survivors:
+            self._usage.remove(self.process.kin)
             self.process.close()
             self._records.remove(self.process.kin)
+            self._remove_group()
         return tuple(survivors)
 
+    def _remove_group(self) -> None:
+        if self._group is not None:
+            self._group.remove()
+
     async def _wait_for_tree(self, seconds: float) -> None:
-        found = tree.snapshot()
+        look = await next_look()
         watched: list[int] = []
         try:
-            for pid in tree.members(self.process.kin, found):
-                descriptor = platform_linux.open_exactly(pid, found[pid].start_time)
+            for each in look.living(self.process.kin):
+                descriptor = platform_linux.open_exactly(each.pid, each.start_time)
                 if descriptor is not None:
                     watched.append(descriptor)
             deadline = asyncio.get_running_loop().time() + seconds

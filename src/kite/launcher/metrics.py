@@ -30,6 +30,17 @@ class _Modules(Collector):
         restarts = CounterMetricFamily(
             "kite_module_restarts", "restarts that nobody asked for", labels=["module"]
         )
+        cpu = CounterMetricFamily(
+            "kite_module_cpu_seconds", "processor time of all its lives", labels=["module"]
+        )
+        memory = GaugeMetricFamily(
+            "kite_module_memory_bytes",
+            "proportional set size of the module's processes",
+            labels=["module"],
+        )
+        processes = GaugeMetricFamily(
+            "kite_module_processes", "processes that the module has", labels=["module"]
+        )
         for record in self._records:
             name = record["name"]
             for each in STATES:
@@ -37,7 +48,10 @@ class _Modules(Collector):
             uptime.add_metric([name], record["uptime"] or 0.0)
             life.add_metric([name], record["life"])
             restarts.add_metric([name], record["restarts"])
-        yield from (state, uptime, life, restarts)
+            cpu.add_metric([name], record["cpu_seconds"])
+            memory.add_metric([name], record["memory_bytes"] or 0)
+            processes.add_metric([name], record["processes"])
+        yield from (state, uptime, life, restarts, cpu, memory, processes)
 
 
 def exposition(records: Iterable[dict[str, Any]]) -> tuple[bytes, str]:

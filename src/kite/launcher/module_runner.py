@@ -11,12 +11,15 @@ from typing import Any
 
 from kite.errors import ConfigError, ModuleError
 from kite.launcher.authority import Authority
+from kite.launcher.ceiling import Ceiling, Ceilings
+from kite.launcher.cgroup import Groups
 from kite.launcher.core.facts import (
     BecameReady,
     BecameUnhealthy,
     Exited,
     Fact,
     HealthChanged,
+    OutgrewMemory,
     Spawned,
     SpawnFailed,
     TreeGone,
@@ -33,6 +36,7 @@ from kite.launcher.process import Exit, Limits, Spawn
 from kite.launcher.questions import Questions
 from kite.launcher.records import Records
 from kite.launcher.registry_link import RegistryLink
+from kite.launcher.usage import Usage
 from kite.launcher.warm.nursery import Nursery
 from kite.model.env_file import variables_of
 from kite.model.expand import expand_manifest
@@ -72,6 +76,8 @@ class Surroundings:
     show: Callable[[str, bool, list[str]], None]
     nursery: Nursery | None = None
     ws_endpoint: str = ""
+    usage: Usage = field(default_factory=Usage)
+    groups: Groups | None = None
 
 
 class ModuleRunner:
@@ -84,6 +90,7 @@ class ModuleRunner:
 
     def __init__(self, around: Surroundings, feed: Callable[[Fact], None]) -> None:
         self.ports = Ports()
+        self._ceilings = Ceilings()
         self._around = around
         self._feed = feed
         self._held: dict[str, dict[int, _Held]] = {}  # name → life → …
@@ -129,9 +136,12 @@ class ModuleRunner:
             self._refused(name, number, Problem(code="spawn_failed", params=params))
             return
         self._held.setdefault(name, {})[number] = held
-        if held.manifest.limits.cpu is not None:
-            note = "limits.cpu is not enforced: it needs a delegated cgroup, which Kite does not use yet"
-            self._around.logs.note(name, note)
+        if unheld := self.unheld(name, number):
+            limits = ", ".join(f"limits.{each}" for each in unheld)
+            self._around.logs.note(
+                name, f"{limits}: not enforced, as no control group is delegated"
+            )
+        self._put_ceiling(held)
         self._feed(Spawned(module=name, life=number, pid=held.life.pid))
         ready = held.manifest.ready
         if held.manifest.stdin is Stdin.BOOT:
@@ -159,21 +169,31 @@ class ModuleRunner:
         secrets = values_of(manifest.secrets, str(folder))
         environment = {**self._inherited, **filed, **secrets, **manifest.env, **variables}
         mask = Mask(secrets.values())
+        limits = manifest.limits
+        argv = resolve(manifest, folder, path=environment.get("PATH"))
+        group = None
+        if self._around.groups is not None:
+            group = self._around.groups.make(
+                name, number, memory=limits.memory, cpu=limits.cpu, processes=limits.processes
+            )
+        is_held = group is not None and "memory" in group.holds
         spec = Spawn(
             instance=instance.id,
             module=name,
             life=number,
-            argv=resolve(manifest, folder, path=environment.get("PATH")),
+            argv=argv,
             cwd=folder,
             env=environment,
             stdin=manifest.stdin is Stdin.BOOT,
-            limits=Limits(files=manifest.limits.files, memory=manifest.limits.memory),
+            limits=Limits(files=limits.files, memory=None if is_held else limits.memory),
+            group=group,
             nursery=self._nursery(manifest, folder),
         )
         life = RunningLife(
             spec,
             logs=self._around.logs,
             records=self._around.records,
+            usage=self._around.usage,
             on_lines=self._hear(manifest, number),
             on_exit=lambda how: self._exited(name, number, how),
             mask=mask,
@@ -257,6 +277,30 @@ class ModuleRunner:
         told = mask.text(detail)
         self._feed(BecameUnhealthy(module=life.module, life=life.number, detail=told))
 
+    def unheld(self, name: str, life: int) -> list[str]:
+        """Which limits of a life nobody enforces."""
+        held = self._find(name, life)
+        if held is None:
+            return []
+        limits, holds = held.manifest.limits, held.life.holds
+        wanted = {"cpu": limits.cpu, "processes": limits.processes}
+        return [each for each, value in wanted.items() if value is not None and each not in holds]
+
+    def _put_ceiling(self, held: _Held) -> None:
+        memory, life = held.manifest.limits.memory, held.life
+        if memory is None or "memory" in life.holds:
+            return
+
+        def exceeded(used: int) -> None:
+            self._around.logs.note(
+                life.module, f"uses {used} bytes of memory; {memory} are allowed"
+            )
+            fact = OutgrewMemory(module=life.module, life=life.number, used=used, limit=memory)
+            self._feed(fact)
+
+        kin = life.process.kin
+        self._ceilings.add(Ceiling(kin=kin, memory=memory, on_exceeded=exceeded))
+
     # -- the end ------------------------------------------------------------------------------
 
     def signal_stop(self, name: str, number: int) -> None:
@@ -284,15 +328,22 @@ class ModuleRunner:
 
     def _exited(self, name: str, number: int, how: Exit) -> None:
         held = self._find(name, number)
-        for task in held.tasks if held else ():
-            task.cancel()
-        self._around.logs.note(name, f"life {number}: {how}")
+        blame: str | None = None
+        if held is not None:
+            self._ceilings.remove(held.life.process.kin)
+            for task in held.tasks:
+                task.cancel()
+            if held.life.was_out_of_memory:
+                blame = "out_of_memory"
+        why = " (out of memory)" if blame else ""
+        self._around.logs.note(name, f"life {number}: {how}{why}")
         self._feed(
             Exited(
                 module=name,
                 life=number,
                 exit_code=how.exit_code,
                 signal=how.signal,
+                blame=blame,
                 last_lines=held.life.last_lines if held else (),
             )
         )

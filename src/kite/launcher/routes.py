@@ -21,6 +21,7 @@ from kite.http.body import read_json
 from kite.http.guard import Guard, Identity
 from kite.http.problem import problem
 from kite.launcher.authority import OPERATOR
+from kite.launcher.cgroup import ways
 from kite.launcher.core import backbone_words as spine
 from kite.launcher.core import facts
 from kite.launcher.core.settling import settlement
@@ -93,15 +94,18 @@ class Routes:
                 "instance_dir": str(instance.instance_dir),
                 "registry_port": instance.registry_port,
                 "ws_endpoint": self._ws_endpoint,
+                "limits": ways(self._launcher.around.groups),
                 "errors": [str(error) for error in self._launcher.catalog.errors()],
                 "problems": [_told(error) for error in self._launcher.problems()],
             }
         )
 
     async def modules(self, _: Request) -> Response:
+        await self._launcher.around.usage.look()
         return reply({"modules": self._view.records(self._launcher.phase)})
 
     async def module(self, request: Request) -> Response:
+        await self._launcher.around.usage.look()
         return reply(self._record(request.path_params["name"]))
 
     async def explain(self, request: Request) -> Response:
@@ -149,6 +153,7 @@ class Routes:
     async def metrics(self, _: Request) -> Response:
         from kite.launcher.metrics import exposition  # noqa: PLC0415  (few ask)
 
+        await self._launcher.around.usage.look()
         body, kind = exposition(self._view.records(self._launcher.phase))
         return Response(body, media_type=None, headers={"Content-Type": kind})
 

@@ -1,6 +1,7 @@
 """The whole tree of a life: looked up in one pass over `/proc`, and ended so that nothing is left.
 
-It is frozen first (`freezing` says why), then killed, then looked for again, until nobody is found.
+Where a look that is shared with other lives shows that nothing of it is there, that is all. Else it
+is frozen first (`freezing` says why), then killed, then looked for again, until nobody is found.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from kite.launcher import adopted, platform_linux
 from kite.launcher.adopted import start_reaping
@@ -16,6 +17,7 @@ from kite.launcher.descent import descendants
 from kite.launcher.freezing import Identity, Look, freeze
 from kite.launcher.kin import Kin, find
 from kite.launcher.platform_linux import Stat, snapshot
+from kite.launcher.shared_look import next_look
 
 __all__ = ["Kin", "Stat", "end", "end_strays", "end_tree", "members", "snapshot", "start_reaping"]
 
@@ -38,17 +40,34 @@ def _members(kin: Kin, processes: Mapping[int, Stat]) -> dict[int, Stat]:
     return {pid: processes[pid] for pid in found}
 
 
-async def end_tree(kin: Kin, *, timeout: float = 3.0) -> list[int]:
+async def end_tree(
+    kin: Kin, *, timeout: float = 3.0, also: Callable[[], Collection[int]] = tuple
+) -> list[int]:
     """End everything of a life, at once, and return when nothing is left.
+
+    Args:
+        timeout: seconds.
+        also: the pids that are known to be of the life by another sign.
 
     Returns:
         The pids that still live after `timeout` seconds: stuck in the kernel, or another user's.
     """
+    if not also() and (await next_look()).is_gone(kin) and not also():
+        return []
     leader = platform_linux.stat(kin.pid)
     seen: set[Identity] = set()
     if leader is not None and not leader.is_alive:
         seen.add((leader.pid, leader.start_time))  # dead before the first look: it forks no more
-    return await end(lambda: _members(kin, snapshot()), timeout=timeout, mark=kin.mark, seen=seen)
+
+    def look() -> dict[int, Stat]:
+        others = set(also())
+        processes = snapshot()
+        if others:  # named before and after the pass, they are those that the pass has shown
+            others.intersection_update(also())
+        named = {pid: processes[pid] for pid in others if pid in processes}
+        return {**named, **_members(kin, processes)}
+
+    return await end(look, timeout=timeout, mark=kin.mark, seen=seen)
 
 
 async def end_strays(*, spare: Collection[int] = (), timeout: float = 2.0) -> list[int]:

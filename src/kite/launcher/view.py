@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from msgspec import to_builtins
@@ -10,6 +11,7 @@ from msgspec import to_builtins
 from kite.clock import Clock, rfc3339
 from kite.errors import ModuleError
 from kite.http.problem import problem
+from kite.launcher.account import Use
 from kite.launcher.catalog import Catalog
 from kite.launcher.core.backbone import Backbone
 from kite.launcher.core.lifecycle import ModuleState, Phase
@@ -18,6 +20,7 @@ from kite.launcher.core.plan import Condition
 from kite.launcher.core.supervisor import Supervisor
 from kite.launcher.core_runner import CoreRunner
 from kite.launcher.instance import PACKAGE, Instance
+from kite.launcher.usage import Usage
 from kite.model.manifest import Manifest
 from kite.model.probe_spec import Heartbeat
 
@@ -31,6 +34,8 @@ class View:
         pid: the Launcher's.
         clock: where uptimes come from.
         is_warm: whether a life of a module was forked from the warm template; None: no process.
+        usage: what was found at its last look is shown.
+        unheld: which limits of a life of a module nobody enforces.
     """
 
     def __init__(
@@ -44,6 +49,8 @@ class View:
         clock: Clock,
         pid: int,
         is_warm: Callable[[str, int], bool | None] = lambda _name, _life: None,
+        usage: Usage,
+        unheld: Callable[[str, int], list[str]],
     ) -> None:
         self._instance = instance
         self._catalog = catalog
@@ -54,6 +61,8 @@ class View:
         self._pid = pid
         self._told_since: dict[str, tuple[float, str]] = {}
         self._is_warm = is_warm
+        self._usage = usage
+        self._unheld = unheld
 
     def records(self, phase: str) -> list[dict[str, Any]]:
         """All modules, the core ones first."""
@@ -79,6 +88,7 @@ class View:
             "pid": self._pid,
             "life": 1,
             "uptime": round(self._clock.wall() - self._instance.started_at, 3),
+            **self._use("launcher", self._pid),
         }
 
     def _core(self, core: Core, phase: str) -> dict[str, Any]:
@@ -102,6 +112,7 @@ class View:
             "restarts": core.restarts,
             "error": core.error,
             "warm": self._is_warm(core.name, core.life) if pid is not None else None,
+            **self._use(core.name, pid),
         }
 
     def _module(self, name: str) -> dict[str, Any]:
@@ -139,6 +150,8 @@ class View:
             "crash_loop": state.crash_loop(self._clock.monotonic()),
             "health": self._health(state, manifest),
             "warm": self._is_warm(name, life.number) if life.pid is not None else None,
+            "unenforced": self._unheld(name, life.number) if life.pid is not None else [],
+            **self._use(name, next((p.life.pid for p in places if p.life.pid), None)),
         }
 
     def _replica(self, place: ModuleState) -> dict[str, Any]:
@@ -194,6 +207,11 @@ class View:
             "since": since,
             "heartbeat": to_builtins(beat),
         }
+
+    def _use(self, name: str, pid: int | None) -> dict[str, Any]:
+        use = self._usage.last.get(name, Use())
+        # Between two looks a process may have gone; what it has used it has used.
+        return asdict(use if pid is not None else Use(cpu_seconds=use.cpu_seconds))
 
     def _uptime(self, state: ModuleState) -> float | None:
         if state.life.pid is None or state.life.started_at is None:
@@ -258,4 +276,5 @@ def _blank(name: str) -> dict[str, Any]:
             "heartbeat": to_builtins(Heartbeat()),
         },
         "warm": None,
+        "unenforced": [],
     }

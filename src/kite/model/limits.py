@@ -15,11 +15,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         memory: bytes.
         cpu: processor cores (0.5 is half of one).
         files: open file descriptors.
+        processes: processes and threads together.
     """
 
     memory: int | None = None
     cpu: float | None = None
     files: int | None = None
+    processes: int | None = None
 
 
 def read_limits(fields: Fields | None) -> Limits:
@@ -30,6 +32,7 @@ def read_limits(fields: Fields | None) -> Limits:
         memory=fields.read("memory", kinds.size, None),
         cpu=fields.read("cpu", kinds.number(0, 1024, phrases.CPU), None),
         files=fields.read("files", kinds.count, None),
+        processes=fields.read("processes", kinds.count, None),
     )
     fields.finish()
     return limits

@@ -123,3 +123,16 @@ while time.monotonic() < until:
     time.sleep(0.002)
 """
 """Runs away from whoever looks for it: a new process in a new session every 2 ms, for `seconds`."""
+
+HUNGRY: Final = """\
+import os, time
+for _ in range(2):
+    if os.fork() == 0:
+        break
+kept = bytearray(60_000_000)
+for at in range(0, len(kept), 4096):
+    kept[at] = 1
+print("up", flush=True)
+time.sleep(1000)
+"""
+"""Three processes with 60 MB each."""

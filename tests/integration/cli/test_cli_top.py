@@ -85,9 +85,10 @@ def test_without_a_terminal_it_looks_once(system: System) -> None:
     flooding(system, 200)
     system.wait(lambda: "flood.a" in system.kite("top").out, PATIENCE, "the flood in the table")
     shown = system.kite("top", "--sort", "name", "-n", "1").out.splitlines()
-    assert len(shown) == 7, "a head, and two tables of one row"
-    assert shown[2].split() == ["SUBJECT", "EVENTS/S", "BYTES/S"]
-    assert shown[5].startswith("CLIENT ")
+    assert len(shown) == 10, "a head, and three tables of one row"
+    assert shown[2].startswith("MODULE ")
+    assert shown[5].split() == ["SUBJECT", "EVENTS/S", "BYTES/S"]
+    assert shown[8].startswith("CLIENT ")
     rates = json.loads(system.kite("top", "--once", "--json", "--interval", "2s").out)
     (subject,) = [each for each in rates["subjects"] if each["subject"] == "flood.a"]
     assert 50 < subject["events"] < 800, "200 in truth"

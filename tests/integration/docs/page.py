@@ -116,5 +116,8 @@ def _pattern(line: str) -> re.Pattern[str]:
         r"[\\d.]+(?:\\s+[\\d.]*(?:ms|s|m|h)\\b)+",
         escaped,
     )
+    # Nor are shares of a processor and of memory: `1.5 %`, `24.3 MiB`.
+    for unit in ("%", "[KMG]iB"):
+        escaped = re.sub(rf"\d+(?:\\\.\d+)?\\s\+{unit}", rf"[\\d.]+\\s+{unit}", escaped)
     escaped = re.sub(r"(?<![\w\\])\d+(?!\w)", r"\\d+", escaped)
     return re.compile(r"^\s*" + escaped + r"\s*$")

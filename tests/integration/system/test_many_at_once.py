@@ -34,6 +34,24 @@ def test_fifty_modules(system: System) -> None:
     assert {step["module"] for step in system.steps(event="stopped")} >= set(names)
 
 
+@pytest.mark.slow
+def test_two_hundred_modules(system: System) -> None:
+    """They come up, are all accounted for in one look, and go without a rest."""
+    names = {f"m{number:03}" for number in range(200)}
+    for name in names:
+        system.module(name, command=["sh", "-c", "echo up; exec sleep 1000"], ready={"log": "up"})
+    system.up("--wait", timeout=240)
+    records = {name: record for name, record in system.records().items() if name in names}
+    assert records.keys() == names
+    assert {record["actual_state"] for record in records.values()} == {"running"}
+    assert {record["processes"] for record in records.values()} == {1}
+    assert len({record["pid"] for record in records.values()}) == 200
+    system.remember()
+    system.down()
+    system.wait_nothing_left()
+    assert {step["module"] for step in system.steps(event="stopped")} >= names
+
+
 def test_twenty_verbs_at_once(system: System) -> None:
     """Modules never wait for each other's operations."""
     names = [f"m{number:02}" for number in range(20)]

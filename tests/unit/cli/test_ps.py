@@ -29,11 +29,19 @@ def record(name: str, state: str, **more: Any) -> dict[str, Any]:
 
 
 RECORDS = [
-    record("registry", "running", pid=101, uptime=59.9),
+    record("registry", "running", pid=101, uptime=59.9, cpu_percent=0.3, memory_bytes=24 * 1024**2),
     record("docs_index", "failed", restarts=2, exit_code=3, next_try=rfc3339(NOW + 60)),
     record("web", "waiting", waiting_for=["docs_index"]),
     record("old", "stopped", config_state="disabled", desired_state="stopped"),
-    record("watchdog", "running", pid=102, module_dir=f"{EXTENSIONS}/watchdog"),
+    record(
+        "watchdog",
+        "running",
+        pid=102,
+        module_dir=f"{EXTENSIONS}/watchdog",
+        cpu_percent=149.9,
+        memory_bytes=3 << 29,
+        unenforced=["cpu"],
+    ),
     record("launcher", "running", pid=99),
 ]
 
@@ -41,13 +49,13 @@ RECORDS = [
 def test_the_table_in_english(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KITE_LANG", "en")
     assert lines(RECORDS, NOW, color=False) == [
-        "NAME        STATE    PID  UPTIME  RESTARTS  NOTE",
-        "launcher    running   99       -         0",
-        "registry    running  101    59 s         0",
-        "watchdog    running  102       -         0",
-        "docs_index  failed     -       -         2  exit status 3; next try in 1 min 0 s",
-        "old         stopped    -       -         0  disabled",
-        "web         waiting    -       -         0  waits for docs_index",
+        "NAME        STATE    PID  UPTIME  RESTARTS    CPU       MEM  NOTE",
+        "launcher    running   99       -         0      -         -",
+        "registry    running  101    59 s         0  0.3 %  24.0 MiB",
+        "watchdog    running  102       -         0  150 %   1.5 GiB  limits.cpu is not enforced here",
+        "docs_index  failed     -       -         2      -         -  exit status 3; next try in 1 min 0 s",
+        "old         stopped    -       -         0      -         -  disabled",
+        "web         waiting    -       -         0      -         -  waits for docs_index",
     ]
 
 
@@ -55,9 +63,9 @@ def test_the_table_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KITE_LANG", "zh_CN")
     shown = lines(RECORDS, NOW, color=False)
     assert [shown[0], shown[2], shown[4]] == [
-        "名称        状态    PID  运行时间  重启  备注",
-        "registry    运行中  101      59 s     0",
-        "docs_index  失败      -         -     2  退出状态 3; 下次尝试：1 min 0 s后",
+        "名称        状态    PID  运行时间  重启  处理器      内存  备注",
+        "registry    运行中  101      59 s     0   0.3 %  24.0 MiB",
+        "docs_index  失败      -         -     2       -         -  退出状态 3; 下次尝试：1 min 0 s后",
     ]
 
 

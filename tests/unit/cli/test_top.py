@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kite.cli import top_modules
 from kite.cli.hub.top_rates import (
     BUDGET,
     MOST_SUBJECTS,
@@ -168,6 +171,44 @@ def test_a_small_terminal_is_shared_and_room_is_given_to_whom_it_serves() -> Non
     assert sum("module" in line for line in few) == 2
 
 
+RECORDS = [
+    {"name": "rose", "cpu_percent": 1.5, "memory_bytes": 3 << 20, "processes": 1, "restarts": 2,
+     "uptime": 61.0},
+    {"name": "lily", "cpu_percent": 149.6, "memory_bytes": 1 << 20, "processes": 3, "restarts": 0,
+     "uptime": None},
+    {"name": "weed", "cpu_percent": None, "memory_bytes": None, "processes": 0, "restarts": 9,
+     "uptime": None},
+]  # fmt: skip
+
+
+def test_modules_that_run_are_shown_first() -> None:
+    shown = picture(
+        Sample(seconds=1, taken=0, given=0, looked_at=1, subjects=(), clients=(),
+               modules=top_modules.read(RECORDS)),
+        Style(), title="t",
+    )  # fmt: skip
+    assert shown[2:5] == [
+        "MODULE    CPU      MEM  PROCESSES  RESTARTS   UPTIME",
+        "lily    150 %  1.0 MiB          3         0        -",
+        "rose    1.5 %  3.0 MiB          1         2  1 m 1 s",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "order"), [("rate", "lr"), ("cpu", "lr"), ("memory", "rl"), ("restarts", "rl")]
+)
+def test_sorting_modules(key: str, order: str) -> None:
+    rows = top_modules.sorted_modules(top_modules.read(RECORDS), key)
+    assert "".join(row.name[0] for row in rows) == order
+
+
+def test_three_tables_share_a_small_terminal() -> None:
+    rows = top_modules.read([{**RECORDS[0], "name": f"rose{n}"} for n in range(30)])
+    shown = picture(replace(sample(30, 30), modules=rows), Style(columns=80, lines=37), title="t")
+    counts = [sum(word in line for line in shown) for word in ("rose", "module", "sub.ject")]
+    assert (len(shown), counts) == (37, [10, 10, 10])
+
+
 def test_what_is_estimated_is_said() -> None:
     exact = picture(sample(1, 1), Style(), title="garden")[0]
     assert exact == "garden  in 12,346/s  out 7.0/s  connections 1"
@@ -189,3 +230,6 @@ def test_json() -> None:
     assert found["subjects"] == [{"subject": "sub.ject.2.文字", "events": 2, "bytes": 2000}]
     assert found["clients"][0]["module"] == "module0"
     assert (found["in"], found["looked_at"]) == (12345.6, 1.0)
+    assert found["modules"] == []
+    [rose, _lily] = top_modules.document(top_modules.read(RECORDS))
+    assert rose == {"module": "rose", **{k: v for k, v in RECORDS[0].items() if k != "name"}}

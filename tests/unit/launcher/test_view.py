@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from kite.clock import rfc3339
+from kite.launcher.account import Use
 from kite.launcher.catalog import Catalog
 from kite.launcher.core import facts
 from kite.launcher.core.backbone import Backbone
@@ -28,6 +29,7 @@ from kite.launcher.core.supervisor import Supervisor
 from kite.launcher.core.wellbeing import Status
 from kite.launcher.core_runner import CoreRunner
 from kite.launcher.instance import Instance
+from kite.launcher.usage import Usage
 from kite.launcher.view import View
 from kite.testing.clock import FakeClock
 
@@ -64,6 +66,8 @@ class Window:
         catalog = Catalog(project)
         catalog.look()
         plans = [one for one in catalog.plans(lambda name: None) if one.name in ("a", "b")]
+        self.usage = Usage()
+        self.unheld: dict[str, list[str]] = {}
         self.view = View(
             instance=Instance(
                 id="x",
@@ -78,6 +82,8 @@ class Window:
             backbone=self.backbone,
             cores=cast("CoreRunner", self.cores),
             clock=self.clock,
+            usage=self.usage,
+            unheld=lambda name, _life: self.unheld.get(name, []),
             pid=77,
         )
         self.tell(facts.Scanned(plans=tuple(plans)), facts.DoorsOpened())
@@ -286,3 +292,19 @@ def test_the_last_lines_of_one_that_failed_are_told_as_long_as_it_stands_there(
     assert window["b"]["last_lines"] == ["out of", "paper"]
     window.tell(facts.StartRequested(module="b"))
     assert window["b"]["last_lines"] == []
+
+
+def test_what_a_module_uses_is_of_the_last_look_and_of_a_process_that_is_there(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = Use(cpu_seconds=4.5, cpu_percent=12.5, memory_bytes=4096, processes=2)
+    monkeypatch.setattr(Usage, "last", {"b": used, "launcher": used})
+    window.unheld["b"] = ["cpu"]
+    assert window["b"]["unenforced"] == []
+    window.tell(facts.Spawned(module="b", life=1, pid=8))
+    shown = ("cpu_seconds", "cpu_percent", "memory_bytes", "processes", "unenforced")
+    assert [window["b"][key] for key in shown] == [4.5, 12.5, 4096, 2, ["cpu"]]
+    assert [window["launcher"][key] for key in shown] == [4.5, 12.5, 4096, 2, []]
+    window.tell(facts.Exited(module="b", life=1, signal=9))
+    assert [window["b"][key] for key in shown] == [4.5, None, None, 0, []]
+    assert [window["a"][key] for key in shown] == [0.0, None, None, 0, []]

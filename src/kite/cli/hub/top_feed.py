@@ -1,15 +1,19 @@
-"""What `kite top` looks at: the Hub's counters, and for subjects a few of the events themselves."""
+"""What `kite top` looks at: the modules' records, the Hub's counters, and for subjects a few of the
+events themselves."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from kite.cli import top_modules
 from kite.cli.hub import top_rates
 from kite.cli.hub.connection import OperatorConnection, Seen, connect
 from kite.cli.hub.top_rates import Counters, Look, Sample, Smoothing
+from kite.cli.top_modules import ModuleUse
 from kite.errors import KiteError, Unavailable
 from kite.http.client import call, raise_for
 
@@ -78,6 +82,7 @@ class Feed:
             looked_at=look.share(at),
             subjects=self._smoothing.add(look.rates(at)),
             clients=top_rates.clients(before, now),
+            modules=await self._modules(),
         )
         await self._begin()
         return sample
@@ -108,6 +113,11 @@ class Feed:
 
     def _missed(self, count: int) -> None:
         self._look.missed += count
+
+    async def _modules(self) -> list[ModuleUse]:
+        url = f"{self._control.api.url}/launcher/modules"
+        answer = await call("GET", url, token=self._control.api.token, timeout=METRICS_SECONDS)
+        return top_modules.read(json.loads(raise_for(answer, url=url).body)["modules"])
 
     async def _counters(self) -> Counters:
         endpoint = urlsplit(self._control.api.ws_endpoint or "")

@@ -7,6 +7,9 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kite.cli import top_modules
+from kite.cli.top_modules import ModuleUse
+
 BUDGET = 4000
 """So many events are looked at in each interval; then the Hub is left alone until the next one."""
 MOST_SUBJECTS = 20_000
@@ -62,6 +65,7 @@ class Sample:
         taken, given: events a second of all clients, also of those that have left.
         looked_at: the share of the time in which subjects were looked at, 0 to 1.
         subjects, clients: in no order.
+        modules: likewise, those that have processes.
     """
 
     seconds: float
@@ -70,6 +74,7 @@ class Sample:
     looked_at: float
     subjects: Sequence[SubjectRate]
     clients: Sequence[ClientRate]
+    modules: Sequence[ModuleUse] = ()
 
 
 @dataclass(slots=True)
@@ -218,8 +223,9 @@ _CLIENT_KEYS = {
     "stalls": lambda row: (-row.stalls, row.module, row.connection),
     "name": lambda row: (row.module, row.connection),
 }
-SORTS = (*_SUBJECT_KEYS, "in", "out", "queued", "dropped", "stalls")
-"""What rows can be sorted by. A table without such a column is sorted by rate."""
+SORTS = (*_SUBJECT_KEYS, "in", "out", "queued", "dropped", "stalls", *top_modules.SORTS[:-1])
+"""What rows can be sorted by. A table without such a column is sorted by rate, that of
+modules by processor time."""
 
 
 def sorted_subjects(rows: Iterable[SubjectRate], key: str) -> list[SubjectRate]:

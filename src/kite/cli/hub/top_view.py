@@ -1,4 +1,4 @@
-"""How `kite top` looks: two tables and a line above them, or a JSON document. Pure."""
+"""How `kite top` looks: three tables and a line above them, or a JSON document. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kite.cli import top_modules
 from kite.cli.figures import count, rate, size
 from kite.cli.hub.top_rates import (
     ClientRate,
@@ -16,11 +17,12 @@ from kite.cli.hub.top_rates import (
     sorted_subjects,
 )
 from kite.cli.table import Cell, table
+from kite.cli.top_modules import sorted_modules
 from kite.locale import _
 from kite.terminal import clean, fit, name_color, paint
 
-_AROUND = 5
-"""Lines that are neither's rows: the head, a blank line, headers, a blank line, headers."""
+_EACH = 2
+"""Lines of a table that are no rows: a blank one and the headers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +52,22 @@ def picture(sample: Sample, style: Style, *, title: str, note: str = "") -> list
     """
     subjects = sorted_subjects(sample.subjects, style.sort)
     clients = sorted_clients(sample.clients, style.sort)
-    most_subjects, most_clients = _shares(len(subjects), len(clients), style)
+    modules = sorted_modules(sample.modules, style.sort)
+    there = [len(modules)] if modules else []
+    *most_modules, most_clients, most_subjects = _shares(
+        [*there, len(clients), len(subjects)], style
+    )
     head = head_line(sample, title=title, note=note)
     if style.columns is not None:
         head = fit(head, style.columns)
     lines = [
         paint(head, "bold", color=style.color),
         "",
+    ]
+    for most in most_modules:
+        rows = modules[:most]
+        lines += [*top_modules.lines(rows, color=style.color, columns=style.columns), ""]
+    lines += [
         *_subjects(subjects[:most_subjects], style),
         "",
         *_clients(clients[:most_clients], style),
@@ -79,16 +90,18 @@ def head_line(sample: Sample, *, title: str, note: str = "") -> str:
     return "  ".join([*filter(None, parts), *filter(None, [note])])
 
 
-def _shares(subjects: int, clients: int, style: Style) -> tuple[int, int]:
-    """How many rows each table gets: half the room, and what the other one does not need."""
+def _shares(wanted: Sequence[int], style: Style) -> list[int]:
+    """How many rows each table gets: an equal part of the room, and what others do not need, the
+    last ones first."""
     if style.rows is not None:
-        subjects, clients = min(subjects, style.rows), min(clients, style.rows)
+        wanted = [min(each, style.rows) for each in wanted]
     if style.lines is None:
-        return subjects, clients
-    room = max(0, style.lines - _AROUND)
-    half = room // 2
-    for_clients = min(clients, max(half, room - subjects))
-    return min(subjects, room - for_clients), for_clients
+        return list(wanted)
+    room = max(0, style.lines - 1 - _EACH * len(wanted))
+    given = [min(each, room // len(wanted)) for each in wanted]
+    for at in reversed(range(len(wanted))):
+        given[at] = min(wanted[at], given[at] + room - sum(given))
+    return given
 
 
 def _subjects(rows: Sequence[SubjectRate], style: Style) -> list[str]:
@@ -140,12 +153,14 @@ def document(sample: Sample, style: Style, *, ts: str) -> dict[str, Any]:
     """As JSON; rates are a second's."""
     subjects = sorted_subjects(sample.subjects, style.sort)[: style.rows]
     clients = sorted_clients(sample.clients, style.sort)[: style.rows]
+    modules = sorted_modules(sample.modules, style.sort)[: style.rows]
     return {
         "ts": ts,
         "seconds": round(sample.seconds, 3),
         "in": round(sample.taken, 3),
         "out": round(sample.given, 3),
         "looked_at": round(sample.looked_at, 4),
+        "modules": top_modules.document(modules),
         "subjects": [
             {"subject": row.subject, "events": round(row.events, 3), "bytes": round(row.size)}
             for row in subjects

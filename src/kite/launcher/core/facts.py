@@ -145,6 +145,8 @@ class Exited(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     signal: int | None = None
     last_lines: tuple[str, ...] = ()
+    blame: str | None = None
+    """`out_of_memory` where the kernel killed it for that; else nobody is to blame but itself."""
 
 
 class TreeGone(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,6 +182,15 @@ class HealthChanged(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     detail: str
     by: Literal["probe", "watchdog"] = "probe"
+
+
+class OutgrewMemory(msgspec.Struct, frozen=True, kw_only=True):
+    """A life uses more memory (bytes, its whole tree) than its limit allows."""
+
+    module: str
+    life: int
+    used: int
+    limit: int
 
 
 class StopEverything(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,6 +229,7 @@ LifeFact = (
     | TreeGone
     | BecameUnhealthy
     | HealthChanged
+    | OutgrewMemory
 )
 """What is said about one process."""
 

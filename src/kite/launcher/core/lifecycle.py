@@ -6,6 +6,7 @@ with `ModuleState.move`, which refuses by name what is not in the table.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -102,7 +103,8 @@ class Life:
     counted: bool = True  # whether its exit counts as a failure
     survivors: tuple[int, ...] = ()  # pids of its tree that could not be ended
     health: Health = UNKNOWN
-    blame: str | None = None  # why it was ended as a failure: launch_timeout, unhealthy
+    blame: str | None = None  # why it was ended as a failure: launch_timeout, unhealthy …
+    evidence: Mapping[str, float] = field(default_factory=dict)  # and what was measured
     last_lines: tuple[str, ...] = ()  # the last that it printed, once it has exited
 
 

@@ -15,6 +15,7 @@ from kite.launcher.core.facts import (
     BecameUnhealthy,
     Exited,
     HealthChanged,
+    OutgrewMemory,
     Spawned,
     SpawnFailed,
     TokenRefused,
@@ -134,16 +135,31 @@ def health_changed(state: ModuleState, fact: HealthChanged, now: float) -> list[
     ]
 
 
+def outgrew_memory(state: ModuleState, fact: OutgrewMemory, now: float) -> list[Action]:
+    """Its tree uses more memory than it may: ended as a failure, in good order."""
+    if state.phase not in (Phase.STARTING, Phase.RUNNING):
+        return []
+    state.life.blame = "memory_limit"
+    plan = Stop(reason="memory_limit", timeout=state.in_force.stop_timeout, after=After.JUDGE)
+    state.life.evidence = {"used": fact.used, "limit": fact.limit}
+    fields = {"life": fact.life, **state.life.evidence}
+    record = Record(event="over_memory", module=fact.module, fields=fields)
+    return [record, *begin_stop(state, plan, now)]
+
+
 def exited(board: Board, state: ModuleState, fact: Exited, now: float) -> list[Action]:
     """The process has ended, asked or not. What it left behind is swept before anything else."""
     life = state.life
     life.exit_code, life.signal = fact.exit_code, fact.signal
     life.last_lines = fact.last_lines
     state.last_exit = fact
+    life.blame = fact.blame or life.blame
     life.connections = 0
     life.pid = None
     name = fact.module
     fields: dict[str, object] = {"life": fact.life, **how(state)}
+    if fact.blame is not None:
+        fields["reason"] = fact.blame
     if life.blame is not None or (
         state.phase in (Phase.STARTING, Phase.RUNNING) and not _is_completion(state)
     ):
@@ -248,7 +264,10 @@ def _judge(board: Board, state: ModuleState, now: float) -> list[Action]:
         return [*done, *settle(state), *board.start_those_who_may(now)]
     told = {"module_id": state.plan.name, "life": life.number, "reason": life.blame or "crashed"}
     actions: list[Action] = [
-        Publish(subject="module.stopped", data={**told, **how(state), **last_words(state)})
+        Publish(
+            subject="module.stopped",
+            data={**told, **how(state), **life.evidence, **last_words(state)},
+        )
     ]
     if not state.wanted:
         state.move(Phase.STOPPED)
@@ -319,7 +338,8 @@ def _give_up(board: Board, state: ModuleState, retry_in: float | None, now: floa
     state.given_up = True
     if retry_in is None and state.awaits_schedule and state.next_run is not None:
         retry_in = round(max(0.0, state.next_run - now), 3)
-    exit_fields = {**how(state), "retry_in": retry_in, "error": message, **last_words(state)}
+    measured = {**how(state), **state.life.evidence}
+    exit_fields = {**measured, "retry_in": retry_in, "error": message, **last_words(state)}
     fields = {"life": state.life.number, "reason": reason, **exit_fields}
     actions: list[Action] = [
         Record(event="failed", module=name, fields=fields),
@@ -352,6 +372,8 @@ def _explain(state: ModuleState, count: int) -> Problem:
             return Problem(code="gave_up_launch_timeout", params={**params, "timeout": timeout})
         case "unhealthy":
             return Problem(code="gave_up_unhealthy", params=params)
+        case "out_of_memory" | "memory_limit":
+            return Problem(code="gave_up_memory", params=params)
         case _ if state.life.signal is not None:
             return Problem(code="gave_up_signal", params={**params, "signal": state.life.signal})
         case _:

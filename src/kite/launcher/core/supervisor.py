@@ -26,6 +26,7 @@ from kite.launcher.core.facts import (
     Fact,
     HealthChanged,
     LifeFact,
+    OutgrewMemory,
     RestartRequested,
     RunDue,
     RunPlanned,
@@ -198,6 +199,8 @@ class Supervisor:
                 return outcomes.unhealthy(state, fact, now)
             case HealthChanged():
                 return outcomes.health_changed(state, fact, now)
+            case OutgrewMemory():
+                return outcomes.outgrew_memory(state, fact, now)
             case _:
                 assert_never(fact)
 

@@ -7,6 +7,7 @@ Every page of memory that it writes to is copied, and that is what most of its t
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import io
@@ -85,6 +86,7 @@ class Newborn:
         except BaseException:  # noqa: BLE001  (there is nobody else to say it)
             traceback.print_exc()
             os._exit(1)
+        self._enter_group()
         self._await(go)
         return program.run()
 
@@ -130,6 +132,16 @@ class Newborn:
             text.mode = "w" if number else "r"  # type: ignore[misc]
             setattr(sys, name, text)
             setattr(sys, f"__{name}__", text)
+
+    def _enter_group(self) -> None:
+        """As a cold process does: one that cannot runs where it is, and is known by its mark."""
+        if self._order.group:
+            with contextlib.suppress(OSError):
+                door = os.open(self._order.group, os.O_WRONLY | os.O_CLOEXEC)
+                try:
+                    os.write(door, b"0")
+                finally:
+                    os.close(door)
 
     def _await(self, go: int) -> None:
         """Until the Launcher watches this process; without a word from it there shall be none."""

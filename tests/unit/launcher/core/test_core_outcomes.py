@@ -282,6 +282,54 @@ def test_what_the_watchdog_finds_is_shown_and_not_told_again() -> None:
     assert desk.state("m").life.health.status is Status.DEGRADED
 
 
+# -- memory -----------------------------------------------------------------------------------
+
+
+def test_a_life_above_its_memory_limit_is_asked_to_stop_and_counts_as_a_failure() -> None:
+    desk = one()
+    desk.tell(facts.OutgrewMemory(module="m", life=1, used=300, limit=200))
+    [asked] = desk.pick(act.AskToStop)
+    assert asked.reason == "memory_limit"
+    assert desk.records() == ["over_memory m", "stopping m"]
+    assert desk.tell(facts.OutgrewMemory(module="m", life=1, used=400, limit=200)) == []
+    desk.exited("m", 0)
+    desk.gone("m")
+    assert desk.spawns() == ["m"]
+    told = [each.data for each in desk.pick(act.Publish) if each.subject == "module.stopped"]
+    assert [(each["reason"], each["used"], each["limit"]) for each in told] == [
+        ("memory_limit", 300, 200)
+    ]
+
+
+def test_one_that_starts_can_be_above_it_too_and_is_given_up_by_name() -> None:
+    desk = Desk(plan("m", restart=RestartRule(max=1)))
+    desk.spawned("m")
+    desk.tell(facts.OutgrewMemory(module="m", life=1, used=300, limit=200))
+    desk.exited("m", signal=15)
+    desk.gone("m")
+    problem = desk.state("m").problem
+    assert problem is not None
+    assert problem.code == "gave_up_memory"
+    [failed] = [each.data for each in desk.pick(act.Publish) if each.subject == "module.failed"]
+    assert (failed["reason"], failed["used"]) == ("memory_limit", 300)
+
+
+def test_the_out_of_memory_killer_is_named() -> None:
+    desk = one()
+    desk.tell(facts.Exited(module="m", life=1, signal=9, blame="out_of_memory"))
+    [exited] = desk.pick(act.Record)
+    assert exited.fields == {"life": 1, "signal": 9, "reason": "out_of_memory"}
+    desk.gone("m")
+    [restarting] = [each for each in desk.pick(act.Record) if each.event == "restarting"]
+    assert restarting.fields["reason"] == "out_of_memory"
+
+
+def test_one_that_is_being_ended_anyway_is_left_to_that() -> None:
+    desk = one()
+    desk.stop("m")
+    assert desk.tell(facts.OutgrewMemory(module="m", life=1, used=300, limit=200)) == []
+
+
 # -- policies ---------------------------------------------------------------------------------
 
 
