@@ -56,7 +56,8 @@ class Life:
     Args:
         started_at: when its process was started.
         asked: why it was to end, where somebody asked for that.
-        cause: `launch_timeout` or `unhealthy` where Kite ended it as a failure.
+        cause: `launch_timeout`, `unhealthy` or `memory_limit` where Kite ended it as a failure,
+            `out_of_memory` where the kernel did.
     """
 
     life: int
@@ -94,12 +95,15 @@ def lives(of_module: Iterable[Step]) -> list[Life]:
                 life.asked = str(step.get("reason") or "")
             case "start_failed" | "unhealthy" if life.ended_at is None:
                 life.cause = str(step.get("reason") or event)
+            case "over_memory" if life.ended_at is None:
+                life.cause = "memory_limit"
             case "exited":
+                life.cause = step.get("reason") or life.cause
                 life.ended_at = at
                 life.exit_code, life.signal = step.get("exit_code"), step.get("signal")
             case _:
                 pass
     for life in found:
-        if life.cause == "unhealthy":
+        if life.cause in ("unhealthy", "memory_limit"):
             life.asked = None  # Kite's own doing, and told as a failure
     return found

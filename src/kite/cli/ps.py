@@ -24,7 +24,15 @@ from kite.locale import _
 DAY = 86400.0
 CORE = ("launcher", "registry", "event_hub")
 USUAL = frozenset(
-    {"stop_requested", "restart", "system_shutdown", "unhealthy", "disabled", "removed"}
+    {
+        "stop_requested",
+        "restart",
+        "system_shutdown",
+        "unhealthy",
+        "memory_limit",
+        "disabled",
+        "removed",
+    }
 )
 """Reasons of a stop that are nobody's own words (CONTRACT, section 7)."""
 EXTENSIONS = str(Path(kite.__file__).parent / "extensions")

@@ -27,7 +27,7 @@ async def test_one_that_gives_up_does_not_take_the_look_from_the_other() -> None
 
 async def test_what_lives_and_what_is_gone(start: Start) -> None:
     source = (
-        "import os, time\nif os.fork() == 0: os.setsid()\nprint('up', flush=True); time.sleep(600)"
+        "import os, time\nif os.fork() == 0: os.setsid(); print('up', flush=True)\ntime.sleep(600)"
     )
     two, one = start(python=source, module="two"), start("sleep", "600", module="one")
     await two.line("up")

@@ -232,6 +232,11 @@ def test_how_its_lives_ended() -> None:
         "life 6 ended 2.00 s ago after 5.20 s: killed by SIGKILL; it was not ready in time",
     ]
     assert said(told(lives=lives[4:]), "exits")[0].endswith("its health probe failed")
+    for cause, words in (
+        ("memory_limit", "it used more memory than limits.memory allows"),
+        ("out_of_memory", "the memory of its control group was used up"),
+    ):
+        assert said(told(lives=[{**lives[4], "cause": cause}]), "exits")[0].endswith(words)
 
 
 def test_while_kite_is_down() -> None:

@@ -163,6 +163,12 @@ def test_lives_as_they_were_written_down() -> None:
             step(15, "stopping", "a", life=4, reason="lunch"),
             step(16, "exited", "a", life=4, exit_code=0),
             step(17, "starting", "a", life=5),
+            step(18, "over_memory", "a", life=5, used=300, limit=200),
+            step(18, "stopping", "a", life=5, reason="memory_limit"),
+            step(19, "exited", "a", life=5, signal=15),
+            step(20, "starting", "a", life=6),
+            step(21, "exited", "a", life=6, signal=9, reason="out_of_memory"),
+            step(22, "starting", "a", life=7),
         ]
     )
     told = [(one.seconds, one.cause, one.asked, one.ready_at is not None) for one in found]
@@ -171,5 +177,7 @@ def test_lives_as_they_were_written_down() -> None:
         (6.0, "launch_timeout", None, False),
         (3.0, "unhealthy", None, True),
         (2.0, None, "lunch", False),
+        (2.0, "memory_limit", None, False),
+        (1.0, "out_of_memory", None, False),
         (None, None, None, False),
     ]

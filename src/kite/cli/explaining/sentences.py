@@ -178,6 +178,10 @@ def _exits(told: Told, now: float) -> Iterator[str]:
             text += "; " + _("it was not ready in time")
         elif life["cause"] == "unhealthy":
             text += "; " + _("its health probe failed")
+        elif life["cause"] == "memory_limit":
+            text += "; " + _("it used more memory than limits.memory allows")
+        elif life["cause"] == "out_of_memory":
+            text += "; " + _("the memory of its control group was used up")
         elif life["ready_at"] is None:
             text += "; " + _("it had not been ready")
         yield text
