@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,8 +94,10 @@ def test_a_file_that_is_missing_or_wrong_is_told_with_its_line_and_found_by_chec
 
 def everything(system: System) -> str:
     """All that Kite has written or answers."""
-    files = [path for path in system.instance_dir.rglob("*") if path.is_file()]
-    texts = [path.read_text(errors="replace") for path in files]
+    texts = []
+    for path in [path for path in system.instance_dir.rglob("*") if path.is_file()]:
+        with contextlib.suppress(FileNotFoundError):  # replaced by its next version meanwhile
+            texts.append(path.read_text(errors="replace"))
     paths = ("/launcher", "/launcher/modules", "/launcher/modules/holder", "/metrics")
     texts += [json.dumps(system.call("GET", path).body) for path in paths]
     for words in (
@@ -171,3 +174,23 @@ def test_the_foreground_shows_no_secret(bare: System) -> None:
     out, err = process.communicate(timeout=30)
     assert "key is •••" in out
     assert SECRET not in out + err
+
+
+def test_a_module_that_is_forked_warm_has_its_secrets_alone(bare: System) -> None:
+    """They come with its own order, and stay out of the process it is forked from."""
+    path = bare.write(bare.home / "key", SECRET)
+    path.chmod(0o600)
+    program = "from kite import Module\n" + BLABS.replace("time.sleep(1000)", "Module().run()")
+    bare.module("holder", program, runtime="python", secrets={"API_KEY": "~/key"})
+    other = (
+        "import os\nfrom kite import Module\nprint('key', os.environ.get('API_KEY'), flush=True)\n"
+    )
+    bare.module("other", other + "Module().run()\n", runtime="python", depends_on=["holder"])
+    bare.up("--wait")
+    assert bare.record("holder")["warm"]
+    assert bare.log("holder").count("key is •••") == 2
+    assert bare.printed("other", "key") == ["None"]
+    for pid in bare.census.look():
+        assert SECRET.encode() not in Path(f"/proc/{pid}/environ").read_bytes() or pid == bare.pid(
+            "holder"
+        )
