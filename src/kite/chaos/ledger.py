@@ -22,20 +22,30 @@ _CORES = frozenset({"registry", "event_hub"})
 _ASIDE = frozenset(
     {
         *("scanned", "state_changed", "leftover", "core_crash", "survivors", "rolling"),
-        *("restarting", "requested", "waiting", "settled", "health_changed"),
+        *(
+            "restarting",
+            "requested",
+            "waiting",
+            "settled",
+            "health_changed",
+            "changed",
+            "watch_suspended",
+        ),
     }
 )
 """Steps that say nothing about where a life stands."""
 
 _BEGIN = ""
+_ILL = ("unhealthy", "over_memory")
 FOLLOWS: Mapping[str, frozenset[str]] = {
     "starting": frozenset({_BEGIN}),
     "spawned": frozenset({"starting", "stopping"}),
     "started": frozenset({"spawned"}),
     "start_failed": frozenset({"starting", "spawned", "stopping"}),
     "unhealthy": frozenset({"started"}),
-    "stopping": frozenset({"starting", "spawned", "started", "unhealthy", "exited", "failed"}),
-    "exited": frozenset({"spawned", "started", "stopping", "start_failed", "unhealthy"}),
+    "over_memory": frozenset({"spawned", "started", "unhealthy"}),
+    "stopping": frozenset({"starting", "spawned", "started", *_ILL, "exited", "failed"}),
+    "exited": frozenset({"spawned", "started", "stopping", "start_failed", *_ILL}),
     "stopped": frozenset({_BEGIN, "exited", "stopping", "start_failed", "failed", "stopped"}),
     "failed": frozenset({_BEGIN, "exited", "stopping", "start_failed", "failed"}),
 }

@@ -99,6 +99,7 @@ def test_every_step_that_the_schema_knows_is_known() -> None:
     schema = Path(__file__).parents[3] / "protocol" / "schemas" / "lifecycle-line.schema.json"
     known = set(json.loads(schema.read_text())["properties"]["event"]["enum"])
     aside = {"scanned", "state_changed", "leftover", "core_crash", "survivors", "rolling"}
-    aside |= {"restarting", "requested", "waiting", "settled", "health_changed"}
+    aside |= {"restarting", "requested", "waiting", "settled", "health_changed", "changed"}
+    aside |= {"watch_suspended"}
     assert set(FOLLOWS) | aside == known
     assert {step for before in FOLLOWS.values() for step in before if step} <= known
