@@ -39,14 +39,14 @@ class Group:
         self.path = path
         self.holds = holds
 
-    @property
-    def door(self) -> Path:
-        """Where a process writes its pid to enter."""
-        return self.path / "cgroup.procs"
-
     def entering(self) -> tuple[str, ...]:
         """Words before a command that let it begin in here."""
         return ("/bin/sh", "-c", _ENTER, str(self.door))
+
+    @property
+    def door(self) -> Path:
+        """The file by which a process enters: it writes `0` there."""
+        return self.path / "cgroup.procs"
 
     def pids(self) -> list[int]:
         """Whoever is in it or in a group below it. Zombies are not."""

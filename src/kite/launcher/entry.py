@@ -32,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     template = fork_template(template_mark())
     if isinstance(template, Newborn):
         return template.live()
-    return _launch(sys.argv[1:] if arguments is None else arguments, guard, template, notifier)
+    words = sys.argv[1:] if arguments is None else arguments
+    return _launch(words, guard, template, notifier)
 
 
 def _end_on_ctrl_c() -> None:
@@ -82,7 +83,7 @@ def _launch(arguments: list[str], guard: int, template: Template | None, notifie
                 verbose=given.verbose,
                 template=template,
                 notifier=notifier,
-                ours=(os.getpid(), guard, *([template.pid] if template else [])),
+                ours=(os.getpid(), guard, *([template.pid] if template is not None else [])),
             )
             status, failure = asyncio.run(run(options))
             if failure is not None:

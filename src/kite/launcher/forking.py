@@ -126,7 +126,7 @@ def _fork(spec: Spawn, path: str, mark: int) -> Forked:
         pidfd = os.pidfd_open(pid)
         seen = platform_linux.stat(pid)
         if is_warm:
-            _let_go(pid, go, spec.limits)
+            _let_go(pid, go, spec)
         on_failure.pop_all()
         return Forked(
             pid=pid,
@@ -185,12 +185,12 @@ def _fork_warm(
     return pid, cold_because, go
 
 
-def _let_go(pid: int, go: int, limits: Limits) -> None:
-    if limits.files is not None:
-        value = _at_most(resource.RLIMIT_NOFILE, limits.files)
+def _let_go(pid: int, go: int, spec: Spawn) -> None:
+    if spec.limits.files is not None:
+        value = _at_most(resource.RLIMIT_NOFILE, spec.limits.files)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (value, value))
     with contextlib.suppress(BrokenPipeError):  # it is dead already, which its pidfd will tell
-        os.write(go, b"!")
+        os.write(go, b"!" + (b"" if spec.group is None else os.fsencode(spec.group.door)))
 
 
 def _input(

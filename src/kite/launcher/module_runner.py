@@ -164,12 +164,12 @@ class ModuleRunner:
         if found.manifest.replicas > 1:
             variables["KITE_REPLICA"] = str(replica)
         manifest = expand_manifest(found.manifest, variables)
+        limits = manifest.limits
         known = {**self._inherited, **variables}
         filed = variables_of(manifest.env_file, str(folder), known=known)
         secrets = values_of(manifest.secrets, str(folder))
         environment = {**self._inherited, **filed, **secrets, **manifest.env, **variables}
         mask = Mask(secrets.values())
-        limits = manifest.limits
         argv = resolve(manifest, folder, path=environment.get("PATH"))
         group = None
         if self._around.groups is not None:

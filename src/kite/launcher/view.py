@@ -48,9 +48,9 @@ class View:
         cores: CoreRunner,
         clock: Clock,
         pid: int,
-        is_warm: Callable[[str, int], bool | None] = lambda _name, _life: None,
         usage: Usage,
         unheld: Callable[[str, int], list[str]],
+        is_warm: Callable[[str, int], bool | None] = lambda _name, _life: None,
     ) -> None:
         self._instance = instance
         self._catalog = catalog

@@ -13,6 +13,7 @@ import fcntl
 import io
 import logging
 import os
+import select
 import signal
 import sys
 import threading
@@ -86,7 +87,6 @@ class Newborn:
         except BaseException:  # noqa: BLE001  (there is nobody else to say it)
             traceback.print_exc()
             os._exit(1)
-        self._enter_group()
         self._await(go)
         return program.run()
 
@@ -133,23 +133,18 @@ class Newborn:
             setattr(sys, name, text)
             setattr(sys, f"__{name}__", text)
 
-    def _enter_group(self) -> None:
-        """As a cold process does: one that cannot runs where it is, and is known by its mark."""
-        if self._order.group:
-            with contextlib.suppress(OSError):
-                door = os.open(self._order.group, os.O_WRONLY | os.O_CLOEXEC)
-                try:
-                    os.write(door, b"0")
-                finally:
-                    os.close(door)
-
     def _await(self, go: int) -> None:
         """Until the Launcher watches this process; without a word from it there shall be none."""
-        told = os.read(go, 1)
+        told = os.read(go, select.PIPE_BUF)
         platform_linux.die_with_parent(signal.SIGKILL)
         if not told or os.getppid() != self._order.launcher:
             os._exit(0)
         os.close(go)
+        if door := told[1:]:  # of the control group that it lives in
+            with contextlib.suppress(OSError):
+                descriptor = os.open(door, os.O_WRONLY)
+                os.write(descriptor, b"0")
+                os.close(descriptor)
 
 
 def _coding(name: str) -> tuple[str, str | None]:

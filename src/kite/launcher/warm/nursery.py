@@ -84,7 +84,6 @@ class Nursery:
             launcher=os.getpid(),
             ignored=self._ignored,
             blocked=dispositions.blocked(),
-            group=_bytes(str(spec.group.door)) if spec.group is not None else b"",
         )
 
     def close(self) -> None:

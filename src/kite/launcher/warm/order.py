@@ -29,7 +29,6 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
         launcher: the pid of who is to be its parent.
         ignored: the signals that it ignores, as a child of the Launcher would.
         blocked: the signals that are blocked in it, likewise.
-        group: where it writes its pid to begin in a control group; empty: nowhere.
     """
 
     argv: tuple[bytes, ...]
@@ -40,7 +39,6 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     launcher: int
     ignored: tuple[int, ...] = ()
     blocked: tuple[int, ...] = ()
-    group: bytes = b""
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag=True):
