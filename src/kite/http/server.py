@@ -13,11 +13,11 @@ import logging
 import socket
 from typing import Any, Final
 
-import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from kite.errors import KiteError, RequestError
+from kite.http import lean_uvicorn
+from kite.http.lean_uvicorn import Config, HttpToolsProtocol, RequestResponseCycle
 from kite.http.problem import problem_bytes, problem_headers, title
 
 MAX_HEAD_BYTES: Final = 64 << 10
@@ -46,7 +46,7 @@ async def serve(
         stop: set it to end.
         grace: seconds for requests under way.
     """
-    config = uvicorn.Config(
+    config = Config(
         app,
         http=Protocol,
         ws="none",
@@ -65,10 +65,10 @@ async def serve(
     await Server(config, stop=stop, grace=grace).serve_on(sock)
 
 
-class Server(uvicorn.Server):
+class Server(lean_uvicorn.Server):
     """uvicorn's server, waiting for an event instead of ticking."""
 
-    def __init__(self, config: uvicorn.Config, *, stop: asyncio.Event, grace: float) -> None:
+    def __init__(self, config: Config, *, stop: asyncio.Event, grace: float) -> None:
         super().__init__(config)
         self._stop = stop
         self._grace = grace
