@@ -48,16 +48,17 @@ class _Life:
 
 @dataclass(slots=True)
 class Account:
-    """One module's. Lives are told apart by numbers of the caller's; instants are monotonic seconds."""
+    """One module's. Lives are told apart by numbers of the caller's; instants are monotonic seconds.
+
+    Attributes:
+        seconds: processor time of all lives. Only ever added to, so that it never falls, not even by
+            what a sum in another order would be rounded to.
+    """
+
+    seconds: float = 0.0
 
     _lives: dict[int, _Life] = field(default_factory=dict)
-    _gone: float = 0.0  # seconds of lives that are over
     _looks: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=64))
-
-    @property
-    def seconds(self) -> float:
-        """Of all lives; it never falls."""
-        return self._gone + sum(life.seconds for life in self._lives.values())
 
     def begin(self, life: int, now: float) -> None:
         """A life has begun."""
@@ -66,7 +67,7 @@ class Account:
     def end(self, life: int, seconds: float) -> None:
         """A life is over, and this is what its leader said last."""
         if (over := self._lives.pop(life, None)) is not None:
-            self._gone += max(over.seconds, seconds)
+            self._see(over, seconds)
 
     def look(self, readings: Mapping[int, Reading], now: float) -> Use:
         """What it uses, by readings of its lives; of one without a reading nothing is there."""
@@ -76,8 +77,7 @@ class Account:
             if (reading := readings.get(number)) is not None and reading.processes
         ]
         for life, reading in living:
-            # Of an orphan that has died nobody says any more what it had used.
-            life.seconds = max(life.seconds, reading.seconds)
+            self._see(life, reading.seconds)
         if not living:
             return Use(cpu_seconds=round(self.seconds, 2))
         return Use(
@@ -86,6 +86,12 @@ class Account:
             memory_bytes=sum(reading.memory for _, reading in living),
             processes=sum(reading.processes for _, reading in living),
         )
+
+    def _see(self, life: _Life, seconds: float) -> None:
+        """Of an orphan that has died nobody says any more what it had used: what was seen stays."""
+        if seconds > life.seconds:
+            self.seconds += seconds - life.seconds
+            life.seconds = seconds
 
     def _percent(self, now: float) -> float:
         total = self.seconds
