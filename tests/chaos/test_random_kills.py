@@ -56,8 +56,8 @@ def settle(system: System, story: str) -> None:
         system.wait_gone(*left)
         system.up("--wait")
         # What nobody was left to end (the daemon) is ended by the next Launcher: there are the
-        # guard, the three, and four processes of modules.
-        assert len(system.census.look()) == 8, (story, system.census.look(), system.tell())
+        # guard, the three, the template that others are forked from, and four processes of modules.
+        assert len(system.census.look()) == 9, (story, system.census.look(), system.tell())
     assert system.wait_answer("echo.echo", story)["data"] == story
 
 

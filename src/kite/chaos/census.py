@@ -192,7 +192,8 @@ def _with_leaders(beings: list[Being]) -> list[Being]:
     led = {being.mark for being in beings if being.is_leader}
     found: list[Being] = []
     for being in beings:
-        first = being.mark is not None and being.mark not in led and being.parent in launchers
+        # The template, from which processes are forked, is of no module.
+        first = being.module and being.mark not in {None, *led} and being.parent in launchers
         if first:
             led.add(being.mark)
         found.append(replace(being, is_leader=True) if first else being)

@@ -102,8 +102,8 @@ def limits(session: Session) -> Finding:
     name, folder = _("limits"), session.instance_dir()
     api = ApiFile.read(folder / "launcher" / "api.json") if folder is not None else None
     if api is not None and is_alive(api.pid):
-        ways = session.control().get("/launcher", timeout=5.0).json()["limits"]
-        by_group = [each for each in ("memory", "cpu", "processes") if ways[each] == "cgroup"]
+        ways = session.control().get("/launcher", timeout=5.0).json().get("limits") or {}
+        by_group = [each for each in ("memory", "cpu", "processes") if ways.get(each) == "cgroup"]
     else:
         found = examine(own_group())
         by_group = sorted(found.controllers)

@@ -7,6 +7,7 @@ is lost. The SDK's session, the Launcher, the Registry and the command line each
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -103,6 +104,8 @@ class HubConnection:
         self._is_gathering = False
         self._sent_at = 0.0
         self._next_id = 0
+        # No address: processes that are forked from one template have the same.
+        self._name = secrets.token_hex(6)
         self._awaited = Awaited()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -283,7 +286,7 @@ class HubConnection:
                 have been accepted; sending the same `event_id` again is safe.
         """
         if not isinstance(event.event_id, str):
-            event = msgspec.structs.replace(event, event_id=f"ack-{id(self):x}-{self._new_id()}")
+            event = msgspec.structs.replace(event, event_id=f"ack-{self._name}-{self._new_id()}")
         if not event.ack:
             event = msgspec.structs.replace(event, ack=True)
         assert isinstance(event.event_id, str)

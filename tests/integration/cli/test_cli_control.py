@@ -38,7 +38,9 @@ def test_ps_json_is_the_document_byte_for_byte(launcher: FakeLauncher, kite: Kit
 def test_ps_as_a_table(launcher: FakeLauncher, kite: Kite) -> None:
     launcher.answers["GET /launcher/modules"] = (200, {"modules": [record("web", uptime=4.2)]})
     outcome = kite("ps")
-    assert outcome.out.splitlines()[1].split() == ["web", "running", "7", "4", "s", "0"]
+    assert outcome.out.splitlines()[1].split() == [
+        *("web", "running", "7", "4", "s", "0", "-", "-")
+    ]
     assert f"Authorization: Bearer {TOKEN}" in launcher.heads[0]
 
 

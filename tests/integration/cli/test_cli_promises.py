@@ -119,6 +119,8 @@ def test_what_was_never_up(typed: Typed) -> None:
     for verb in ("start", "stop", "restart"):
         typed(verb, "echo", status=3)
     typed("chaos", "--live", "--yes", status=3)
+    typed("dev", "off", "--nonsense", status=2)
+    typed("service", "nonsense", status=2)
     typed("pub", "a.b", "1", status=3)
     typed("request", "a.b", "1", status=3)
     typed("registry", "get", status=3)

@@ -145,7 +145,9 @@ async def test_a_new_parser_loses_nothing(connect: Connect) -> None:
         if number % 3 == 0:
             await asyncio.sleep(2.2)  # and one between two, after which the buffer is taken back
     for _ in bodies * 2:
-        assert await writer.frame() == (10, b"ping")
+        while (frame := await writer.frame())[0] == 9:
+            pass  # the Hub's own, as the writer was silent for long
+        assert frame == (10, b"ping")
 
 
 @pytest.mark.parametrize("hub", [{"limits": {"input_bytes": 8 * MIB}}], indirect=True)

@@ -22,7 +22,7 @@ def test_every_step_of_the_core_modules_is_told(system: System) -> None:
     system.kite("registry", "get")  # until it serves, a signal ends it at once
     system.down()
 
-    assert told(system, "launcher") == [*started, "stopping", "stopped"]
+    assert told(system, "launcher") == [*started, "settled", "stopping", "stopped"]
     assert told(system, "event_hub") == [*started, *ended, *started[1:], *ended]
     assert told(system, "registry") == [*started, "exited", "core_crash", *started[1:], *ended]
 

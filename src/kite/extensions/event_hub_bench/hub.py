@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -58,6 +59,7 @@ class Hub:
         self._token = token
         self._open: list[HubConnection] = []
         self._ids = 0
+        self._name = secrets.token_hex(6)
 
     async def connect(
         self, on_event: Callable[[Event], None] = lambda _: None, *patterns: str
@@ -80,7 +82,7 @@ class Hub:
         self._ids += 1
         return Event(
             event=subject if subject.startswith("_reply.") else f"{PREFIX}.{subject}",
-            event_id=f"{id(self):x}-{self._ids}",
+            event_id=f"{self._name}-{self._ids}",
             source=PREFIX,
             timestamp=now_rfc3339(),
             reply_to=UNSET if reply_to is None else reply_to,

@@ -69,8 +69,10 @@ class Title:
         self._prctl(_PR_SET_NAME, argv[0].rpartition(b"/")[2][:15], None, None, None)
         words = b"\0".join(argv) + b"\0"
         variables = b"".join([name + b"=" + value + b"\0" for name, value in env.items()])
-        # Kept for good: the kernel reads it whenever somebody asks.
+        # Never freed, not even when the interpreter ends: the kernel reads it whenever somebody asks,
+        # and would show whatever else came to lie there.
         self._words = ctypes.create_string_buffer(words + variables)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._words))
         address, told = ctypes.addressof(self._words), self._map
         told.arg_start, told.arg_end = address, address + len(words)
         told.env_start, told.env_end = told.arg_end, told.arg_end + len(variables)
