@@ -282,6 +282,7 @@ class Connection:
         """The socket is gone."""
         if not self._is_gone:
             self._is_gone = self._is_closing = True
+            self.intake = None  # each knows the other: it would wait for the collector
             if self._timer is not None:
                 self._timer.cancel()
             self._fragments.clear()
@@ -292,6 +293,7 @@ class Connection:
         # see why: so what it still sends is read and thrown away until it goes, or time is up.
         if not self._is_drained:
             self._is_drained = True
+            self.intake = None  # which holds what it has read
             self._tcp.set_protocol(
                 Drain(asyncio.get_running_loop(), self._tcp, self.lost, self.resume_writing)
             )

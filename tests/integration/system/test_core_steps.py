@@ -23,7 +23,7 @@ def test_every_step_of_the_core_modules_is_told(system: System) -> None:
     system.down()
 
     assert told(system, "launcher") == [*started, "settled", "stopping", "stopped"]
-    assert told(system, "event_hub") == [*started, *ended, *started[1:], *ended]
+    assert told(system, "event_hub") == [*started, "requested", *ended, *started[1:], *ended]
     assert told(system, "registry") == [*started, "exited", "core_crash", *started[1:], *ended]
 
     steps = [step for step in system.steps() if step["module"] in CORES]
