@@ -95,6 +95,7 @@ def test_in_a_delegated_group_each_life_has_one(grouped: System, group: Path) ->
     assert "daemon-1" not in after
     assert after["daemon-2"]
     grouped.down()
+    grouped.wait_nothing_left()
     assert lives(group) == {}
     assert [each for each in group.iterdir() if each.is_dir()] == []
 
