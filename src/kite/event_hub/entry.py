@@ -101,6 +101,8 @@ async def _serve(boot: BootLine, registry_url: str) -> int:
             tasks.create_task(_read_lifeline(hub, end))
             tasks.create_task(hub.follow_registry())
             await end.wait()
+            # The lifeline's end and SIGTERM come together: the second finds no handler any more.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
             await hub.stop()
             raise _Ended
     except* _Ended:

@@ -65,6 +65,9 @@ async def run(sock: socket.socket, boot: BootLine) -> None:
         announcing = tasks.create_task(announcer.run())
         serving = tasks.create_task(serve(app, sock, stop=stop, grace=GRACE))
         await stop.wait()
+        # The end of the lifeline and SIGTERM come together, and whoever leaves in good order because
+        # of the one must not be ended by the other when there is no handler any more.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         registry.stop()
         announcer.stop()
         await serving

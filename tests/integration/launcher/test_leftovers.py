@@ -72,10 +72,15 @@ def leave(
     )
 
 
+def name(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text()
+
+
 def wait_for_session(session: int, count: int) -> None:
     """Until so many processes of a session are through their exec.
 
-    Popen returns within it, a moment before the new environment can be read.
+    Popen returns within it, a moment before the new environment can be read; and what the leader
+    has forked is called like the leader until then.
     """
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
@@ -84,7 +89,12 @@ def wait_for_session(session: int, count: int) -> None:
             for pid, seen in tree.snapshot().items()
             if seen.session == session and seen.is_alive
         ]
-        if len(members) >= count and all(platform_linux.environment(pid) for pid in members):
+        forked = [pid for pid in members if pid != session and name(pid) == name(session)]
+        if (
+            len(members) >= count
+            and not forked
+            and all(platform_linux.environment(pid) for pid in members)
+        ):
             return
         os.sched_yield()
     raise AssertionError(f"session {session} has not {count} processes")
