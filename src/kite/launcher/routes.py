@@ -24,7 +24,7 @@ from kite.launcher.authority import OPERATOR
 from kite.launcher.cgroup import ways
 from kite.launcher.core import backbone_words as spine
 from kite.launcher.core import facts
-from kite.launcher.core.settling import settlement
+from kite.launcher.core.settling import is_settled, settlement
 from kite.launcher.operations import outcome_of
 from kite.launcher.service import Launcher
 from kite.launcher.state_change import change_state
@@ -129,9 +129,7 @@ class Routes:
         def is_over() -> bool:
             if launcher.phase == "stopping":
                 return True
-            return (
-                launcher.phase in ("modules", "running") and settlement(launcher.supervisor).settled
-            )
+            return launcher.phase in ("modules", "running") and is_settled(launcher.supervisor)
 
         try:
             async with asyncio.timeout(seconds), launcher.changed:

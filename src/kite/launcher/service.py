@@ -21,7 +21,7 @@ from kite.launcher.core import backbone_words as spine
 from kite.launcher.core import facts
 from kite.launcher.core.backbone import Backbone
 from kite.launcher.core.plan import ConfigState, Desired
-from kite.launcher.core.settling import settlement
+from kite.launcher.core.settling import is_settled
 from kite.launcher.core.supervisor import Supervisor
 from kite.launcher.core_runner import CoreRunner
 from kite.launcher.desired import DesiredStates, Wish
@@ -329,7 +329,7 @@ class Launcher:
     async def _until_settled(self) -> None:
         async with self.changed:
             await self.changed.wait_for(
-                lambda: self.phase != "modules" or settlement(self.supervisor).settled
+                lambda: self.phase != "modules" or is_settled(self.supervisor)
             )
         if self.phase == "modules":
             self.record("settled", "launcher")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kite.launcher.core.lifecycle import ModuleState, Phase
@@ -26,13 +27,24 @@ def settlement(supervisor: Supervisor) -> Settlement:
     """Look at all modules that shall run."""
     pending: list[str] = []
     stuck: list[str] = []
+    for name, is_stuck in _late(supervisor):
+        (stuck if is_stuck else pending).append(name)
+    return Settlement(settled=not pending, unready=(*stuck, *pending))
+
+
+def is_settled(supervisor: Supervisor) -> bool:
+    """The same in short: who is asked at each step of a start looks no further than the first that
+    is on its way."""
+    return all(is_stuck for _, is_stuck in _late(supervisor))
+
+
+def _late(supervisor: Supervisor) -> Iterator[tuple[str, bool]]:
+    """Who is not there yet, and whether that is for good."""
     for name in supervisor.states:
         places = supervisor.roster.staying(name)
         late = [s for s in places if s.desired.running and not _has_arrived(s)]
         if late:
-            is_stuck = all(_is_stuck(supervisor, state, frozenset()) for state in late)
-            (stuck if is_stuck else pending).append(name)
-    return Settlement(settled=not pending, unready=(*stuck, *pending))
+            yield name, all(_is_stuck(supervisor, state, frozenset()) for state in late)
 
 
 def _has_arrived(state: ModuleState) -> bool:

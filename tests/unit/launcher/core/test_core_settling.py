@@ -6,13 +6,14 @@ from supervised import Desk, plan
 
 from kite.launcher.core import facts
 from kite.launcher.core.plan import ConfigState, Policy, Problem, ReadyBy, RestartRule
-from kite.launcher.core.settling import Settlement, settlement
+from kite.launcher.core.settling import Settlement, is_settled, settlement
 
 WRONG = Problem(code="unreadable_manifest", text="no")
 
 
 def told(desk: Desk) -> tuple[bool, tuple[str, ...]]:
     found: Settlement = settlement(desk.supervisor)
+    assert is_settled(desk.supervisor) == found.settled
     return found.settled, found.unready
 
 
