@@ -23,7 +23,7 @@ from bench.running import Running, Steps
 
 MODULES = 50
 KILLED = 10
-TURNS = 3
+TURNS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
