@@ -199,7 +199,7 @@ class View:
     def _health(self, state: ModuleState, manifest: Manifest | None) -> dict[str, Any]:
         health, since = state.life.health, None
         if health.since is not None:
-            since = rfc3339(self._clock.wall() + health.since - self._clock.monotonic())
+            since = self.instant(health.since)
         beat = manifest.heartbeat if manifest else Heartbeat()
         return {
             "status": health.status.value if state.life.pid is not None else "unknown",

@@ -9,7 +9,7 @@ import msgspec
 from kite.errors import ConfigError, Location
 from kite.model import kinds, phrases
 from kite.model.dotenv import parse_dotenv
-from kite.model.fields import Fields, Wrong
+from kite.model.fields import Fields
 from kite.model.node import Node
 from kite.model.plain_file import Unfit, read_plain, whole_path
 from kite.model.variables import Sample
@@ -71,10 +71,7 @@ def _named(path: str, optional: bool, node: Node) -> EnvFile:
 
 
 def _path(node: Node, sample: Sample) -> str:
-    try:
-        text = kinds.filled(node)
-    except Wrong:
-        raise Wrong(phrases.ENV_FILE) from None
+    text = kinds.filled_as(node, phrases.ENV_FILE)
     sample.expand(text)
     return text
 

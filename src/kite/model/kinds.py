@@ -33,6 +33,14 @@ def filled(node: Node) -> str:
     return node.value
 
 
+def filled_as(node: Node, expected: str) -> str:
+    """A text that is not empty; `expected` says what it holds where it is none."""
+    try:
+        return filled(node)
+    except Wrong:
+        raise Wrong(expected) from None
+
+
 def written(node: Node) -> str:
     """A text; a number counts as it is written (`1.10` stays `1.10`)."""
     if isinstance(node.value, int | float) and not isinstance(node.value, bool):

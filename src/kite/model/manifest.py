@@ -272,10 +272,7 @@ def _name(fields: Fields, core: bool) -> str:
 
 
 def _entry(node: Node) -> str:
-    try:
-        return kinds.filled(node)
-    except Wrong:
-        raise Wrong(phrases.RELATIVE_PATH) from None
+    return kinds.filled_as(node, phrases.RELATIVE_PATH)
 
 
 _replicas = kinds.whole(1, 100, phrases.REPLICAS)

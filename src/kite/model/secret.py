@@ -9,7 +9,7 @@ import msgspec
 from kite.errors import ConfigError, Location
 from kite.model import kinds, phrases
 from kite.model.dotenv import RESERVED
-from kite.model.fields import Fields, Wrong
+from kite.model.fields import Fields
 from kite.model.node import Node
 from kite.model.plain_file import Unfit, read_plain, whole_path
 from kite.model.variables import Sample
@@ -78,10 +78,7 @@ def read_secrets(fields: Fields, sample: Sample) -> tuple[Secret, ...]:
         return ()
 
     def path(node: Node) -> str:
-        try:
-            text = kinds.filled(node)
-        except Wrong:
-            raise Wrong(phrases.SECRET_PATH) from None
+        text = kinds.filled_as(node, phrases.SECRET_PATH)
         sample.expand(text)
         return text
 
