@@ -1,13 +1,14 @@
 """A small HTTP client: one connection a call, bounded bodies, errors that say who did not answer.
 
 It is what the SDK, the Hub, the Launcher and the command line call the Registry and the Launcher
-with, so it starts fast: httptools over asyncio streams and nothing else.
+with, so it starts fast: httptools over a socket and nothing else.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -168,22 +169,56 @@ def _request(method: str, target: str, given: dict[str, str], json: Any) -> byte
 
 
 async def _exchange(host: str, port: int, request: bytes, url: str, *, bodiless: bool) -> Response:
-    reader, writer = await asyncio.open_connection(host, port)
-    try:
-        writer.write(request)
+    loop = asyncio.get_running_loop()
+    with await _dial(host, port) as dialled:
         # The server may have answered (413) and closed before it read everything.
         with contextlib.suppress(ConnectionError):
-            await writer.drain()
-        return await _receive(reader, url, bodiless=bodiless)
-    finally:
-        writer.transport.abort()
+            await loop.sock_sendall(dialled, request)
+        return await _receive(dialled, url, bodiless=bodiless)
 
 
-async def _receive(reader: asyncio.StreamReader, url: str, *, bodiless: bool) -> Response:
+async def _dial(host: str, port: int) -> socket.socket:
+    """A socket that is connected; of a name with several addresses, to the first that answers.
+
+    Sockets, not asyncio's streams: a process that was forked copies what it runs, and streams,
+    their protocols and transports are three times as much.
+    """
+    loop = asyncio.get_running_loop()
+    failure = OSError(f"{host} has no address")
+    for family, address in await _addresses(host, port):
+        dialled = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            dialled.setblocking(False)
+            dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await loop.sock_connect(dialled, address)
+        except OSError as refused:
+            dialled.close()
+            failure = refused
+        except BaseException:
+            dialled.close()
+            raise
+        else:
+            return dialled
+    raise failure
+
+
+async def _addresses(host: str, port: int) -> list[tuple[int, Any]]:
+    """Families and addresses, in the order in which to try them."""
+    if ":" in host:
+        return [(socket.AF_INET6, (host, port))]
+    if host.replace(".", "").isdigit():
+        return [(socket.AF_INET, (host, port))]
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(family, address) for family, _, _, _, address in found]
+
+
+async def _receive(dialled: socket.socket, url: str, *, bodiless: bool) -> Response:
+    loop = asyncio.get_running_loop()
     answer = _Answer()
     parser = httptools.HttpResponseParser(answer)
     while not answer.complete:
-        chunk = await reader.read(_CHUNK)
+        chunk = await loop.sock_recv(dialled, _CHUNK)
         if not chunk:
             # A body without a length ends with the connection; anything else is cut short.
             if answer.has_head and answer.ends_with_connection:

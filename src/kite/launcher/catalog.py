@@ -17,7 +17,7 @@ from kite.launcher.core.plan import (
 )
 from kite.launcher.discovery import scan as scan_folders
 from kite.model.graph import Graph
-from kite.model.manifest import CORE_NAMES, Manifest
+from kite.model.manifest import CORE_NAMES, Manifest, Runtime
 from kite.model.project import Project, read_project
 from kite.model.scan import Broken, Found, Scan
 from kite.model.schedule import Missed, Schedule
@@ -100,6 +100,11 @@ class Catalog:
         """What a module says about itself; None for a broken one."""
         found = self.scan.modules.get(name)
         return found.manifest if found else None
+
+    def warm_ones(self) -> int:
+        """How many processes of enabled modules can be forked from the template."""
+        enabled = (m for m in self.scan.manifests.values() if m.state is ConfigState.ENABLED)
+        return sum(m.replicas for m in enabled if m.warm and m.runtime is Runtime.PYTHON)
 
     def schedules(self) -> dict[str, Schedule]:
         """The modules that run by the clock."""

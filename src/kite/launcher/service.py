@@ -98,6 +98,8 @@ class Launcher:
         self.say_phase("registry")
         self.feed_core(spine.Begin())
         self.rescan()
+        if self.around.nursery is not None:
+            self.around.nursery.expect(self.catalog.warm_ones())
         await self.ending.ended.wait()
         return self.status
 

@@ -30,7 +30,7 @@ def run(module: Module) -> int:
         # The standard loop: picows brings its own transports, and with them uvloop was no faster
         # for a module (both publish ~160 k and receive ~450 k small events/s) but 15 ms to import.
         with asyncio.Runner() as runner:
-            return runner.run(_main(module))
+            return runner.run(live(module))
     except ConfigError as wrong:
         print(f"{wrong}", file=sys.stderr)  # noqa: T201  (there is no log without settings)
         return wrong.kind.exit
@@ -47,7 +47,8 @@ async def serve(module: Module) -> int:
         lifeline.close()
 
 
-async def _main(module: Module) -> int:
+async def live(module: Module) -> int:
+    """Live one life as standard input and signals tell; returns the exit status."""
     loop = asyncio.get_running_loop()
 
     def asked() -> None:

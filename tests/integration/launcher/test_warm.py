@@ -18,13 +18,26 @@ import pytest
 
 from kite.launcher import adopted, forking, platform_linux, tree
 from kite.launcher.process import Exit, Limits
-from kite.launcher.warm.nursery import Nursery
+from kite.launcher.warm.nursery import MANY, Nursery
 from kite.launcher.warm.template import ANSWERS_WITHIN
 
 from .conftest import Life, Start, children, descriptors, is_alive, until
 
 FACTS = Path(__file__).with_name("facts.py")
 ENVIRON = {n: v for n, v in os.environ.items() if not n.startswith(("KITE_", "LISTEN_"))}
+
+OWN_PAGES = """
+import asyncio, re
+async def speak():
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    writer.close()
+async def main():
+    global server
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    await asyncio.gather(speak(), asyncio.sleep(0))
+asyncio.run(main())
+print(re.search(r"Private_Dirty: +([0-9]+)", open("/proc/self/smaps_rollup").read())[1])
+"""
 
 Run = Callable[..., Life]
 
@@ -74,18 +87,20 @@ async def outcome(life: Life) -> tuple[list[str], list[str], Exit]:
 # -- the same as cold -----------------------------------------------------------------------------
 
 
-async def test_it_says_the_same_about_itself(run: Run) -> None:
+async def test_it_says_the_same_about_itself(run: Run, nursery: Nursery) -> None:
     """Environment, arguments, paths, descriptors, signals, limits, session, streams, /proc …"""
     told = []
-    for cold in (False, True):
+    for cold, many in ((False, 0), (False, MANY), (True, 0)):
+        nursery.expect(many)
         life = run(FACTS.read_text(), cold=cold)
         assert (await life.exit()) == Exit(0, None), life.err
         assert life.process.is_warm is not cold, life.process.cold_because
         told.append(json.loads(life.out[0]))
         assert told[-1].pop("pid") == life.process.pid
-    warm, cold_one = told
-    assert {name: warm[name] for name in warm if warm[name] != cold_one[name]} == {}
-    assert warm.keys() == cold_one.keys()
+    *warm_ones, cold_one = told
+    for warm in warm_ones:
+        assert {name: warm[name] for name in warm if warm[name] != cold_one[name]} == {}
+        assert warm.keys() == cold_one.keys()
 
 
 PROGRAMS = {
@@ -158,8 +173,9 @@ PROGRAMS = {
 
 
 @pytest.mark.parametrize("part", range(4))
-async def test_it_does_the_same(run: Run, tmp_path: Path, part: int) -> None:
-    """The same words on both outputs, the same end."""
+async def test_it_does_the_same(run: Run, nursery: Nursery, tmp_path: Path, part: int) -> None:
+    """The same words on both outputs, the same end; after a rehearsal, too."""
+    nursery.expect(MANY)
 
     async def says(name: str, *, cold: bool) -> object:
         folder = tmp_path / str(names.index(name))
@@ -382,6 +398,28 @@ async def test_without_processes_to_be_had_it_says_so(run: Run, nursery: Nursery
     life = run("print('ran')")
     assert not life.process.is_warm
     assert (await outcome(life))[0] == ["ran"]
+
+
+async def test_after_a_rehearsal_it_writes_to_fewer_pages(run: Run, nursery: Nursery) -> None:
+    copied = []
+    for many in (MANY - 1, MANY, 10 * MANY):
+        nursery.expect(many)
+        life = run(OWN_PAGES)
+        assert life.process.is_warm
+        copied.append(int((await outcome(life))[0][0]))
+    fresh, rehearsed, again = copied
+    assert rehearsed < 0.9 * fresh
+    assert again == pytest.approx(rehearsed, rel=0.05), "once is enough"
+
+
+async def test_a_later_template_rehearses_too(run: Run, nursery: Nursery) -> None:
+    fresh = int((await outcome(run(OWN_PAGES)))[0][0])
+    nursery.expect(MANY)
+    assert nursery.template is not None
+    pid = nursery.template.pid
+    os.kill(pid, signal.SIGKILL)
+    await come_up(nursery, but=pid)
+    assert int((await outcome(run(OWN_PAGES)))[0][0]) < 0.9 * fresh
 
 
 async def test_many_at_once(run: Run, tmp_path: Path) -> None:

@@ -17,6 +17,10 @@ from kite.launcher.warm.order import pair
 from kite.launcher.warm.preload import forget, preload
 from kite.launcher.warm.template import Template, ground_of
 
+_kept: list[frozenset[str]] = []
+"""What those that are forked must not let go of: it would cost each a copy of every page in which
+one of the names lies."""
+
 
 def fork_template(mark: int) -> Template | Newborn | None:
     """Import, and fork. A newborn is returned in the processes that the template forks one day.
@@ -27,6 +31,7 @@ def fork_template(mark: int) -> Template | Newborn | None:
     """
     gc.disable()  # what is imported stays, so there is nothing to collect
     modules = preload()
+    _kept.append(modules)
     gc.freeze()
     gc.enable()
     if not _is_plain():

@@ -20,8 +20,9 @@ from kite.launcher.warm.order import (
     Born,
     Hello,
     Order,
+    Rehearse,
     Stillborn,
-    receive_order,
+    receive_request,
     send_answer,
 )
 
@@ -51,8 +52,13 @@ def attend(sock: socket.socket, *, launcher: int, mark: int, hello: Hello | None
     likeness = Likeness(_words(launcher))
     if hello is not None:
         send_answer(sock, hello)
-    while (received := receive_order(sock)) is not None:
+    while (received := receive_request(sock)) is not None:
         order, descriptors = received
+        if isinstance(order, Rehearse):
+            from kite.launcher.warm.rehearsal import rehearse  # noqa: PLC0415  (few need it)
+
+            rehearse()
+            continue
         outcome = _bear(order, descriptors, likeness)
         if isinstance(outcome, Newborn):
             sock.detach()

@@ -17,6 +17,8 @@ from kite.launcher.warm.template import Refused, Template, Unanswered, plant
 COMES_UP_WITHIN = 30.0
 """Seconds in which a later template has to say hello."""
 _LONGEST_PAUSE = 60.0
+MANY = 8
+"""A rehearsal takes as much of a processor as it spares so many modules."""
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 _log = logging.getLogger("kite.launcher.warm")
@@ -44,10 +46,19 @@ class Nursery:
         self._pause = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
+        self._many = False
         if template is None:
             self._plant()
         else:
             self._loop.add_reader(template.pidfd, self._ended)
+
+    def expect(self, modules: int) -> None:
+        """So many modules are to be forked soon: from `MANY` on it is worth a rehearsal, once."""
+        if modules < MANY or self._many:
+            return
+        self._many = True
+        if self.template is not None and self.template.ground is not None:
+            self.template.rehearse()
 
     def fork(self, spec: Spawn, mark: int, descriptors: list[int]) -> tuple[int | None, str]:
         """Have the process forked: its pid, or None and why it is to be started cold.
@@ -141,6 +152,8 @@ class Nursery:
         except Unanswered as why:
             self._lose(str(why))
             return
+        if self._many:
+            template.rehearse()
         _log.info("template.came_up pid=%d", template.pid)
 
 

@@ -17,7 +17,7 @@ LONGEST = 1 << 20
 _DESCRIPTORS = 5
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class Order(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=True):
     """A process that is to be forked.
 
     Args:
@@ -39,6 +39,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     launcher: int
     ignored: tuple[int, ...] = ()
     blocked: tuple[int, ...] = ()
+
+
+class Rehearse(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Many processes are to be forked: be as ready for it as can be. There is no answer."""
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -67,10 +71,11 @@ class Stillborn(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     error: int
 
 
+Request = Order | Rehearse
 Answer = Hello | Born | Stillborn
 
 _encoder = msgspec.msgpack.Encoder()
-_orders = msgspec.msgpack.Decoder(Order)
+_requests = msgspec.msgpack.Decoder(Request)
 _answers = msgspec.msgpack.Decoder(Answer)
 
 
@@ -82,23 +87,23 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return ours, theirs
 
 
-def send_order(sock: socket.socket, order: Order, descriptors: list[int]) -> None:
-    """Send an order.
+def send_request(sock: socket.socket, request: Request, descriptors: list[int]) -> None:
+    """Ask for something; descriptors go with an order.
 
     Raises:
         OSError: nobody is there (`BrokenPipeError`), it is too long (`EMSGSIZE`), or the socket is
             full (`BlockingIOError`).
     """
-    data = _encoder.encode(order)
+    data = _encoder.encode(request)
     if len(data) > LONGEST:  # it would arrive cut off
         raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
     socket.send_fds(sock, [data], descriptors)
 
 
-def receive_order(sock: socket.socket) -> tuple[Order, list[int]] | None:
-    """The next order, or None at the end."""
+def receive_request(sock: socket.socket) -> tuple[Request, list[int]] | None:
+    """What is asked for next, or None at the end."""
     data, descriptors, _, _ = socket.recv_fds(sock, LONGEST, _DESCRIPTORS)
-    return (_orders.decode(data), descriptors) if data else None
+    return (_requests.decode(data), descriptors) if data else None
 
 
 def send_answer(sock: socket.socket, answer: Answer) -> None:

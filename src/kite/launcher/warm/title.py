@@ -9,6 +9,7 @@ there is room, and the environment stays the template's.
 from __future__ import annotations
 
 import ctypes
+import mmap
 from collections.abc import Mapping, Sequence
 
 _PR_SET_NAME = 15
@@ -27,6 +28,8 @@ _FIELDS = {
     "arg_end": 46,
 }
 _NO_FILE = 0xFFFFFFFF
+_ROOM = 2 << 20
+"""Bytes for words and environment, of which an order has half as many at most."""
 
 
 class _Map(ctypes.Structure):
@@ -62,18 +65,19 @@ class Title:
         self._old = known["arg_start"], known["arg_end"]
         self._map = _Map(**known, auxv=None, auxv_size=0, exe_fd=_NO_FILE)
         self._place = ctypes.addressof(self._map)
-        self._words: ctypes.Array[ctypes.c_char] | None = None
+        # Never freed, not even when the interpreter ends: the kernel reads it whenever somebody asks,
+        # and would show whatever else came to lie there.
+        self._room = mmap.mmap(-1, _ROOM, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._room))
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._room))
 
     def assume(self, argv: Sequence[bytes], env: Mapping[bytes, bytes]) -> bool:
         """Appear as a process with these words and this environment; whether that went wholly."""
         self._prctl(_PR_SET_NAME, argv[0].rpartition(b"/")[2][:15], None, None, None)
         words = b"\0".join(argv) + b"\0"
         variables = b"".join([name + b"=" + value + b"\0" for name, value in env.items()])
-        # Never freed, not even when the interpreter ends: the kernel reads it whenever somebody asks,
-        # and would show whatever else came to lie there.
-        self._words = ctypes.create_string_buffer(words + variables)
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._words))
-        address, told = ctypes.addressof(self._words), self._map
+        self._room[: len(words) + len(variables)] = words + variables
+        address, told = self._address, self._map
         told.arg_start, told.arg_end = address, address + len(words)
         told.env_start, told.env_end = told.arg_end, told.arg_end + len(variables)
         told.brk = self._sbrk(0)
