@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,6 +103,12 @@ def evidence(system: System, name: str) -> list[str]:
     return [path.read_text() for path in sorted(folder.glob(f"*-{name}-*.txt"))]
 
 
+def cases(system: System) -> list[dict[str, Any]]:
+    """What the Watchdog knows of everybody."""
+    found: list[dict[str, Any]] = system.request("watchdog.status")["modules"]
+    return found
+
+
 def wait_restarted(system: System, name: str) -> None:
     system.wait_step(name, "started", count=2, timeout=LONG)
     assert system.steps(name, "stopping")[0]["reason"] == "unhealthy"
@@ -126,6 +133,38 @@ def test_module_is_stopped(system: System) -> None:
         assert '"condition": "stopped"' in found[0]
         assert "State:\tT (stopped)" in found[0]
     assert system.wait_answer("echo.echo")["life"] == 2
+
+
+def test_one_replica_is_stopped_and_the_others_serve_on(system: System) -> None:
+    """Not the newest one: each life is judged, and restarted, on its own."""
+    system.module("crew", ECHO.replace('"echo"', '"crew"'), runtime="python", replicas=3)
+    system.up("--wait")
+    before = {each["life"]: each["pid"] for each in system.record("crew")["replicas"]}
+    os.kill(before[1], signal.SIGSTOP)
+    system.wait_step("crew", "stopping", timeout=LONG)
+    system.wait_step("crew", "started", life=4, timeout=LONG)
+    after = {each["life"]: each["pid"] for each in system.record("crew")["replicas"]}
+    assert sorted(after) == [2, 3, 4]
+    assert (after[2], after[3]) == (before[2], before[3])
+    stopping = system.steps("crew", "stopping")
+    assert [(s["life"], s["replica"], s["reason"]) for s in stopping] == [(1, 0, "unhealthy")]
+    found = evidence(system, "crew-1")
+    assert '"condition": "stopped"' in found[0]
+    assert f"process {before[1]}, " in found[0]
+    assert evidence(system, "crew-2") + evidence(system, "crew-3") == []
+    rows = [row for row in cases(system) if row["module_id"] == "crew"]
+    assert [(row["life"], row["replica"], row["restarts"]) for row in rows] == [
+        *[(4, 0, 1), (2, 1, 0), (3, 2, 0)]
+    ]
+
+
+def test_one_replica_is_deadlocked_and_the_others_serve_on(system: System) -> None:
+    system.module("frail", FRAIL, runtime="python", replicas=2)
+    system.up("--wait")
+    ask(system, "frail.deadlock")
+    system.wait_step("frail", "started", life=3, timeout=LONG)
+    assert [s["reason"] for s in system.steps("frail", "stopping")] == ["unhealthy"]
+    assert len(system.record("frail")["replicas"]) == 2
 
 
 def test_module_is_deadlocked(system: System) -> None:

@@ -46,10 +46,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         rolling: of a restart: each new process is ready before the old one goes.
+        life: of a restart: this life alone is meant, and is to be running still.
     """
 
     reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON)] | None = None
     rolling: bool = False
+    life: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class StateBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,7 +176,13 @@ class Routes:
         self._record(name)
         if name in CORE_NAMES and (verb != "restart" or name == "launcher"):
             raise RequestError("core_module", module=name, what=verb)
-        self._launcher.record("requested", name, verb=verb, by=who.name, reason=asked.reason)
+        if asked.life is not None and verb != "restart":
+            raise RequestError("malformed_body", place="life", detail="it is for a restart only")
+        self._check_core_life(name, asked.life)
+        meant = {} if asked.life is None else {"life": asked.life}
+        self._launcher.record(
+            "requested", name, verb=verb, by=who.name, reason=asked.reason, **meant
+        )
         op, future = self._launcher.operations.open()
         if name in CORE_NAMES:
             self._launcher.feed_core(spine.CoreRestartAsked(name, op))
@@ -256,6 +264,11 @@ class Routes:
 
     # -- inside -------------------------------------------------------------------------------
 
+    def _check_core_life(self, name: str, life: int | None) -> None:
+        core = self._launcher.backbone.cores.get(name)
+        if core is not None and life is not None and (life != core.life or core.is_leaving):
+            raise RequestError("life_gone", module=name, life=life)
+
     def _record(self, name: str) -> dict[str, Any]:
         record = self._view.record(name, self._launcher.phase)
         if record is None:
@@ -281,6 +294,7 @@ def _fact(
                 reason=asked.reason or "restart",
                 revive=is_operator,
                 is_rolling=asked.rolling,
+                life=asked.life,
             )
 
 

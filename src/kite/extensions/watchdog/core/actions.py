@@ -56,6 +56,7 @@ class Say(msgspec.Struct, frozen=True, kw_only=True):
         failures: how many in a row.
         restarts: how many have been asked for since it was last well for long.
         pid: of its process, where it is known.
+        replica: its place among the module's processes.
     """
 
     verdict: Literal["unhealthy", "degraded", "healthy", "restarting"]
@@ -65,6 +66,7 @@ class Say(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int
     evidence: tuple[Evidence, ...]
     pid: int | None = None
+    replica: int = 0
 
 
 class SaySuspended(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +76,7 @@ class SaySuspended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Restart(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask the Launcher to restart the module, if this life of it is still the running one."""
+    """Ask the Launcher to restart this life of the module and no other, if it still runs."""
 
     module: str
     life: int | None
