@@ -260,6 +260,49 @@ class traced:
         self._libc.ptrace(self.DETACH, self._pid, None, None)
 
 
+@pytest.mark.parametrize("name", ["registry", "event_hub"])
+def test_core_is_stopped(system: System, name: str) -> None:
+    """The Watchdog has it restarted alone; modules live on and come back to it."""
+    system.module("echo", ECHO, runtime="python")
+    system.up("--wait")
+    before = system.records()
+    hung = system.kill(name, signal.SIGSTOP)
+    system.wait(lambda: system.record(name)["pid"] not in (hung, None), LONG)
+    system.wait(lambda: system.record(name)["actual_state"] == "running", LONG)
+    asked = system.steps(name, "requested")
+    assert [(s["verb"], s["by"], s["reason"]) for s in asked] == [
+        ("restart", "watchdog", "unhealthy")
+    ]
+    assert '"condition": "stopped"' in evidence(system, name)[0]
+    assert system.wait_answer("echo.echo", 1)["data"] == 1
+    after = system.records()
+    assert {n for n in before if before[n]["pid"] != after[n]["pid"]} == {name}
+
+
+def test_watchdog_is_stopped(system: System) -> None:
+    """The Launcher restarts it, and then it does its work."""
+    system.module("echo", ECHO, runtime="python")
+    system.up("--wait")
+    hung = system.kill("watchdog", signal.SIGSTOP)
+    system.wait_step("watchdog", "started", count=2, timeout=LONG)
+    (unhealthy,) = system.steps("watchdog", "unhealthy")
+    assert (unhealthy["life"], unhealthy["detail"]) == (1, "connection stopped")
+    assert f"process {hung}, " in system.log("watchdog")
+    assert "T (stopped)" in system.log("watchdog")
+    assert system.record("watchdog")["restarts"] == 1
+    let_pass(system, "echo")
+
+
+def test_watchdog_is_stopped_while_the_hub_is_restarted(system: System) -> None:
+    """The Hub that comes next has never heard of it, and cannot call it silent."""
+    system.module("echo", ECHO, runtime="python")
+    system.up("--wait")
+    system.kill("watchdog", signal.SIGSTOP)
+    system.kill("event_hub")
+    system.wait_step("watchdog", "started", count=2, timeout=LONG)
+    let_pass(system, "echo")
+
+
 @pytest.mark.parametrize(
     ("who", "seconds"),
     [

@@ -10,6 +10,7 @@ from msgspec import to_builtins
 
 from kite.clock import Clock, rfc3339
 from kite.errors import ModuleError
+from kite.hang import Heartbeat
 from kite.http.problem import problem
 from kite.launcher.account import Use
 from kite.launcher.catalog import Catalog
@@ -22,7 +23,6 @@ from kite.launcher.core_runner import CoreRunner
 from kite.launcher.instance import PACKAGE, Instance
 from kite.launcher.usage import Usage
 from kite.model.manifest import Manifest
-from kite.model.probe_spec import Heartbeat
 
 _CORE_TITLES = {"launcher": "Launcher", "registry": "Registry", "event_hub": "Event Hub"}
 

@@ -231,7 +231,7 @@ def test_how_its_lives_ended() -> None:
         "life 7 ended 2.00 s ago after 5.20 s: exit status 7; it had not been ready",
         "life 6 ended 2.00 s ago after 5.20 s: killed by SIGKILL; it was not ready in time",
     ]
-    assert said(told(lives=lives[4:]), "exits")[0].endswith("its health probe failed")
+    assert said(told(lives=lives[4:]), "exits")[0].endswith("it was found unhealthy")
     for cause, words in (
         ("memory_limit", "it used more memory than limits.memory allows"),
         ("out_of_memory", "the memory of its control group was used up"),

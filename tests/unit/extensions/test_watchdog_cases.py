@@ -6,7 +6,6 @@ from kite.extensions.watchdog.core.actions import Action, Inspect, Restart, Say
 from kite.extensions.watchdog.core.facts import (
     Begun,
     Ended,
-    Heartbeat,
     Inspected,
     Looked,
     Present,
@@ -18,6 +17,7 @@ from kite.extensions.watchdog.core.facts import (
 )
 from kite.extensions.watchdog.core.thresholds import Thresholds
 from kite.extensions.watchdog.core.watch import Watch
+from kite.hang import Heartbeat
 from kite.pulse import Pulse
 
 WELL = Pulse(state="S", wait="do_epoll_wait")

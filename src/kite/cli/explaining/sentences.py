@@ -177,7 +177,7 @@ def _exits(told: Told, now: float) -> Iterator[str]:
         elif life["cause"] == "launch_timeout":
             text += "; " + _("it was not ready in time")
         elif life["cause"] == "unhealthy":
-            text += "; " + _("its health probe failed")
+            text += "; " + _("it was found unhealthy")
         elif life["cause"] == "memory_limit":
             text += "; " + _("it used more memory than limits.memory allows")
         elif life["cause"] == "out_of_memory":

@@ -30,7 +30,6 @@ from kite.extensions.watchdog.core.facts import (
     Ended,
     Expired,
     Fact,
-    Heartbeat,
     HubBegan,
     Inspected,
     Looked,
@@ -44,6 +43,7 @@ from kite.extensions.watchdog.core.facts import (
 from kite.extensions.watchdog.core.thresholds import Thresholds
 from kite.extensions.watchdog.core.watch import Watch
 from kite.extensions.watchdog.evidence import EvidenceFiles
+from kite.hang import Heartbeat
 from kite.sdk.event import Event
 from kite.sdk.module import Module
 

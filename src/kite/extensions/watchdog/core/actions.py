@@ -6,21 +6,7 @@ from typing import Literal
 
 import msgspec
 
-
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was observed.
-
-    Args:
-        kind: `endpoint` (it was asked), `heartbeat` (its lease has ended), `connection` (its
-            connections to the Hub are silent) or `process` (it is stopped).
-        at: the instant, on the Watchdog's clock.
-        what: `url` and `http_status`, `status` or `detail`; of the last two kinds what its process
-            does.
-    """
-
-    kind: Literal["endpoint", "heartbeat", "connection", "process"]
-    at: float
-    what: dict[str, str | int | float]
+from kite.hang import Evidence
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,11 +6,10 @@ import enum
 from collections import deque
 from typing import Final, Literal
 
-from kite.extensions.watchdog.core.actions import Evidence, Say
-from kite.extensions.watchdog.core.facts import Heartbeat
-from kite.extensions.watchdog.core.hang import Hang
+from kite.extensions.watchdog.core.actions import Say
 from kite.extensions.watchdog.core.judgement import Health, Outcome, judge, told
 from kite.extensions.watchdog.core.thresholds import Thresholds
+from kite.hang import Evidence, Hang, Heartbeat
 from kite.pulse import Pulse
 
 KEPT_EVIDENCE: Final = 8
@@ -58,7 +57,7 @@ class Case:
         self.url: str | None = None
         self.pid: int | None = None
         self.heartbeat: Heartbeat | None = None
-        self.hang = Hang(thresholds)
+        self.hang = Hang(thresholds.hang)
         self.entry_life: int | None = None
         self.lease_lost = False
         self.asked: int | None = None
@@ -79,7 +78,8 @@ class Case:
     @property
     def failures(self) -> int:
         """In a row, of the kind that has more."""
-        hung = self.hang.failures(self.heartbeat) if self.heartbeat is not None else 0
+        sure = self.hang.certainty(self.heartbeat) if self.heartbeat is not None else 0
+        hung = self._thresholds.hung_as(sure)
         # Who computes or is starved renews no lease either; how long that may last `hang` knows.
         missed = 0 if self.hang.is_excused else self._beat_failures
         return max(self._ask_failures, missed, hung)

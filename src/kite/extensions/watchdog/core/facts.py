@@ -6,24 +6,8 @@ from __future__ import annotations
 import msgspec
 
 from kite.extensions.watchdog.core.judgement import Outcome
+from kite.hang import Heartbeat
 from kite.pulse import Pulse
-
-
-class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """What a module's manifest says about standing still (`health.heartbeat`).
-
-    Args:
-        watched: False: it is not judged by its process and its connections.
-        seconds: it must be heard on one of its connections at least so often, whatever its process
-            does meanwhile; None: it is judged by what its process does.
-        failures: looks in a row that find it hung until it is unhealthy; None: the Watchdog's own.
-        start_period: seconds after ready in which it may be silent.
-    """
-
-    watched: bool = True
-    seconds: float | None = None
-    failures: int | None = None
-    start_period: float = 0.0
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
