@@ -120,8 +120,10 @@ class Routes:
         if name in CORE_NAMES:
             core = launcher.backbone.cores.get(name)
             return reply(explained_core(self._view, record, origin, core))
-        found = launcher.supervisor.explain(name, asyncio.get_running_loop().time())
-        return reply(explained(self._view, record, origin, found))
+        now = asyncio.get_running_loop().time()
+        found = launcher.supervisor.explain(name, now)
+        places = launcher.supervisor.explain_places(name, now)
+        return reply(explained(self._view, record, origin, found, places))
 
     async def settled(self, request: Request) -> Response:
         """Wait until the system has come up as far as it will by itself."""

@@ -32,7 +32,7 @@ KILL_AFTER_LAUNCH_TIMEOUT = 5.0
 def spawned(board: Board, state: ModuleState, fact: Spawned, now: float) -> list[Action]:
     """The process exists."""
     state.life.pid = fact.pid
-    fields = {"life": fact.life, "pid": fact.pid}
+    fields = {**state.which, "pid": fact.pid}
     actions: list[Action] = [Record(event="spawned", module=fact.module, fields=fields)]
     if state.phase is Phase.STARTING and state.in_force.ready_by is ReadyBy.PROCESS:
         actions += ready(board, state, now)
