@@ -70,7 +70,7 @@ LONG = 60.0
 """Seconds: a hung module takes 8 to be ended, and this machine may be busy."""
 
 
-def config(**environ: str) -> dict[str, object]:
+def config(**environ: str) -> dict[str, Any]:
     env = {"WATCHDOG_INTERVAL": str(INTERVAL), **environ}
     return {
         "hub": {"limits": {"silence_seconds": SILENCE}},
@@ -291,6 +291,36 @@ def test_watchdog_is_stopped(system: System) -> None:
     assert "T (stopped)" in system.log("watchdog")
     assert system.record("watchdog")["restarts"] == 1
     let_pass(system, "echo")
+
+
+STUCK = """
+import signal
+import threading
+
+def stick(*_):
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+
+signal.signal(signal.SIGUSR1, stick)
+"""
+"""As `sitecustomize`: the main thread waits for itself, and never comes back."""
+
+
+def test_watchdog_is_deadlocked(tmp_path: Path) -> None:
+    (tmp_path / "stuck").mkdir()
+    (tmp_path / "stuck" / "sitecustomize.py").write_text(STUCK)
+    made = config(PYTHONPATH=str(tmp_path / "stuck"))
+    made["modules"]["watchdog"]["warm"] = False  # else no interpreter starts that would read it
+    with System(tmp_path, config=made) as system:
+        system.module("echo", ECHO, runtime="python")
+        system.up("--wait")
+        system.kill("watchdog", signal.SIGUSR1)
+        system.wait_step("watchdog", "started", count=2, timeout=LONG)
+        (unhealthy,) = system.steps("watchdog", "unhealthy")
+        assert unhealthy["detail"] == "connection asleep"
+        assert "futex" in system.log("watchdog")
+        let_pass(system, "echo")
 
 
 def test_watchdog_is_stopped_while_the_hub_is_restarted(system: System) -> None:

@@ -169,3 +169,20 @@ def test_one_replica_crashes_in_a_loop_and_says_so_itself(system: System) -> Non
     assert "replica 1: failures that count now: 2" in explained
     assert "replica 1 | out of paper" in explained
     assert set(answers(system, 2)) <= {1, 2, 3, 4, 5}
+
+
+def test_a_restart_may_name_the_life_that_it_is_for(system: System) -> None:
+    system.module("crew", WHO, runtime="python", replicas=2)
+    system.up("--wait")
+    path = "/launcher/modules/{}/{}?wait=1"
+    answer = system.call("POST", path.format("crew", "restart"), {"life": 2, "reason": "tired"})
+    assert answer.status == 200
+    assert replicas(system, "crew") == {1: "running", 3: "running"}
+    (stopping,) = system.steps("crew", "stopping")
+    assert (stopping["life"], stopping["replica"], stopping["reason"]) == (2, 1, "tired")
+    assert system.steps("crew", "requested")[-1]["life"] == 2
+    for name, life in (("crew", 2), ("registry", 7)):
+        refused = system.call("POST", path.format(name, "restart"), {"life": life})
+        assert (refused.status, refused.body["code"]) == (409, "life_gone")
+    assert system.call("POST", path.format("crew", "stop"), {"life": 1}).status == 422
+    assert replicas(system, "crew") == {1: "running", 3: "running"}
