@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ LONG = 60.0
 """Seconds: a hung module takes 8 to be ended, and this machine may be busy."""
 
 
-def config(**environ: str) -> dict[str, object]:
+def config(**environ: str) -> dict[str, Any]:
     env = {"WATCHDOG_INTERVAL": str(INTERVAL), **environ}
     return {
         "hub": {"limits": {"silence_seconds": SILENCE}},
@@ -102,6 +103,12 @@ def evidence(system: System, name: str) -> list[str]:
     return [path.read_text() for path in sorted(folder.glob(f"*-{name}-*.txt"))]
 
 
+def cases(system: System) -> list[dict[str, Any]]:
+    """What the Watchdog knows of everybody."""
+    found: list[dict[str, Any]] = system.request("watchdog.status")["modules"]
+    return found
+
+
 def wait_restarted(system: System, name: str) -> None:
     system.wait_step(name, "started", count=2, timeout=LONG)
     assert system.steps(name, "stopping")[0]["reason"] == "unhealthy"
@@ -126,6 +133,38 @@ def test_module_is_stopped(system: System) -> None:
         assert '"condition": "stopped"' in found[0]
         assert "State:\tT (stopped)" in found[0]
     assert system.wait_answer("echo.echo")["life"] == 2
+
+
+def test_one_replica_is_stopped_and_the_others_serve_on(system: System) -> None:
+    """Not the newest one: each life is judged, and restarted, on its own."""
+    system.module("crew", ECHO.replace('"echo"', '"crew"'), runtime="python", replicas=3)
+    system.up("--wait")
+    before = {each["life"]: each["pid"] for each in system.record("crew")["replicas"]}
+    os.kill(before[1], signal.SIGSTOP)
+    system.wait_step("crew", "stopping", timeout=LONG)
+    system.wait_step("crew", "started", life=4, timeout=LONG)
+    after = {each["life"]: each["pid"] for each in system.record("crew")["replicas"]}
+    assert sorted(after) == [2, 3, 4]
+    assert (after[2], after[3]) == (before[2], before[3])
+    stopping = system.steps("crew", "stopping")
+    assert [(s["life"], s["replica"], s["reason"]) for s in stopping] == [(1, 0, "unhealthy")]
+    found = evidence(system, "crew-1")
+    assert '"condition": "stopped"' in found[0]
+    assert f"process {before[1]}, " in found[0]
+    assert evidence(system, "crew-2") + evidence(system, "crew-3") == []
+    rows = [row for row in cases(system) if row["module_id"] == "crew"]
+    assert [(row["life"], row["replica"], row["restarts"]) for row in rows] == [
+        *[(4, 0, 1), (2, 1, 0), (3, 2, 0)]
+    ]
+
+
+def test_one_replica_is_deadlocked_and_the_others_serve_on(system: System) -> None:
+    system.module("frail", FRAIL, runtime="python", replicas=2)
+    system.up("--wait")
+    ask(system, "frail.deadlock")
+    system.wait_step("frail", "started", life=3, timeout=LONG)
+    assert [s["reason"] for s in system.steps("frail", "stopping")] == ["unhealthy"]
+    assert len(system.record("frail")["replicas"]) == 2
 
 
 def test_module_is_deadlocked(system: System) -> None:
@@ -219,6 +258,79 @@ class traced:
 
     def __exit__(self, *_: object) -> None:
         self._libc.ptrace(self.DETACH, self._pid, None, None)
+
+
+@pytest.mark.parametrize("name", ["registry", "event_hub"])
+def test_core_is_stopped(system: System, name: str) -> None:
+    """The Watchdog has it restarted alone; modules live on and come back to it."""
+    system.module("echo", ECHO, runtime="python")
+    system.up("--wait")
+    before = system.records()
+    hung = system.kill(name, signal.SIGSTOP)
+    system.wait(lambda: system.record(name)["pid"] not in (hung, None), LONG)
+    system.wait(lambda: system.record(name)["actual_state"] == "running", LONG)
+    asked = system.steps(name, "requested")
+    assert [(s["verb"], s["by"], s["reason"]) for s in asked] == [
+        ("restart", "watchdog", "unhealthy")
+    ]
+    assert '"condition": "stopped"' in evidence(system, name)[0]
+    assert system.wait_answer("echo.echo", 1)["data"] == 1
+    after = system.records()
+    assert {n for n in before if before[n]["pid"] != after[n]["pid"]} == {name}
+
+
+def test_watchdog_is_stopped(system: System) -> None:
+    """The Launcher restarts it, and then it does its work."""
+    system.module("echo", ECHO, runtime="python")
+    system.up("--wait")
+    hung = system.kill("watchdog", signal.SIGSTOP)
+    system.wait_step("watchdog", "started", count=2, timeout=LONG)
+    (unhealthy,) = system.steps("watchdog", "unhealthy")
+    assert (unhealthy["life"], unhealthy["detail"]) == (1, "connection stopped")
+    assert f"process {hung}, " in system.log("watchdog")
+    assert "T (stopped)" in system.log("watchdog")
+    assert system.record("watchdog")["restarts"] == 1
+    let_pass(system, "echo")
+
+
+STUCK = """
+import signal
+import threading
+
+def stick(*_):
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+
+signal.signal(signal.SIGUSR1, stick)
+"""
+"""As `sitecustomize`: the main thread waits for itself, and never comes back."""
+
+
+def test_watchdog_is_deadlocked(tmp_path: Path) -> None:
+    (tmp_path / "stuck").mkdir()
+    (tmp_path / "stuck" / "sitecustomize.py").write_text(STUCK)
+    made = config(PYTHONPATH=str(tmp_path / "stuck"))
+    made["modules"]["watchdog"]["warm"] = False  # else no interpreter starts that would read it
+    with System(tmp_path, config=made) as system:
+        system.module("echo", ECHO, runtime="python")
+        system.up("--wait")
+        system.kill("watchdog", signal.SIGUSR1)
+        system.wait_step("watchdog", "started", count=2, timeout=LONG)
+        (unhealthy,) = system.steps("watchdog", "unhealthy")
+        assert unhealthy["detail"] == "connection asleep"
+        assert "futex" in system.log("watchdog")
+        let_pass(system, "echo")
+
+
+def test_watchdog_is_stopped_while_the_hub_is_restarted(system: System) -> None:
+    """The Hub that comes next has never heard of it, and cannot call it silent."""
+    system.module("echo", ECHO, runtime="python")
+    system.up("--wait")
+    system.kill("watchdog", signal.SIGSTOP)
+    system.kill("event_hub")
+    system.wait_step("watchdog", "started", count=2, timeout=LONG)
+    let_pass(system, "echo")
 
 
 @pytest.mark.parametrize(

@@ -76,13 +76,22 @@ def last_words(records: list[Mapping[str, Any]]) -> list[str]:
     """For each module that stands there because it failed the last line that it printed."""
     color = terminal.wants_color(sys.stderr, os.environ)
     said = {
-        str(record["name"]): terminal.quoted(record.get("last_lines"), most=1, color=color)
+        name: terminal.quoted(words, most=1, color=color)
         for record in sorted(records, key=_place)
+        for name, words in _words(record)
     }
     columns = max((len(name) for name, lines in said.items() if lines), default=0)
     return [
         f"{terminal.pad(name, columns)} {line}" for name, lines in said.items() for line in lines
     ]
+
+
+def _words(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """What a module printed before it failed; of several replicas each on its own, as `crew/1`."""
+    name, replicas = str(record["name"]), record.get("replicas") or ()
+    if len(replicas) < 2:
+        return [(name, record.get("last_lines"))]
+    return [(f"{name}/{each['replica']}", each.get("last_lines")) for each in replicas]
 
 
 def lines(
@@ -136,7 +145,7 @@ def crash_loop_words(record: Mapping[str, Any]) -> str:
     return words.get(str(record.get("crash_loop")), "")
 
 
-def _health(record: Mapping[str, Any]) -> str:
+def health_words(record: Mapping[str, Any]) -> str:
     """That it does not do well, and what showed it."""
     health = record.get("health") or {}
     status, detail = health.get("status"), health.get("detail") or ""
@@ -145,6 +154,35 @@ def _health(record: Mapping[str, Any]) -> str:
     if status == "unhealthy":
         return _("unhealthy: {detail}").format(detail=detail)
     return ""
+
+
+def next_words(record: Mapping[str, Any], now: float) -> str:
+    """When it is tried or run next."""
+    following = record.get("next_try")
+    if not following:
+        return ""
+    wait = instant(following, now) - now
+    when = _("in {duration}").format(duration=duration(wait)) if wait > 0 else str(following)
+    is_run = record.get("actual_state") == "stopped"
+    return (_("next run {when}") if is_run else _("next try {when}")).format(when=when)
+
+
+def _replicas(record: Mapping[str, Any], now: float) -> list[str]:
+    """How many of several are ready, and what is the matter with the others that have a matter."""
+    replicas = record.get("replicas") or ()
+    if len(replicas) < 2:
+        return []
+    ready = sum(each["actual_state"] == "running" for each in replicas)
+    parts = [_("{ready} of {count} ready").format(ready=ready, count=len(replicas))]
+    for each in replicas:
+        has_failed = each["actual_state"] in ("backing_off", "failed")
+        state = state_word(each["actual_state"]) if has_failed else ""
+        coming = next_words(each, now) if has_failed else ""
+        said = [crash_loop_words(each) or state, health_words(each), coming]
+        if words := ", ".join(word for word in said if word):
+            which = _("replica {replica}").format(replica=each["replica"])
+            parts.append(f"{which}: {words}")
+    return parts
 
 
 def memory(number: int | None) -> str:
@@ -167,7 +205,8 @@ def note(record: Mapping[str, Any], now: float) -> str:
         parts.append(_("disabled"))
     elif config == "manual" and state == "stopped":
         parts.append(_("manual"))
-    if loop := crash_loop_words(record):
+    replicas = _replicas(record, now)
+    if (loop := crash_loop_words(record)) and not replicas:
         parts.append(loop)
     if why := reason_of(record, now):
         parts.append(why)
@@ -175,19 +214,13 @@ def note(record: Mapping[str, Any], now: float) -> str:
         parts.append(_("stopped: {reason}").format(reason=said))
     elif is_over and has_ended:
         parts.append(exit_text(record.get("exit_code"), record.get("signal")))
-    replicas = record.get("replicas") or ()
-    if len(replicas) > 1:
-        ready = sum(each["actual_state"] == "running" for each in replicas)
-        parts.append(_("{ready} of {count} ready").format(ready=ready, count=len(replicas)))
+    parts += replicas
     if record.get("rolling"):
         parts.append(_("rolling restart"))
-    if state == "running" and (ill := _health(record)):
+    if state == "running" and not replicas and (ill := health_words(record)):
         parts.append(ill)
-    if following := record.get("next_try"):
-        wait = instant(following, now) - now
-        when = _("in {duration}").format(duration=duration(wait)) if wait > 0 else str(following)
-        text = _("next run {when}") if state == "stopped" else _("next try {when}")
-        parts.append(text.format(when=when))
+    if not (replicas and state != "stopped") and (following := next_words(record, now)):
+        parts.append(following)
     if idle := record.get("unenforced"):
         names = ", ".join(f"limits.{each}" for each in idle)
         parts.append(_("{names} is not enforced here").format(names=names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -16,15 +17,27 @@ from kite.model.origin import ConfigOrigin
 
 
 def explained(
-    view: View, record: dict[str, Any], origin: ConfigOrigin | None, found: Explanation
+    view: View,
+    record: dict[str, Any],
+    origin: ConfigOrigin | None,
+    found: Explanation,
+    places: Sequence[Explanation] = (),
 ) -> dict[str, Any]:
-    """One module that is not core."""
+    """One module that is not core.
+
+    Args:
+        places: what is known of each of its replicas, in the order of the record's.
+    """
     return {
         **_common(view, record, origin),
         "wanted": found.wanted,
         "wanted_by": list(found.wanted_by),
         "waiting": _waiting(view, record, found) if record["actual_state"] == "waiting" else None,
         "restart": _restart(view, found),
+        "replicas": [
+            {"replica": each["replica"], "life": each["life"], "restart": _restart(view, place)}
+            for each, place in zip(record["replicas"], places, strict=False)
+        ],
     }
 
 
@@ -66,6 +79,7 @@ def _common(view: View, record: dict[str, Any], origin: ConfigOrigin | None) -> 
         "wanted_by": [],
         "waiting": None,
         "restart": None,
+        "replicas": [],
         "core": None,
     }
 

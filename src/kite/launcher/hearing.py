@@ -9,6 +9,7 @@ from kite.errors import KiteError
 from kite.launcher.core import facts
 from kite.launcher.core.pair import HUB, REGISTRY
 from kite.launcher.core.wellbeing import Status
+from kite.launcher.sentry import WATCHDOG
 from kite.wire.frame import Event
 
 if TYPE_CHECKING:
@@ -46,11 +47,19 @@ class Hearing:
                     launcher.feed(
                         facts.ConnectionsChanged(module=name, life=life, connections=count)
                     )
+                self._heard_of_watchdog(life, data)
+            case "hub.client.silent" | "hub.client.responsive":
+                self._heard_of_watchdog(life, data)
             case "watchdog.unhealthy" | "watchdog.degraded" | "watchdog.healthy":
-                if source == "watchdog":
+                if source == WATCHDOG:
                     self._heard_verdict(event.event.partition(".")[2], data)
             case _:
                 pass
+
+    def _heard_of_watchdog(self, life: int | None, data: dict[str, Any]) -> None:
+        """Others are the Watchdog's business; it alone is the Launcher's."""
+        if data.get("module_id") == WATCHDOG:
+            self._launcher.sentry.hear(life, data)
 
     def _heard_verdict(self, verdict: str, data: dict[str, Any]) -> None:
         """What the Watchdog has found is shown with the module's record."""

@@ -31,6 +31,8 @@ HEARD = (
     "module.shutdown.ready",
     "hub.client.connected",
     "hub.client.disconnected",
+    "hub.client.silent",
+    "hub.client.responsive",
     "watchdog.unhealthy",
     "watchdog.degraded",
     "watchdog.healthy",

@@ -46,10 +46,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         rolling: of a restart: each new process is ready before the old one goes.
+        life: of a restart: this life alone is meant, and is to be running still.
     """
 
     reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON)] | None = None
     rolling: bool = False
+    life: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class StateBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,8 +120,10 @@ class Routes:
         if name in CORE_NAMES:
             core = launcher.backbone.cores.get(name)
             return reply(explained_core(self._view, record, origin, core))
-        found = launcher.supervisor.explain(name, asyncio.get_running_loop().time())
-        return reply(explained(self._view, record, origin, found))
+        now = asyncio.get_running_loop().time()
+        found = launcher.supervisor.explain(name, now)
+        places = launcher.supervisor.explain_places(name, now)
+        return reply(explained(self._view, record, origin, found, places))
 
     async def settled(self, request: Request) -> Response:
         """Wait until the system has come up as far as it will by itself."""
@@ -174,7 +178,13 @@ class Routes:
         self._record(name)
         if name in CORE_NAMES and (verb != "restart" or name == "launcher"):
             raise RequestError("core_module", module=name, what=verb)
-        self._launcher.record("requested", name, verb=verb, by=who.name, reason=asked.reason)
+        if asked.life is not None and verb != "restart":
+            raise RequestError("malformed_body", place="life", detail="it is for a restart only")
+        self._check_core_life(name, asked.life)
+        meant = {} if asked.life is None else {"life": asked.life}
+        self._launcher.record(
+            "requested", name, verb=verb, by=who.name, reason=asked.reason, **meant
+        )
         op, future = self._launcher.operations.open()
         if name in CORE_NAMES:
             self._launcher.feed_core(spine.CoreRestartAsked(name, op))
@@ -256,6 +266,11 @@ class Routes:
 
     # -- inside -------------------------------------------------------------------------------
 
+    def _check_core_life(self, name: str, life: int | None) -> None:
+        core = self._launcher.backbone.cores.get(name)
+        if core is not None and life is not None and (life != core.life or core.is_leaving):
+            raise RequestError("life_gone", module=name, life=life)
+
     def _record(self, name: str) -> dict[str, Any]:
         record = self._view.record(name, self._launcher.phase)
         if record is None:
@@ -281,6 +296,7 @@ def _fact(
                 reason=asked.reason or "restart",
                 revive=is_operator,
                 is_rolling=asked.rolling,
+                life=asked.life,
             )
 
 

@@ -31,6 +31,7 @@ from kite.launcher.hub_link import HubLink
 from kite.launcher.module_runner import ModuleRunner, Surroundings
 from kite.launcher.operations import Operations
 from kite.launcher.scheduler import Scheduler
+from kite.launcher.sentry import WATCHDOG, Sentry
 from kite.launcher.watching import Watching
 
 
@@ -79,6 +80,7 @@ class Launcher:
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Future[None] | None = None
         self.stopping = asyncio.Event()
+        self.sentry = Sentry(self)
         self.hearing = Hearing(self)
         self.ending = Ending(self)
         self.hub: HubLink
@@ -279,6 +281,8 @@ class Launcher:
         connected = [(s.plan.name, s.life.number) for s in everyone if s.life.connections > 0]
         self.hub.missed({name for name, _ in connected})
         for name, life in connected:
+            if name == WATCHDOG:
+                self.sentry.hub_gone(life)
             self.feed(facts.ConnectionsChanged(module=name, life=life, connections=0))
 
     def hub_lost(self) -> None:

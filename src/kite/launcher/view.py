@@ -10,6 +10,7 @@ from msgspec import to_builtins
 
 from kite.clock import Clock, rfc3339
 from kite.errors import ModuleError
+from kite.hang import Heartbeat
 from kite.http.problem import problem
 from kite.launcher.account import Use
 from kite.launcher.catalog import Catalog
@@ -21,8 +22,6 @@ from kite.launcher.core.supervisor import Supervisor
 from kite.launcher.core_runner import CoreRunner
 from kite.launcher.instance import PACKAGE, Instance
 from kite.launcher.usage import Usage
-from kite.model.manifest import Manifest
-from kite.model.probe_spec import Heartbeat
 
 _CORE_TITLES = {"launcher": "Launcher", "registry": "Registry", "event_hub": "Event Hub"}
 
@@ -148,13 +147,18 @@ class View:
             "state_since": self._since(name, state),
             "waiting_on": [self._awaited(*each) for each in self._supervisor.waiting_on(name)],
             "crash_loop": state.crash_loop(self._clock.monotonic()),
-            "health": self._health(state, manifest),
+            "health": {
+                **self._health(state),
+                "heartbeat": to_builtins(manifest.heartbeat if manifest else Heartbeat()),
+            },
             "warm": self._is_warm(name, life.number) if life.pid is not None else None,
             "unenforced": self._unheld(name, life.number) if life.pid is not None else [],
             **self._use(name, next((p.life.pid for p in places if p.life.pid), None)),
         }
 
     def _replica(self, place: ModuleState) -> dict[str, Any]:
+        """One place: what is the module's above is its own here."""
+        last = place.last_exit
         return {
             "replica": place.replica,
             "life": place.life.number,
@@ -164,6 +168,13 @@ class View:
             "restarts": place.history.restarts,
             "next_try": self._next_try(place),
             "error": place.error.message if place.error else None,
+            "error_code": place.error.code if place.error else None,
+            "error_params": _params(place),
+            "exit_code": last.exit_code if last else None,
+            "signal": last.signal if last else None,
+            "last_lines": _last_lines(place),
+            "crash_loop": place.crash_loop(self._clock.monotonic()),
+            "health": self._health(place),
         }
 
     def _awaited(self, name: str, condition: Condition) -> dict[str, Any]:
@@ -196,16 +207,14 @@ class View:
         """Monotonic seconds as people and programs read them."""
         return rfc3339(self._clock.wall() + at - self._clock.monotonic())
 
-    def _health(self, state: ModuleState, manifest: Manifest | None) -> dict[str, Any]:
+    def _health(self, state: ModuleState) -> dict[str, Any]:
         health, since = state.life.health, None
         if health.since is not None:
             since = self.instant(health.since)
-        beat = manifest.heartbeat if manifest else Heartbeat()
         return {
             "status": health.status.value if state.life.pid is not None else "unknown",
             "detail": health.detail or None,
             "since": since,
-            "heartbeat": to_builtins(beat),
         }
 
     def _use(self, name: str, pid: int | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from kite.errors import ConfigError, Location
+from kite.hang import Heartbeat
 from kite.model import kinds, phrases
 from kite.model.dotenv import RESERVED
 from kite.model.env_file import EnvFile, read_env_files
@@ -23,7 +24,6 @@ from kite.model.node import Node
 from kite.model.override import lay_over
 from kite.model.probe_spec import (
     HealthProbe,
-    Heartbeat,
     Probe,
     read_command,
     read_health,

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from kite.hang import Heartbeat
 from kite.model import kinds, phrases
 from kite.model.fields import Fields, Wrong
 from kite.model.node import Node
@@ -61,23 +62,6 @@ class HealthProbe(msgspec.Struct, frozen=True, kw_only=True):
     probe: Probe
     failures: int = 3
     successes: int = 1
-    start_period: float = 0.0
-
-
-class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """How a module that stands still is judged, without any question of its own.
-
-    Args:
-        watched: False: not at all.
-        seconds: it must be heard on a connection to the Event Hub at least so often; None: it is
-            judged by what its process does while it is not heard.
-        failures: so many looks in a row must find it hung; None: as the Watchdog has it.
-        start_period: seconds after ready in which it may be silent.
-    """
-
-    watched: bool = True
-    seconds: float | None = None
-    failures: int | None = None
     start_period: float = 0.0
 
 

@@ -65,15 +65,24 @@ class LauncherClient:
         return await self._act(name, "stop", reason, wait=wait)
 
     async def restart(
-        self, name: str, *, reason: str | None = None, wait: bool = False
+        self, name: str, *, life: int | None = None, reason: str | None = None, wait: bool = False
     ) -> dict[str, Any]:
-        """Restart a running module; arguments and errors as `start`, and `stopped`."""
-        return await self._act(name, "restart", reason, wait=wait)
+        """Restart a running module; arguments and errors as `start`, and `stopped`.
 
-    async def _act(self, name: str, verb: str, reason: str | None, *, wait: bool) -> dict[str, Any]:
+        Args:
+            life: restart this one of its processes alone: of several replicas the others run on.
+                `life_gone` where it does not run any more.
+        """
+        return await self._act(name, "restart", reason, wait=wait, life=life)
+
+    async def _act(
+        self, name: str, verb: str, reason: str | None, *, wait: bool, life: int | None = None
+    ) -> dict[str, Any]:
         path = f"/launcher/modules/{quote(name, safe='')}/{verb}{'?wait=1' if wait else ''}"
         timeout = _SETTLED_WITHIN if wait else _TIMEOUT
-        answer = await self._call("POST", path, {"reason": reason} if reason else {}, timeout)
+        asked = {"reason": reason or None, "life": life}
+        body = {key: value for key, value in asked.items() if value is not None}
+        answer = await self._call("POST", path, body, timeout)
         return answer if isinstance(answer, dict) else {}
 
     async def _call(

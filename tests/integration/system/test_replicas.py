@@ -131,3 +131,58 @@ def test_the_manifest_says_how_many_at_the_next_start(system: System) -> None:
     system.act("start", "crew")
     system.wait(lambda: len(pids(system, "crew")) == 1, what="one replica")
     assert "ready" not in system.kite("ps").out
+
+
+LOOPS = (
+    """
+import os, sys
+if os.environ["KITE_REPLICA"] == "1":
+    print("out of paper", flush=True)
+    sys.exit(7)
+"""
+    + WHO
+)
+
+
+def test_one_replica_crashes_in_a_loop_and_says_so_itself(system: System) -> None:
+    system.module("crew", LOOPS, runtime="python", replicas=3, restart={"max": 2})
+    system.up("--wait", status=4)
+    failed = system.wait_step("crew", "failed")
+    assert (failed["replica"], failed["last_lines"]) == (1, ["out of paper"])
+    assert {s["replica"] for s in system.steps("crew", "exited")} == {1}
+    record = system.record("crew")
+    assert (record["actual_state"], record["last_lines"], record["crash_loop"]) == (
+        *("running", [], None),
+    )
+    told = {each["replica"]: each for each in record["replicas"]}
+    assert (told[1]["last_lines"], told[1]["crash_loop"]) == (["out of paper"], "open")
+    assert (told[1]["exit_code"], told[1]["next_try"] is not None) == (7, True)
+    for other in (0, 2):
+        assert (told[other]["actual_state"], told[other]["crash_loop"]) == ("running", None)
+        assert (told[other]["restarts"], told[other]["last_lines"]) == (0, [])
+    shown = system.kite("ps")
+    assert "2 of 3 ready; replica 1: crash loop" in shown.out
+    assert "crew/1 | out of paper" in shown.err
+    explained = system.kite("explain", "crew").out
+    assert "replica 0: running; " in explained
+    assert "replica 1: failed; " in explained
+    assert "replica 1: failures that count now: 2" in explained
+    assert "replica 1 | out of paper" in explained
+    assert set(answers(system, 2)) <= {1, 2, 3, 4, 5}
+
+
+def test_a_restart_may_name_the_life_that_it_is_for(system: System) -> None:
+    system.module("crew", WHO, runtime="python", replicas=2)
+    system.up("--wait")
+    path = "/launcher/modules/{}/{}?wait=1"
+    answer = system.call("POST", path.format("crew", "restart"), {"life": 2, "reason": "tired"})
+    assert answer.status == 200
+    assert replicas(system, "crew") == {1: "running", 3: "running"}
+    (stopping,) = system.steps("crew", "stopping")
+    assert (stopping["life"], stopping["replica"], stopping["reason"]) == (2, 1, "tired")
+    assert system.steps("crew", "requested")[-1]["life"] == 2
+    for name, life in (("crew", 2), ("registry", 7)):
+        refused = system.call("POST", path.format(name, "restart"), {"life": life})
+        assert (refused.status, refused.body["code"]) == (409, "life_gone")
+    assert system.call("POST", path.format("crew", "stop"), {"life": 1}).status == 422
+    assert replicas(system, "crew") == {1: "running", 3: "running"}

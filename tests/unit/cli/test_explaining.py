@@ -231,7 +231,7 @@ def test_how_its_lives_ended() -> None:
         "life 7 ended 2.00 s ago after 5.20 s: exit status 7; it had not been ready",
         "life 6 ended 2.00 s ago after 5.20 s: killed by SIGKILL; it was not ready in time",
     ]
-    assert said(told(lives=lives[4:]), "exits")[0].endswith("its health probe failed")
+    assert said(told(lives=lives[4:]), "exits")[0].endswith("it was found unhealthy")
     for cause, words in (
         ("memory_limit", "it used more memory than limits.memory allows"),
         ("out_of_memory", "the memory of its control group was used up"),
@@ -258,3 +258,50 @@ def test_each_topic_stands_once_and_commands_below() -> None:
 def test_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KITE_LANG", "zh_CN")
     assert said(told(), "desired") == ["它应当运行"]
+
+
+def test_each_of_several_replicas_is_explained() -> None:
+    place = {
+        "actual_state": "running",
+        "life": 1,
+        "pid": 11,
+        "next_try": None,
+        "error": None,
+        "exit_code": None,
+        "signal": None,
+        "crash_loop": None,
+        "last_lines": [],
+    }
+    looping = {
+        **place,
+        "replica": 1,
+        "life": 7,
+        "pid": None,
+        "actual_state": "failed",
+        "exit_code": 7,
+        "crash_loop": "open",
+        "last_lines": ["loading", "out of paper"],
+        "next_try": rfc3339(NOW + 40),
+        "error": "it has crashed 3 times",
+    }
+    failures = [rfc3339(NOW - 20), rfc3339(NOW - 12), rfc3339(NOW - 4)]
+    last = {"action": "give_up", "delay": 40.0, "up_to": 60.0, "exponent": None}
+    spent = {**RULE, "failures": failures, "give_ups": 1, "crash_loop": "open", "last": last}
+    document = told(
+        record={"pid": 11, "replicas": [{**place, "replica": 0}, looping]},
+        replicas=[
+            {"replica": 0, "life": 1, "restart": RULE},
+            {"replica": 1, "life": 7, "restart": spent},
+        ],
+    )
+    assert said(document, "replicas") == [
+        "replica 0: running; life 1, pid 11",
+        "replica 1: failed; life 7; crash loop; it has crashed 3 times; next try in 40.0 s",
+        "replica 1: failures that count now: 3 (20.0 s, 12.0 s, 4.00 s ago)",
+        "replica 1: times it was given up since it was last stable: 1",
+        "replica 1: crash loop: it rests 40.0 s, drawn from 30.0 s to 1 m 0 s; that doubles with"
+        " each failed try, from 1 m 0 s to 30 m 0 s",
+        "replica 1 | loading",
+        "replica 1 | out of paper",
+    ]
+    assert "no failure counts now" not in said(document, "restarts")

@@ -147,3 +147,34 @@ def test_the_last_line_of_those_that_failed() -> None:
         record("older", "running"),
     ]
     assert last_words(records) == ["long_name | no paper", "weed      | KeyError: 1"]
+
+
+def replica(number: int, state: str = "running", **more: Any) -> dict[str, Any]:
+    return {"replica": number, "actual_state": state, "next_try": None, **more}
+
+
+def test_each_of_several_replicas_has_its_own_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KITE_LANG", "en")
+    hung = {"status": "unhealthy", "detail": "connection asleep"}
+    crew = record(
+        "crew",
+        "running",
+        replicas=[
+            replica(0),
+            replica(
+                1,
+                "failed",
+                crash_loop="open",
+                next_try=rfc3339(NOW + 40),
+                last_lines=["loading", "out of paper"],
+            ),
+            replica(2, health=hung),
+        ],
+    )
+    assert note(crew, NOW) == (
+        "2 of 3 ready; replica 1: crash loop, next try in 40.0 s;"
+        " replica 2: unhealthy: connection asleep"
+    )
+    assert last_words([crew]) == ["crew/1 | out of paper"]
+    well = record("crew", "running", replicas=[replica(0), replica(1)])
+    assert note(well, NOW) == "2 of 2 ready"

@@ -10,7 +10,6 @@ from kite.extensions.watchdog.core.actions import Inspect, LookUp, Restart, Say,
 from kite.extensions.watchdog.core.facts import (
     Cut,
     Expired,
-    Heartbeat,
     HubBegan,
     Inspected,
     Looked,
@@ -20,9 +19,9 @@ from kite.extensions.watchdog.core.facts import (
     Started,
     TimePassed,
 )
-from kite.extensions.watchdog.core.hang import Condition, condition
 from kite.extensions.watchdog.core.thresholds import Thresholds
 from kite.extensions.watchdog.core.watch import Watch
+from kite.hang import Condition, Heartbeat, condition
 from kite.pulse import Pulse, is_starved
 
 SILENCE = 12.5

@@ -308,3 +308,32 @@ def test_what_a_module_uses_is_of_the_last_look_and_of_a_process_that_is_there(
     window.tell(facts.Exited(module="b", life=1, signal=9))
     assert [window["b"][key] for key in shown] == [4.5, None, None, 0, []]
     assert [window["a"][key] for key in shown] == [0.0, None, None, 0, []]
+
+
+def test_each_replica_has_its_own_last_lines_and_crash_loop(window: Window) -> None:
+    window.tell(
+        facts.Scanned(plans=(Plan(name="b", replicas=3, restart=RestartRule(max=1)),)),
+        facts.StartRequested(module="b"),
+    )
+    for life in (1, 2, 3):
+        window.tell(
+            facts.Spawned(module="b", life=life, pid=life),
+            facts.BecameReady(module="b", life=life),
+        )
+    window.tell(
+        facts.Exited(module="b", life=2, exit_code=7, last_lines=("out of paper",)),
+        facts.TreeGone(module="b", life=2, last_lines=("out of paper",)),
+        facts.HealthChanged(module="b", life=3, status=Status.DEGRADED, detail="tired"),
+    )
+    record = window["b"]
+    assert (record["actual_state"], record["last_lines"], record["crash_loop"]) == (
+        *("running", [], None),
+    )
+    first, second, third = record["replicas"]
+    assert (second["last_lines"], second["crash_loop"]) == (["out of paper"], "open")
+    assert (second["exit_code"], second["error_code"]) == (7, "gave_up_exit")
+    for other in (first, third):
+        assert (other["last_lines"], other["crash_loop"], other["error"]) == ([], None, None)
+    assert [each["health"]["status"] for each in record["replicas"]] == [
+        *("unknown", "unknown", "degraded"),
+    ]

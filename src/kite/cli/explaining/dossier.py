@@ -140,5 +140,6 @@ def _from_files(
         }
         if plan is not None
         else None,
+        "replicas": [],
         "core": core_document(name, []) if is_core else None,
     }

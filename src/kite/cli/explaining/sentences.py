@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kite.cli.explaining import restarts
+from kite.cli.explaining import replicas, restarts
 from kite.cli.explaining.spans import ago, since, span, until
 from kite.launcher.progress import error_text, instant, state_word
 from kite.launcher.story import exit_text
@@ -24,6 +24,7 @@ def topic_word(topic: str) -> str:
         "desired": _("desired"),
         "exits": _("exits"),
         "restarts": _("restarts"),
+        "replicas": _("replicas"),
         "next": _("next"),
     }[topic]
 
@@ -46,7 +47,9 @@ def sentences(told: Told) -> list[tuple[str, str]]:
         found += (("restarts", text) for text in restarts.of_core(told["core"], now))
     elif told["restart"] is not None:
         found += (("restarts", text) for text in restarts.rule(told["restart"]))
-        if told["running"]:
+        if replicas.has_several(told):
+            found += (("replicas", text) for text in replicas.each(told, now))
+        elif told["running"]:
             found += (("restarts", text) for text in restarts.history(told, now))
     return found + [("next", text) for text in _next(told, now)]
 
@@ -177,7 +180,7 @@ def _exits(told: Told, now: float) -> Iterator[str]:
         elif life["cause"] == "launch_timeout":
             text += "; " + _("it was not ready in time")
         elif life["cause"] == "unhealthy":
-            text += "; " + _("its health probe failed")
+            text += "; " + _("it was found unhealthy")
         elif life["cause"] == "memory_limit":
             text += "; " + _("it used more memory than limits.memory allows")
         elif life["cause"] == "out_of_memory":

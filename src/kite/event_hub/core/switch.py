@@ -314,6 +314,7 @@ class Switch:
             SLOW_CONSUMER,
             {
                 "module_id": session.name,
+                "life": session.identity.life,
                 "connection": session.number,
                 "missed": missed,
                 "queued_bytes": waiting,

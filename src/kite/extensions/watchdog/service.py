@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from typing import Any, Final, assert_never
 
 import msgspec
@@ -23,12 +24,12 @@ from kite.extensions.watchdog.core.actions import (
 )
 from kite.extensions.watchdog.core.facts import (
     AskEnded,
+    Begun,
     Cut,
     Deregistered,
     Ended,
     Expired,
     Fact,
-    Heartbeat,
     HubBegan,
     Inspected,
     Looked,
@@ -42,6 +43,7 @@ from kite.extensions.watchdog.core.facts import (
 from kite.extensions.watchdog.core.thresholds import Thresholds
 from kite.extensions.watchdog.core.watch import Watch
 from kite.extensions.watchdog.evidence import EvidenceFiles
+from kite.hang import Heartbeat
 from kite.sdk.event import Event
 from kite.sdk.module import Module
 
@@ -168,24 +170,16 @@ class Watchdog:
         asyncio.get_running_loop().call_soon(self._feed, fact)
 
     async def _restart(self, action: Restart) -> None:
-        """Ask for it, if the life that is unhealthy is the one that runs."""
-        name, launcher = action.module, self._module.launcher
+        """Ask for it; the Launcher refuses where that life does not run any more."""
+        name, life = action.module, action.life
         try:
-            record = await launcher.module(name)
-            is_meant = record.get("actual_state") == "running" and (
-                action.life is None or record.get("life") == action.life
-            )
-            if is_meant:
-                await launcher.restart(name, reason=REASON)
-                return
+            await self._module.launcher.restart(name, life=life, reason=REASON)
         except Unavailable as failure:
             self._module.log.warning("restart.failed module=%s error=%s", name, failure)
-            self._feed(RestartRefused(module=name, again=True))
+            self._feed(RestartRefused(module=name, life=life, again=True))
         except KiteError as refusal:
             self._module.log.warning("restart.refused module=%s error=%s", name, refusal)
-            self._feed(RestartRefused(module=name, again=False))
-        else:
-            self._feed(RestartRefused(module=name, again=False))
+            self._feed(RestartRefused(module=name, life=life, again=False))
             self._look_up()
 
     def _say(self, said: Say) -> None:
@@ -197,6 +191,7 @@ class Watchdog:
         data: dict[str, Any] = {
             "module_id": said.module,
             "life": said.life,
+            "replica": said.replica,
             "failures": said.failures,
             "restarts": said.restarts,
             "evidence": evidence,
@@ -229,8 +224,11 @@ def _fact(  # noqa: PLR0911 - a table
     match subject:
         case "module.started":
             pid = data.get("pid")
-            return Started(module=name, life=life, pid=pid if isinstance(pid, int) else None)
-        case "module.starting" | "module.stopping" | "module.stopped" | "module.failed":
+            pid = pid if isinstance(pid, int) else None
+            return Started(module=name, life=life, pid=pid, replica=_replica(data))
+        case "module.starting":
+            return Begun(module=name, life=life, replica=_replica(data))
+        case "module.stopping" | "module.stopped" | "module.failed":
             return Ended(module=name, life=life)
         case "registry.registered":
             return Registered(module=name, life=life, url=endpoint(data))
@@ -239,13 +237,19 @@ def _fact(  # noqa: PLR0911 - a table
         case "registry.expired":
             return Expired(module=name, life=life)
         case "hub.slow_consumer":
-            return Cut(module=name)
+            return Cut(module=name, life=life)
         case "hub.client.connected" | "hub.client.disconnected":
             return _present(name, life, {**data, "seconds": 0})
         case "hub.client.silent" | "hub.client.responsive":
             return _present(name, life, data)
         case _:
             return None
+
+
+def _replica(data: dict[str, Any]) -> int:
+    """Which place of its module; it is said where there are several."""
+    replica = data.get("replica")
+    return replica if isinstance(replica, int) else 0
 
 
 def _present(name: str, life: int | None, data: dict[str, Any]) -> Present | None:
@@ -274,17 +278,26 @@ def heartbeat_of(record: dict[str, Any]) -> Heartbeat:
 
 
 def sightings(records: list[dict[str, Any]], entries: list[dict[str, Any]]) -> tuple[Sighting, ...]:
-    """What the Launcher's records and the Registry's entries say together, by module."""
-    by_name = {entry.get("module_id"): entry for entry in entries}
+    """What the Launcher's records and the Registry's entries say together, by life."""
+    by_name = {str(entry.get("module_id")): entry for entry in entries}
     return tuple(
-        Sighting(
-            name=record["name"],
-            life=record.get("life"),
-            running=record.get("actual_state") == "running",
-            registered=record["name"] in by_name,
-            url=endpoint(by_name.get(record["name"])),
-            pid=record.get("pid"),
-            heartbeat=heartbeat_of(record),
-        )
-        for record in records
+        sighting for record in records for sighting in _lives(record, by_name.get(record["name"]))
     )
+
+
+def _lives(record: dict[str, Any], entry: dict[str, Any] | None) -> Iterator[Sighting]:
+    """The lives of one module, each in its place; a core module has none beside the record itself."""
+    for each in record.get("replicas") or [record]:
+        life = each.get("life")
+        # The Registry shows one entry a module, that of the life which registered last.
+        is_own = entry is None or entry.get("life") in (None, life)
+        yield Sighting(
+            name=record["name"],
+            life=life,
+            running=each.get("actual_state") == "running",
+            registered=entry is not None if is_own else None,
+            url=endpoint(entry) if is_own else None,
+            pid=each.get("pid"),
+            heartbeat=heartbeat_of(record),
+            replica=_replica(each),
+        )

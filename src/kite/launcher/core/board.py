@@ -188,6 +188,7 @@ class Board:
     def _spawn(self, state: ModuleState, now: float) -> list[Action]:
         waited = _waited(state, now)
         name, number = state.plan.name, self.roster.new_life(state, now).number
+        which = state.which
         state.stop = None
         state.completed = state.outdated = False
         state.problem = None
@@ -199,8 +200,8 @@ class Board:
             state.life.launch_left = timeout
         state.move(Phase.STARTING, deadline=deadline)
         return [
-            Record(event="starting", module=name, fields={"life": number, **waited}),
-            Publish(subject="module.starting", data={"module_id": name, "life": number}),
+            Record(event="starting", module=name, fields={**which, **waited}),
+            Publish(subject="module.starting", data={"module_id": name, **which}),
             Spawn(module=name, life=number, replica=state.replica),
         ]
 
@@ -271,7 +272,7 @@ def fail_as_written(state: ModuleState) -> list[Action]:
     state.deadline = None
     state.given_up = False
     fields = {"reason": problem.code, "error": problem.message}
-    told = {"module_id": state.plan.name, "life": state.life.number, **fields}
+    told = {"module_id": state.plan.name, **state.which, **fields}
     return [
         Record(event="failed", module=state.plan.name, fields=fields),
         Publish(subject="module.failed", data=told),

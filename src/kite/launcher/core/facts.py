@@ -57,7 +57,8 @@ class RestartRequested(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody asked by name. Of a stopped module: a start when `revive`, else refused.
 
     With `is_rolling` each new life is ready before the old one goes. With `dependents` what depends on
-    it is restarted when it is ready again, in order.
+    it is restarted when it is ready again, in order. With `life` that one alone is meant, of several
+    replicas, and nothing is started in its stead where it has gone.
     """
 
     module: str
@@ -66,6 +67,7 @@ class RestartRequested(msgspec.Struct, frozen=True, kw_only=True):
     revive: bool = True
     is_rolling: bool = False
     dependents: bool = False
+    life: int | None = None
 
 
 class RunDue(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ def answer_exit(board: Board, state: ModuleState, now: float) -> list[Action]:
         state.move(Phase.STOPPED)
         done = say_stopped(state, "completed")
         return [*done, *settle(state), *board.start_those_who_may(now)]
-    told = {"module_id": state.plan.name, "life": life.number, "reason": life.blame or "crashed"}
+    told = {"module_id": state.plan.name, **state.which, "reason": life.blame or "crashed"}
     actions: list[Action] = [
         Publish(
             subject="module.stopped",
@@ -65,13 +65,14 @@ def _fail_trial(state: ModuleState) -> list[Action]:
     state.move(Phase.FAILED)
     message = state.problem.message
     told = {**how(state), "error": message, **last_words(state)}
-    fields = {"life": state.life.number, "reason": reason, **told}
+    fields = {**state.which, "reason": reason, **told}
     return [Record(event="failed", module=name, fields=fields)]
 
 
 def _restart(board: Board, state: ModuleState, delay: float, now: float) -> list[Action]:
     state.history.restarts += 1
     fields = {
+        **state.which,
         "life": board.roster.lives[state.plan.name] + 1,
         "reason": state.life.blame or "crashed",
         "delay": round(delay, 3),
@@ -98,7 +99,7 @@ def _give_up(board: Board, state: ModuleState, retry_in: float | None, now: floa
         retry_in = round(max(0.0, state.next_run - now), 3)
     measured = {**how(state), **state.life.evidence}
     exit_fields = {**measured, "retry_in": retry_in, "error": message, **last_words(state)}
-    fields = {"life": state.life.number, "reason": reason, **exit_fields}
+    fields = {**state.which, "reason": reason, **exit_fields}
     actions: list[Action] = [
         Record(event="failed", module=name, fields=fields),
         Publish(subject="module.failed", data={"module_id": name, **fields}),
@@ -147,9 +148,9 @@ def is_completion(state: ModuleState) -> bool:
 
 def say_stopped(state: ModuleState, reason: str) -> list[Action]:
     """It has ended and nothing follows by itself."""
-    name, number = state.plan.name, state.life.number
-    told = {"module_id": name, "life": number, "reason": reason, **how(state)}
-    fields = {"life": number, "reason": reason, **how(state)}
+    name = state.plan.name
+    fields = {**state.which, "reason": reason, **how(state)}
+    told = {"module_id": name, **fields}
     return [
         Record(event="stopped", module=name, fields=fields),
         Publish(subject="module.stopped", data=told),

@@ -230,6 +230,12 @@ class ModuleState:
         return self.life.plan or self.plan
 
     @property
+    def which(self) -> dict[str, int]:
+        """Which process is meant, in what is told of it: `life`, and of several replicas `replica`."""
+        place = {"replica": self.replica} if self.in_force.replicas > 1 else {}
+        return {"life": self.life.number, **place}
+
+    @property
     def is_essential(self) -> bool:
         """Whether everything ends when it has failed; a manifest that broke says what it said before."""
         return (self.plan if self.plan.is_readable else self.in_force).is_essential

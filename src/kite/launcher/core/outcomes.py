@@ -32,7 +32,7 @@ KILL_AFTER_LAUNCH_TIMEOUT = 5.0
 def spawned(board: Board, state: ModuleState, fact: Spawned, now: float) -> list[Action]:
     """The process exists."""
     state.life.pid = fact.pid
-    fields = {"life": fact.life, "pid": fact.pid}
+    fields = {**state.which, "pid": fact.pid}
     actions: list[Action] = [Record(event="spawned", module=fact.module, fields=fields)]
     if state.phase is Phase.STARTING and state.in_force.ready_by is ReadyBy.PROCESS:
         actions += ready(board, state, now)
@@ -42,7 +42,7 @@ def spawned(board: Board, state: ModuleState, fact: Spawned, now: float) -> list
 def spawn_failed(state: ModuleState, fact: SpawnFailed) -> list[Action]:
     """No process could be made: nothing to restart until somebody mends it."""
     code, message = fact.problem.code, fact.problem.message
-    about = {"life": fact.life, "reason": code, "error": message}
+    about = {**state.which, "reason": code, "error": message}
     actions: list[Action] = [
         *_retire(state),
         Record(event="start_failed", module=fact.module, fields={**about, "code": code}),
@@ -77,8 +77,8 @@ def ready(board: Board, state: ModuleState, now: float) -> list[Action]:
     life.ready_at = now
     life.launch_left = None
     seconds = round(now - (life.started_at or now), 3)
-    fields = {"life": life.number, "pid": life.pid, "seconds": seconds}
-    told = {"module_id": name, "life": life.number, "pid": life.pid}
+    fields = {**state.which, "pid": life.pid, "seconds": seconds}
+    told = {"module_id": name, **state.which, "pid": life.pid}
     return [
         WelcomeLife(module=name, life=life.number),
         Record(event="started", module=name, fields=fields),
@@ -94,7 +94,7 @@ def launch_timed_out(state: ModuleState, now: float) -> list[Action]:
     timeout = state.in_force.stop_timeout
     state.stop = Stop(reason="launch_timeout", timeout=timeout, after=After.JUDGE)
     fields = {
-        "life": state.life.number,
+        **state.which,
         "reason": "launch_timeout",
         "timeout": state.in_force.launch_timeout,
     }
@@ -111,9 +111,9 @@ def unhealthy(state: ModuleState, fact: BecameUnhealthy, now: float) -> list[Act
     state.life.blame = "unhealthy"
     plan = Stop(reason="unhealthy", timeout=state.in_force.stop_timeout, after=After.JUDGE)
     state.life.health = Health(status=Status.UNHEALTHY, detail=fact.detail, since=now)
-    fields = {"life": fact.life, "detail": fact.detail}
+    fields = {**state.which, "detail": fact.detail}
     record = Record(event="unhealthy", module=fact.module, fields=fields)
-    told = {"module_id": fact.module, "life": fact.life, "status": "unhealthy"}
+    told = {"module_id": fact.module, **state.which, "status": "unhealthy"}
     changed = Publish(subject="module.health_changed", data={**told, "detail": fact.detail})
     return [record, changed, *begin_stop(state, plan, now)]
 
@@ -126,7 +126,7 @@ def health_changed(state: ModuleState, fact: HealthChanged, now: float) -> list[
     state.life.health = Health(status=fact.status, detail=fact.detail, since=now, by=fact.by)
     if fact.by != "probe":  # who found it has told everybody
         return []
-    told = {"life": fact.life, "status": fact.status.value, "detail": fact.detail}
+    told = {**state.which, "status": fact.status.value, "detail": fact.detail}
     return [
         Record(event="health_changed", module=fact.module, fields=told),
         Publish(subject="module.health_changed", data={"module_id": fact.module, **told}),
@@ -140,7 +140,7 @@ def outgrew_memory(state: ModuleState, fact: OutgrewMemory, now: float) -> list[
     state.life.blame = "memory_limit"
     plan = Stop(reason="memory_limit", timeout=state.in_force.stop_timeout, after=After.JUDGE)
     state.life.evidence = {"used": fact.used, "limit": fact.limit}
-    fields = {"life": fact.life, **state.life.evidence}
+    fields = {**state.which, **state.life.evidence}
     record = Record(event="over_memory", module=fact.module, fields=fields)
     return [record, *begin_stop(state, plan, now)]
 
@@ -155,7 +155,7 @@ def exited(board: Board, state: ModuleState, fact: Exited, now: float) -> list[A
     life.connections = 0
     life.pid = None
     name = fact.module
-    fields: dict[str, object] = {"life": fact.life, **how(state)}
+    fields: dict[str, object] = {**state.which, **how(state)}
     if fact.blame is not None:
         fields["reason"] = fact.blame
     if life.blame is not None or (
@@ -204,7 +204,8 @@ def tree_gone(board: Board, state: ModuleState, fact: TreeGone, now: float) -> l
             if state.plan.problem is not None:
                 return [*actions, *fail_as_written(state)]
             state.move(Phase.WAITING)
-            restarting = {"life": board.roster.lives[state.plan.name] + 1, "reason": "restart"}
+            following = {**state.which, "life": board.roster.lives[state.plan.name] + 1}
+            restarting = {**following, "reason": "restart"}
             record = Record(event="restarting", module=state.plan.name, fields=restarting)
             return [*actions, record, *board.start_those_who_may(now)]
         case After.STOP:
@@ -224,7 +225,7 @@ def _survived(board: Board, state: ModuleState, survivors: tuple[int, ...]) -> l
     state.move(Phase.FAILED)
     if board.ending is not None:
         board.ending.survivors.extend(survivors)
-    fields = {"life": state.life.number, "reason": "survivors", "pids": list(survivors)}
+    fields = {**state.which, "reason": "survivors", "pids": list(survivors)}
     told = {"module_id": state.plan.name, **fields}
     return [
         Record(event="failed", module=state.plan.name, fields=fields),

@@ -9,7 +9,7 @@ from kite.launcher.core import following, requests, stopping
 from kite.launcher.core.actions import Action
 from kite.launcher.core.board import Board, settle
 from kite.launcher.core.facts import RestartRequested, RunDue, StartRequested, StopRequested
-from kite.launcher.core.lifecycle import Phase
+from kite.launcher.core.lifecycle import ModuleState, Phase
 from kite.launcher.core.plan import ConfigState
 from kite.launcher.core.rollout import Rollouts
 from kite.launcher.core.tally import Tally
@@ -51,6 +51,8 @@ class Reception:
 
     def restart(self, fact: RestartRequested, now: float) -> list[Action]:
         """Restart a module by name; one that is not there is started, unless a request stopped it."""
+        if fact.life is not None:
+            return self._restart_one(fact, now)
         board, name = self._board, fact.module
         face = board.roster.face(name)
         is_stopped = face.phase is Phase.STOPPED or face.is_stopping_for_good
@@ -80,6 +82,22 @@ class Reception:
             actions += self._rollouts.begin(name, renewed, reason=fact.reason, op=fact.op)
         return actions + board.start_those_who_may(now)
 
+    def _restart_one(self, fact: RestartRequested, now: float) -> list[Action]:
+        """Restart one life; the other replicas run on, and there are as many as before."""
+        board, name = self._board, fact.module
+        if not _is_there(board.roster.find(name, fact.life)):
+            return requests.refused(fact, ("life_gone", {"life": fact.life}))
+        if (refusal := requests.refuse_restart(board, name)) is not None:
+            return requests.refused(fact, refusal)
+        actions = self._rollouts.cancel(name, now)
+        place = board.roster.find(name, fact.life)
+        if place is None or not _is_there(place):  # it was on trial, and went with the rest of that
+            return actions + requests.refused(fact, ("life_gone", {"life": fact.life}))
+        if not (fact.is_rolling and place.phase is Phase.RUNNING):
+            return actions + requests.restart(place, fact, now)
+        actions += requests.give_way(place)
+        return actions + self._rollouts.begin(name, [place], reason=fact.reason, op=fact.op)
+
     def fit(self, name: str, now: float) -> list[Action]:
         """Make as many places as the plan says, and end what is too many."""
         actions: list[Action] = []
@@ -107,3 +125,9 @@ class Reception:
             place.completed = place.owes_run = False
         self._board.want(places[0])
         return self._board.start_those_who_may(now)
+
+
+def _is_there(place: ModuleState | None) -> bool:
+    """Whether it has a process that nobody is ending yet."""
+    is_here = place is not None and place.phase in (Phase.STARTING, Phase.RUNNING)
+    return is_here and place is not None and not place.is_leaving

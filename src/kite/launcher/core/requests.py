@@ -86,12 +86,12 @@ def _is_disabled(state: ModuleState) -> bool:
 
 def _say_stopped(state: ModuleState, reason: str) -> list[Action]:
     """There is nothing to say of one that never ran."""
-    name, life = state.plan.name, state.life.number
-    if life == 0:
+    name, which = state.plan.name, state.which
+    if which["life"] == 0:
         return []
     return [
         Record(event="stopped", module=name, fields={"reason": reason}),
-        Publish(subject="module.stopped", data={"module_id": name, "life": life, "reason": reason}),
+        Publish(subject="module.stopped", data={"module_id": name, **which, "reason": reason}),
     ]
 
 

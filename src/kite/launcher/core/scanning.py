@@ -112,7 +112,7 @@ class Scanning:
 def _state_changed(state: ModuleState, before: Plan) -> list[Action]:
     plan = state.plan
     fields = {"old": before.config_state.value, "new": plan.config_state.value}
-    told = {"module_id": plan.name, "life": state.life.number, **fields}
+    told = {"module_id": plan.name, **state.which, **fields}
     return [
         Record(event="state_changed", module=plan.name, fields=fields),
         Publish(subject="module.state_changed", data=told),

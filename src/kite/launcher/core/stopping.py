@@ -28,10 +28,10 @@ def begin_stop(state: ModuleState, stop: Stop, now: float) -> list[Action]:
     """Begin to end a starting or running module."""
     state.stop = stop
     name, life = state.plan.name, state.life.number
-    told = {"module_id": name, "life": life, "reason": stop.reason}
+    told = {**state.which, "reason": stop.reason}
     actions: list[Action] = [
-        Record(event="stopping", module=name, fields={"life": life, "reason": stop.reason}),
-        Publish(subject="module.stopping", data=told),
+        Record(event="stopping", module=name, fields=told),
+        Publish(subject="module.stopping", data={"module_id": name, **told}),
     ]
     if state.life.connections <= 0:
         return [*actions, *signal_stop(state, now, stop.timeout)]

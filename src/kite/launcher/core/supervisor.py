@@ -104,6 +104,10 @@ class Supervisor:
         """Why a module is in the state it is in."""
         return explain(self._board, self._board.roster.face(name), now)
 
+    def explain_places(self, name: str, now: float) -> list[Explanation]:
+        """The same of each of its places, in the order of `roster.places`."""
+        return [explain(self._board, place, now) for place in self._board.roster.places(name)]
+
     def next_deadline(self) -> float | None:
         """The instant at which `TimePassed` is due."""
         deadlines = [s.deadline for s in self._board.roster.everyone() if s.deadline is not None]

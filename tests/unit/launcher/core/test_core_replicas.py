@@ -271,3 +271,80 @@ def test_a_place_that_is_not_needed_any_more_answers_who_waited_for_it() -> None
     assert desk.outcome(first) == "superseded"
     desk.alive("w", 1)
     assert desk.outcome(second) == "done"
+
+
+def restart(desk: Crew, life: int, **more: Any) -> int:
+    """Somebody asks for a restart of this life alone."""
+    desk.ops += 1
+    desk.tell(facts.RestartRequested(module="w", life=life, op=desk.ops, **more))
+    return desk.ops
+
+
+def test_one_life_is_restarted_alone() -> None:
+    desk = crew()
+    desk.alive("w", 1, 2, 3)
+    op = restart(desk, 2, reason="unhealthy")
+    assert [(a.life, a.reason) for a in desk.pick(act.AskToStop)] == [(2, "unhealthy")]
+    desk.dead("w", 2, 0)
+    assert desk.spawned_lives() == [(4, 1)]
+    assert desk.outcome(op) == "open"
+    desk.alive("w", 4)
+    assert desk.outcome(op) == "done"
+    assert desk.lives("w") == dict.fromkeys((1, 4, 3), Phase.RUNNING)
+
+
+@pytest.mark.parametrize("life", [2, 7])
+def test_a_life_that_has_gone_is_not_restarted_and_nothing_in_its_stead(life: int) -> None:
+    desk = crew()
+    desk.alive("w", 1, 2, 3)
+    desk.dead("w", 2)
+    before = desk.lives("w")
+    assert desk.outcome(restart(desk, life)) == "life_gone"
+    assert desk.last == desk.pick(act.Settle)
+    assert desk.lives("w") == before
+
+
+def test_one_that_is_being_ended_is_not_restarted() -> None:
+    desk = crew()
+    desk.alive("w", 1, 2, 3)
+    desk.stop("w")
+    assert desk.outcome(restart(desk, 1)) == "life_gone"
+
+
+def test_one_life_is_renewed_alone_in_a_rolling_restart() -> None:
+    desk = crew()
+    desk.alive("w", 1, 2, 3)
+    op = restart(desk, 2, is_rolling=True)
+    assert desk.spawned_lives() == [(4, 1)]
+    desk.alive("w", 4)
+    desk.dead("w", 2, 0)
+    assert desk.outcome(op) == "done"
+    assert desk.lives("w") == dict.fromkeys((1, 4, 3), Phase.RUNNING)
+
+
+def test_a_restart_of_one_takes_over_from_a_rolling_one() -> None:
+    desk = crew(2)
+    desk.alive("w", 1, 2)
+    desk.ops += 1
+    rolling = desk.ops
+    desk.tell(facts.RestartRequested(module="w", op=rolling, is_rolling=True))
+    assert desk.spawned_lives() == [(3, 0)]
+    restart(desk, 1)
+    assert desk.outcome(rolling) == "superseded"
+    assert [a.life for a in desk.pick(act.AskToStop)] == [1]
+
+
+def test_what_is_told_of_a_replica_says_which_it_is() -> None:
+    desk = crew(2, restart=RestartRule(max=1))
+    desk.alive("w", 1, 2)
+    desk.dead("w", 2)
+    told = [a.data for a in desk.pick(act.Publish, desk.log) if a.subject != "module.stopped"]
+    assert [(each["life"], each["replica"]) for each in told] == [
+        *[(1, 0), (2, 1)],  # starting
+        *[(1, 0), (2, 1)],  # started
+        (2, 1),  # failed
+    ]
+    failed = [a.fields for a in desk.pick(act.Record, desk.log) if a.event == "failed"]
+    assert [(each["life"], each["replica"]) for each in failed] == [(2, 1)]
+    alone = Desk(plan("x"))
+    assert all("replica" not in a.data for a in alone.pick(act.Publish, alone.log))

@@ -6,21 +6,7 @@ from typing import Literal
 
 import msgspec
 
-
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was observed.
-
-    Args:
-        kind: `endpoint` (it was asked), `heartbeat` (its lease has ended), `connection` (its
-            connections to the Hub are silent) or `process` (it is stopped).
-        at: the instant, on the Watchdog's clock.
-        what: `url` and `http_status`, `status` or `detail`; of the last two kinds what its process
-            does.
-    """
-
-    kind: Literal["endpoint", "heartbeat", "connection", "process"]
-    at: float
-    what: dict[str, str | int | float]
+from kite.hang import Evidence
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +42,7 @@ class Say(msgspec.Struct, frozen=True, kw_only=True):
         failures: how many in a row.
         restarts: how many have been asked for since it was last well for long.
         pid: of its process, where it is known.
+        replica: its place among the module's processes.
     """
 
     verdict: Literal["unhealthy", "degraded", "healthy", "restarting"]
@@ -65,6 +52,7 @@ class Say(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int
     evidence: tuple[Evidence, ...]
     pid: int | None = None
+    replica: int = 0
 
 
 class SaySuspended(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +62,7 @@ class SaySuspended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Restart(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask the Launcher to restart the module, if this life of it is still the running one."""
+    """Ask the Launcher to restart this life of the module and no other, if it still runs."""
 
     module: str
     life: int | None

@@ -1,4 +1,4 @@
-"""One module's case: what is known of it, what speaks against it, what has been said."""
+"""One replica's case: what is known of it, what speaks against it, what has been said."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import enum
 from collections import deque
 from typing import Final, Literal
 
-from kite.extensions.watchdog.core.actions import Evidence, Say
-from kite.extensions.watchdog.core.facts import Heartbeat
-from kite.extensions.watchdog.core.hang import Hang
+from kite.extensions.watchdog.core.actions import Say
 from kite.extensions.watchdog.core.judgement import Health, Outcome, judge, told
 from kite.extensions.watchdog.core.thresholds import Thresholds
+from kite.hang import Evidence, Hang, Heartbeat
 from kite.pulse import Pulse
 
 KEPT_EVIDENCE: Final = 8
@@ -29,7 +28,7 @@ class State(enum.Enum):
 
 
 class Case:
-    """One module, as long as it exists.
+    """One place of a module, as long as it exists: most modules have one, each replica has its own.
 
     Duties: three kinds of evidence are counted, each in a row: answers of the endpoint, intervals
     without a lease, and looks at its process (`hang`); each convicts alone. A good answer clears the
@@ -37,20 +36,28 @@ class Case:
     Each verdict is said once. Nothing of a life speaks against the next one.
 
     Args:
+        replica: which of the module's places it is.
         patience: a factor on everything before a restart.
         may_restart: whether a restart is ever asked for.
     """
 
     def __init__(
-        self, name: str, thresholds: Thresholds, *, patience: int = 1, may_restart: bool = True
+        self,
+        name: str,
+        thresholds: Thresholds,
+        *,
+        replica: int = 0,
+        patience: int = 1,
+        may_restart: bool = True,
     ) -> None:
         self.name = name
+        self.replica = replica
         self.life: int | None = None
         self.running = False
         self.url: str | None = None
         self.pid: int | None = None
         self.heartbeat: Heartbeat | None = None
-        self.hang = Hang(thresholds)
+        self.hang = Hang(thresholds.hang)
         self.entry_life: int | None = None
         self.lease_lost = False
         self.asked: int | None = None
@@ -71,7 +78,8 @@ class Case:
     @property
     def failures(self) -> int:
         """In a row, of the kind that has more."""
-        hung = self.hang.failures(self.heartbeat) if self.heartbeat is not None else 0
+        sure = self.hang.certainty(self.heartbeat) if self.heartbeat is not None else 0
+        hung = self._thresholds.hung_as(sure)
         # Who computes or is starved renews no lease either; how long that may last `hang` knows.
         missed = 0 if self.hang.is_excused else self._beat_failures
         return max(self._ask_failures, missed, hung)
@@ -111,6 +119,10 @@ class Case:
         self.restarting_until = None
         self.start_afresh()
         self.lease_lost = False
+
+    def follows(self, former: Case) -> None:
+        """Another life was in this place before, and is the same patient."""
+        self.restarts, self.said = former.restarts, former.said
 
     def ended(self, life: int | None) -> None:
         """A life is no longer, or not yet, the Watchdog's business."""
@@ -278,6 +290,7 @@ class Case:
             failures=self.failures,
             restarts=self.restarts,
             evidence=tuple(self._evidence),
+            replica=self.replica,
         )
 
     def _turn(self, health: Health) -> list[Say]:

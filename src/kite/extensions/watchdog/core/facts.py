@@ -6,46 +6,33 @@ from __future__ import annotations
 import msgspec
 
 from kite.extensions.watchdog.core.judgement import Outcome
+from kite.hang import Heartbeat
 from kite.pulse import Pulse
 
 
-class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """What a module's manifest says about standing still (`health.heartbeat`).
-
-    Args:
-        watched: False: it is not judged by its process and its connections.
-        seconds: it must be heard on one of its connections at least so often, whatever its process
-            does meanwhile; None: it is judged by what its process does.
-        failures: looks in a row that find it hung until it is unhealthy; None: the Watchdog's own.
-        start_period: seconds after ready in which it may be silent.
-    """
-
-    watched: bool = True
-    seconds: float | None = None
-    failures: int | None = None
-    start_period: float = 0.0
-
-
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
-    """One module as the Launcher and the Registry know it.
+    """One life of a module as the Launcher and the Registry know it.
 
     Args:
         name: of the module.
-        life: its newest, None where nobody says.
+        life: which, None where nobody says.
         running: whether the Launcher calls it running.
-        registered: whether the Registry has an entry.
+        registered: whether the Registry has an entry of it; None where another replica's entry hides
+            that.
         url: of its health endpoint, None without one.
         pid: of its process, None where nobody says.
         heartbeat: what its manifest says.
+        replica: its place among the module's processes.
     """
 
     name: str
     life: int | None
     running: bool
-    registered: bool
+    registered: bool | None
     url: str | None
     pid: int | None = None
     heartbeat: Heartbeat = Heartbeat()
+    replica: int = 0
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,15 +42,24 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
-    """A life has become ready."""
+    """A life has become ready, in its place among the module's replicas."""
 
     module: str
     life: int | None
     pid: int | None = None
+    replica: int = 0
+
+
+class Begun(msgspec.Struct, frozen=True, kw_only=True):
+    """A life is being made: until it is ready its health is the Launcher's business."""
+
+    module: str
+    life: int | None
+    replica: int = 0
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """A life is stopping, has ended, or is being made: its health is the Launcher's business."""
+    """A life is stopping or has ended: its health is the Launcher's business."""
 
     module: str
     life: int | None
@@ -121,9 +117,10 @@ class Present(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True):
-    """The Hub has ended one of a module's connections, which took too little."""
+    """The Hub has ended one of a life's connections, which took too little."""
 
     module: str
+    life: int | None = None
 
 
 class HubBegan(msgspec.Struct, frozen=True):
@@ -145,7 +142,7 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestartRefused(msgspec.Struct, frozen=True, kw_only=True):
-    """The Launcher was asked for a restart and did not do it.
+    """The Launcher was asked to restart a life and did not do it.
 
     Args:
         again: whether it may be asked again soon: it could not be reached.
@@ -153,6 +150,7 @@ class RestartRefused(msgspec.Struct, frozen=True, kw_only=True):
 
     module: str
     again: bool
+    life: int | None = None
 
 
 class TimePassed(msgspec.Struct, frozen=True):
@@ -162,6 +160,7 @@ class TimePassed(msgspec.Struct, frozen=True):
 Fact = (
     Looked
     | Started
+    | Begun
     | Ended
     | Registered
     | Deregistered

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from kite.hang import Patience
+
 LONGEST_DELAY = 64
 """Restarts that do not help are asked for at growing intervals; this bounds the growth."""
 
@@ -40,9 +42,15 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
         return min(1.0, self.interval / 2)
 
     @property
-    def again(self) -> float:
-        """Seconds from the first look at a silent module's process to the second."""
-        return min(1.5, 0.3 * self.interval)
+    def hang(self) -> Patience:
+        """With modules that are silent."""
+        again = min(1.5, 0.3 * self.interval)
+        return Patience(again=again, busy=self.busy, awaited=self.awaited)
+
+    def hung_as(self, certainty: int) -> int:
+        """How many failures a hang of this certainty is: it convicts when it is sure, and has the
+        module restarted one look later."""
+        return self.failures + self.restart_after - 2 + certainty if certainty else 0
 
     def restart_at(self, restarts: int, patience: int) -> int:
         """The failures in a row at which a restart is asked for.

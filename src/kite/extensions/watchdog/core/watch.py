@@ -14,8 +14,10 @@ from kite.extensions.watchdog.core.actions import (
     SaySuspended,
 )
 from kite.extensions.watchdog.core.case import Case
+from kite.extensions.watchdog.core.cases import Cases
 from kite.extensions.watchdog.core.facts import (
     AskEnded,
+    Begun,
     Cut,
     Deregistered,
     Ended,
@@ -27,6 +29,7 @@ from kite.extensions.watchdog.core.facts import (
     Present,
     Registered,
     RestartRefused,
+    Sighting,
     Started,
     TimePassed,
 )
@@ -42,7 +45,7 @@ on it."""
 
 
 class Watch:
-    """All cases.
+    """All cases, each life's its own: of several replicas one that stands still is restarted alone.
 
     Duties: everything is looked at once an interval. When the Watchdog itself was late (it was
     suspended, the machine slept, nothing got to run) all that was measured until then is thrown
@@ -56,7 +59,7 @@ class Watch:
     """
 
     def __init__(self, own_name: str, thresholds: Thresholds, now: float) -> None:
-        self.cases: dict[str, Case] = {}
+        self.cases = Cases(self._open)
         self._own_name = own_name
         self._thresholds = thresholds
         self._due = now + thresholds.interval
@@ -67,7 +70,7 @@ class Watch:
         """When `TimePassed` is to be said."""
         looks = [
             case.hang.look_at
-            for case in self.cases.values()
+            for case in self.cases
             if case.hang.look_at is not None and case.is_watched
         ]
         return min([self._due, *looks])
@@ -78,7 +81,7 @@ class Watch:
         if late > self._thresholds.late:
             self._start_afresh(now)
             if isinstance(fact, Expired):
-                if (case := self._case(fact.module)) is not None:
+                if (case := self.cases.find(fact.module, fact.life)) is not None:
                     case.lease_unknown(fact.life)
             elif not isinstance(fact, AskEnded | Inspected | TimePassed):
                 self._learn(fact, now)
@@ -100,6 +103,7 @@ class Watch:
             {
                 "module_id": case.name,
                 "life": case.life,
+                "replica": case.replica,
                 "state": case.state.value,
                 "verdict": case.said.value,
                 "failures": case.failures,
@@ -107,7 +111,7 @@ class Watch:
                 "health_endpoint": case.url,
                 "silent": case.hang.is_silent,
             }
-            for case in sorted(self.cases.values(), key=lambda case: case.name)
+            for case in sorted(self.cases, key=lambda case: (case.name, case.replica))
         ]
 
     # -- inside ----------------------------------------------------------------------------------
@@ -119,7 +123,7 @@ class Watch:
         self._due = max(self._due + self._thresholds.interval, now)
         self._has_restarted = False
         actions: list[Action] = []
-        for case in self.cases.values():
+        for case in self.cases:
             if case.restarting_until is not None and now >= case.restarting_until:
                 case.restart_over(counts=True)
             if not case.is_watched:
@@ -130,14 +134,14 @@ class Watch:
                 self._asks += 1
                 case.asked = self._asks
                 actions.append(Ask(module=case.name, url=case.url, number=self._asks))
-        inspected = self._inspect(list(self.cases.values()), now)
+        inspected = self._inspect(list(self.cases), now)
         return actions + inspected + self._restart_one(now)
 
     def _look_again(self, now: float) -> list[Action]:
         """Look at those whose look is due between two intervals."""
         due = [
             case
-            for case in self.cases.values()
+            for case in self.cases
             if case.is_watched and case.hang.look_at is not None and case.hang.look_at <= now
         ]
         for case in due:
@@ -160,8 +164,8 @@ class Watch:
         return [LookUp(), *actions] if wanting else actions
 
     def _inspected(self, fact: Inspected, now: float) -> list[Action]:
-        case = self.cases.get(fact.module)
-        if case is None or not case.is_watched or not case.is_of(fact.life):
+        case = self.cases.find(fact.module, fact.life)
+        if case is None or not case.is_watched:
             return []
         case.inspected(fact.pulse, now, whole=fact.whole)
         actions: list[Action] = list(case.conclude(now))
@@ -172,7 +176,7 @@ class Watch:
         return actions
 
     def _restart_one(self, now: float) -> list[Action]:
-        wanting = [case for case in self.cases.values() if case.wants_restart]
+        wanting = [case for case in self.cases if case.wants_restart]
         if not wanting:
             return []
         return self._restart(max(wanting, key=lambda case: case.failures), now)
@@ -183,8 +187,8 @@ class Watch:
         return [said, Restart(module=case.name, life=case.life)]
 
     def _ask_ended(self, fact: AskEnded, now: float) -> list[Action]:
-        case = self.cases.get(fact.module)
-        if case is None or case.asked != fact.number:
+        case = next((c for c in self.cases.of(fact.module) if c.asked == fact.number), None)
+        if case is None:
             return []
         case.asked = None
         # A timeout that is noticed late was the Watchdog's, not the module's.
@@ -198,7 +202,7 @@ class Watch:
 
     def _start_afresh(self, now: float) -> None:
         self._due = now + self._thresholds.interval
-        for case in self.cases.values():
+        for case in self.cases:
             case.start_afresh()
             case.hang.start_afresh(now)
             if case.restarting_until is not None:
@@ -209,6 +213,7 @@ class Watch:
         fact: (
             Looked
             | Started
+            | Begun
             | Ended
             | Registered
             | Deregistered
@@ -224,26 +229,34 @@ class Watch:
             self._look(fact, now)
             return
         if isinstance(fact, HubBegan):
-            for each in self.cases.values():
+            for each in self.cases:
                 each.hang.clear()
             return
-        case = self._case(fact.module)
-        if case is not None:
-            self._learn_of(case, fact, now)
+        if fact.module == self._own_name:
+            return
+        if isinstance(fact, Started | Begun):
+            case = self.cases.place(fact.module, fact.life, fact.replica)
+            if isinstance(fact, Started):
+                case.started(fact.life, pid=fact.pid, now=now)
+                self.cases.take_over(case)
+            else:
+                case.ended(fact.life)
+            return
+        is_word = isinstance(fact, Registered | Present)
+        meet = self.cases.meet if is_word else self.cases.find
+        if (found := meet(fact.module, fact.life)) is not None:
+            self._learn_of(found, fact, now)
 
     def _learn_of(
         self,
         case: Case,
-        fact: (
-            Started | Ended | Registered | Deregistered | Expired | Present | Cut | RestartRefused
-        ),
+        fact: Ended | Registered | Deregistered | Expired | Present | Cut | RestartRefused,
         now: float,
     ) -> None:
         match fact:
-            case Started():
-                case.started(fact.life, pid=fact.pid, now=now)
             case Ended():
                 case.ended(fact.life)
+                self.cases.leave(case)
             case Registered():
                 case.registered(fact.life, fact.url)
             case Deregistered():
@@ -251,8 +264,7 @@ class Watch:
             case Expired():
                 case.expired(fact.life, now)
             case Present():
-                if case.is_of(fact.life):
-                    case.hang.present(fact.connections, fact.silent, fact.seconds, now)
+                case.hang.present(fact.connections, fact.silent, fact.seconds, now)
             case Cut():
                 case.hang.cut()
             case RestartRefused():
@@ -261,35 +273,29 @@ class Watch:
                 assert_never(fact)
 
     def _look(self, fact: Looked, now: float) -> None:
-        seen = {sighting.name for sighting in fact.sightings}
-        for name in [name for name in self.cases if name not in seen]:
-            del self.cases[name]
         for sighting in fact.sightings:
-            case = self._case(sighting.name)
-            if case is None:
-                continue
-            if not sighting.running:
-                case.ended(sighting.life)
-            elif not case.running or case.life != sighting.life:
-                case.started(sighting.life, pid=sighting.pid, now=now)
-            if sighting.running:  # of several replicas the newest life is judged
-                is_same = case.is_of(sighting.life)
-                case.known(sighting.pid if is_same else case.pid, sighting.heartbeat)
-            if sighting.registered:
-                case.registered(case.entry_life, sighting.url)
-            elif not case.lease_lost:
-                case.deregistered(case.entry_life)
+            if sighting.name != self._own_name:
+                self._sight(sighting, now)
+        self.cases.keep({(sighting.name, sighting.life) for sighting in fact.sightings})
 
-    def _case(self, name: str) -> Case | None:
-        """The module's case, opened where there is none; None for the Watchdog itself."""
-        if name == self._own_name:
-            return None
-        case = self.cases.get(name)
-        if case is None:
-            case = self.cases[name] = Case(
-                name,
-                self._thresholds,
-                patience=PATIENCE.get(name, 1),
-                may_restart=name not in NEVER_RESTARTED,
-            )
-        return case
+    def _sight(self, sighting: Sighting, now: float) -> None:
+        case = self.cases.place(sighting.name, sighting.life, sighting.replica)
+        if not sighting.running:
+            case.ended(sighting.life)
+        elif not case.running or case.life != sighting.life:
+            case.started(sighting.life, pid=sighting.pid, now=now)
+        if sighting.running and case.is_of(sighting.life):
+            case.known(sighting.pid, sighting.heartbeat)
+        if sighting.registered:
+            case.registered(case.entry_life, sighting.url)
+        elif sighting.registered is False and not case.lease_lost:
+            case.deregistered(case.entry_life)
+
+    def _open(self, name: str, replica: int) -> Case:
+        return Case(
+            name,
+            self._thresholds,
+            replica=replica,
+            patience=PATIENCE.get(name, 1),
+            may_restart=name not in NEVER_RESTARTED,
+        )

@@ -1,13 +1,15 @@
-"""Whether a module stands still: what its connections and its process say together."""
+"""Whether a module stands still: what its connections and its process say together. Pure.
+
+The Watchdog judges every module so, and the Launcher the Watchdog.
+"""
 
 from __future__ import annotations
 
 import enum
-from typing import Final
+from typing import Final, Literal
 
-from kite.extensions.watchdog.core.actions import Evidence
-from kite.extensions.watchdog.core.facts import Heartbeat
-from kite.extensions.watchdog.core.thresholds import Thresholds
+import msgspec
+
 from kite.pulse import Pulse, is_starved
 
 NEEDED: Final = 2
@@ -19,6 +21,53 @@ IDLE_TICK: Final = 0.01
 
 _LOOPS: Final = ("epoll", "ep_poll", "kqueue", "io_cqring_wait")
 _FROZEN: Final = ("freez", "refrigerator")
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """How a module that stands still is judged, as its manifest says (`health.heartbeat`).
+
+    Args:
+        watched: False: not at all, neither by its process nor by its connections.
+        seconds: it must be heard on a connection to the Event Hub at least so often; None: it is
+            judged by what its process does while it is not heard.
+        failures: so many looks in a row must find it hung; None: as many as `NEEDED`.
+        start_period: seconds after ready in which it may be silent.
+    """
+
+    watched: bool = True
+    seconds: float | None = None
+    failures: int | None = None
+    start_period: float = 0.0
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was observed.
+
+    Args:
+        kind: `endpoint` (it was asked), `heartbeat` (its lease has ended), `connection` (its
+            connections to the Hub are silent) or `process` (it is stopped).
+        at: the instant, on the clock of whoever looked.
+        what: `url` and `http_status`, `status` or `detail`; of the last two kinds what its process
+            does.
+    """
+
+    kind: Literal["endpoint", "heartbeat", "connection", "process"]
+    at: float
+    what: dict[str, str | int | float]
+
+
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """How long is waited for what. Seconds.
+
+    Args:
+        again: from the first look at a silent module's process to the second.
+        busy: for which a module that computes may be silent before it counts as hung.
+        awaited: that a module which was cut off has for coming back.
+    """
+
+    again: float = 1.5
+    busy: float = 60.0
+    awaited: float = 10.0
 
 
 class Condition(enum.Enum):
@@ -81,11 +130,11 @@ class Hang:
             Registry, and is no hang.
     """
 
-    def __init__(self, thresholds: Thresholds) -> None:
+    def __init__(self, patience: Patience) -> None:
         self.look_at: float | None = None
         self.is_degraded = False
         self.is_excused = False
-        self._thresholds = thresholds
+        self._patience = patience
         self._looks = 0
         self._hung_looks = 0
         self._silent_since: float | None = None
@@ -103,13 +152,9 @@ class Hang:
         """Whether the last look found it hung."""
         return self._hung_looks > 0
 
-    def failures(self, heartbeat: Heartbeat) -> int:
-        """As many as it takes: to convict when it is sure, and to restart one look later."""
-        needed = heartbeat.failures or NEEDED
-        extra = self._hung_looks - needed
-        if extra < 0:
-            return 0
-        return self._thresholds.failures + self._thresholds.restart_after - 1 + extra
+    def certainty(self, heartbeat: Heartbeat) -> int:
+        """0: it may be well yet; 1: it is hung; more: so many looks in a row confirm that."""
+        return max(0, self._hung_looks - (heartbeat.failures or NEEDED) + 1)
 
     def forget(self) -> None:
         """Nothing that was measured counts any more; a silence that was told lasts."""
@@ -129,13 +174,13 @@ class Hang:
         self.forget()
         if self._silent_since is not None:
             self._silent_since = now
-            self.look_at = now + self._thresholds.again
+            self.look_at = now + self._patience.again
 
     def present(self, connections: int, silent: int, seconds: float, now: float) -> None:
         """The Hub has said how many connections it has, and how many are silent."""
         if connections == 0:
             if self._was_cut and self._silent_since is None:
-                self._fall_silent(now, look_at=now + self._thresholds.awaited)
+                self._fall_silent(now, look_at=now + self._patience.awaited)
             elif self._silent_since is None:
                 self.clear()
         elif silent < connections:
@@ -152,19 +197,19 @@ class Hang:
     ) -> Evidence | None:
         """Its process was looked at; what speaks against it."""
         seconds = now - self._before_at
-        is_too_soon = self._before is not None and seconds < self._thresholds.again / 2
+        is_too_soon = self._before is not None and seconds < self._patience.again / 2
         if pulse is None or is_too_soon or (self.is_silent and not whole):
             return None
         found = condition(self._before, pulse, seconds)
         before, self._before, self._before_at = self._before, pulse, now
         if self._silent_since is None:
             return self._judge_alone(found, pulse, now)
-        self.look_at = now + self._thresholds.again if self._looks == 0 else None
+        self.look_at = now + self._patience.again if self._looks == 0 else None
         self._looks += 1
         silence = now - self._silent_since
         is_hung = (
             found in (Condition.STOPPED, Condition.ASLEEP)
-            or (found is Condition.BUSY and silence >= self._thresholds.busy)
+            or (found is Condition.BUSY and silence >= self._patience.busy)
             or (
                 heartbeat.seconds is not None
                 and silence >= heartbeat.seconds
