@@ -57,7 +57,14 @@ async def test_who_falls_silent_is_told_and_not_cut(connect: Connect) -> None:
     seconds = event["data"].pop("seconds")
     assert seconds >= 0.5
     assert event["data"].pop("connection") > 0
-    assert event["data"] == {"module_id": "alpha", "life": 3, "connections": 1, "silent": 1}
+    assert event["data"] == {
+        "module_id": "alpha",
+        "life": 3,
+        "connections": 1,
+        "answering": 1,
+        "silent": 1,
+        "silent_within": 1.0,
+    }
     module.send_bytes(masked(b"", PONG))
     event = await told(ear)
     assert event["event"] == "hub.client.responsive"
