@@ -26,9 +26,12 @@ def _few() -> list[Figure]:
             running.module(f"m{number:03}")
         running.up()
         time.sleep(SETTLE)  # what is measured is rest
-        launcher = running.pids()["launcher"]
+        pids = running.pids()
+        launcher, everybody = pids["launcher"], list(pids.values())
         before, began = use(launcher), time.monotonic()
+        woken = -sum(use(pid).switches for pid in everybody)
         time.sleep(SECONDS)
+        woken += sum(use(pid).switches for pid in everybody)
         elapsed = time.monotonic() - began
         after = use(launcher)
         memory, resident = pss(launcher), rss(launcher)
@@ -51,6 +54,12 @@ def _few() -> list[Figure]:
             unit="per s",
             target=1,
             detail=f"context switches over {elapsed:.0f} s, {about}",
+        ),
+        Figure(
+            name=f"{FEW} modules idle: wake-ups of all",
+            value=round(woken / elapsed, 3),
+            unit="per s",
+            detail=f"of the {FEW} modules, the core processes and the Watchdog together",
         ),
         Figure(
             name=f"{FEW} modules idle: processor",

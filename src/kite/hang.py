@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from kite.pulse import Pulse, is_starved
+from kite.pulse import Pulse, is_loop, is_starved
 
 NEEDED: Final = 2
 """Looks in a row that must find a module hung; that its connections are silent is the first."""
@@ -19,7 +19,6 @@ IDLE_SHARE: Final = 0.01
 IDLE_TICK: Final = 0.01
 """A tree that uses less of a processor than the share, and a tick of the kernel's clock, is idle."""
 
-_LOOPS: Final = ("epoll", "ep_poll", "kqueue", "io_cqring_wait")
 _FROZEN: Final = ("freez", "refrigerator")
 
 
@@ -111,7 +110,7 @@ def condition(before: Pulse | None, after: Pulse, seconds: float) -> Condition: 
         return Condition.STARVED
     if after.is_stuck or any(word in after.wait for word in _FROZEN):
         return Condition.STUCK
-    if any(word in after.wait for word in _LOOPS):
+    if is_loop(after.wait):
         return Condition.WAITING
     return Condition.ASLEEP
 

@@ -10,6 +10,14 @@ FED_SHARE = 0.05
 other, was not given its chance. A twentieth of a processor is enough to answer a ping in seconds."""
 
 
+_LOOPS = ("epoll", "ep_poll", "kqueue", "io_cqring_wait")
+
+
+def is_loop(wait: str) -> bool:
+    """Whether the place in the kernel where a thread waits is the one where event loops do."""
+    return any(word in wait for word in _LOOPS)
+
+
 class Pulse(msgspec.Struct, frozen=True, kw_only=True):
     """One look at a module's process, the leader, and its descendants.
 
@@ -35,6 +43,11 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True):
     is_stuck: bool = False
     processes: int = 1
     threads: int = 1
+
+
+def is_at_rest(pulse: Pulse) -> bool:
+    """Whether the leader waits for events, as an event loop does that has nothing to do."""
+    return pulse.state == "S" and is_loop(pulse.wait)
 
 
 def is_starved(before: Pulse, after: Pulse, seconds: float) -> bool:

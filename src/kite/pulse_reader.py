@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import threading
 from pathlib import Path
 from typing import Final
 
-from kite.pulse import Pulse
+from kite.pulse import Pulse, is_loop
+from kite.wire.loop_thread import LoopThread
 
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 _MOST_THREADS: Final = 64
@@ -17,13 +20,43 @@ _PARENT, _SESSION, _UTIME, _CSTIME, _THREADS, _STARTED = 1, 3, 11, 14, 17, 19
 """Places in `/proc/<pid>/stat` behind the name."""
 
 
-def leader(pid: int) -> Pulse | None:
-    """The leader alone, and only its state: cheap. None: there is no such process."""
+def loop_thread() -> LoopThread | None:
+    """The thread that calls this; None where threads cannot be looked at."""
+    namespace = _namespace()
+    if namespace is None:
+        return None
+    return LoopThread(namespace=namespace, process=os.getpid(), thread=threading.get_native_id())
+
+
+def is_at_rest(thread: LoopThread) -> bool:
+    """Whether a thread waits for events at this moment, as an event loop does that has nothing to
+    do. False also where that cannot be seen: one of another namespace, or one that is gone."""
+    if thread.namespace != _namespace():
+        return False
+    return is_loop(_wait(f"/proc/{thread.process}/task/{thread.thread}/wchan"))
+
+
+@functools.cache
+def _namespace() -> int | None:
+    """The namespace of process ids that this process is in."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116  (as below)
+    except OSError:
+        return None
+
+
+def leader(pid: int, *, closely: bool = False) -> Pulse | None:
+    """The leader alone, and only its state: cheap. None: there is no such process.
+
+    Args:
+        closely: also where its main thread waits.
+    """
     fields = _stat(f"/proc/{pid}/stat")
     if fields is None:
         return None
     is_traced = fields[0] in "tT" and _tracer(pid)
-    return Pulse(state=fields[0], is_traced=is_traced, started=int(fields[_STARTED]))
+    wait = _wait(f"/proc/{pid}/wchan") if closely else ""
+    return Pulse(state=fields[0], is_traced=is_traced, started=int(fields[_STARTED]), wait=wait)
 
 
 def whole(pid: int) -> Pulse | None:

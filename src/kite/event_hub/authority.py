@@ -16,7 +16,7 @@ from kite.event_hub.core.tokens import Digests, TokenTable, decode_digests, iden
 from kite.http.client import call, raise_for
 from kite.wire.token import digest
 
-_WAIT: Final = 30.0
+_WAIT: Final = 300.0
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
 _ANSWER: Final = 1.5

@@ -21,6 +21,7 @@ from kite.event_hub.core.websocket import close, pong
 from kite.event_hub.drain import Drain
 from kite.event_hub.fragments import Fragments, TooBig
 from kite.event_hub.intake import Intake
+from kite.wire.loop_thread import LoopThread
 
 _CONTINUATION = WSMsgType.CONTINUATION
 _TEXT = WSMsgType.TEXT
@@ -85,6 +86,7 @@ class Connection:
         listener: for picows.
         intake: its input, once it is past the door.
         answers_pings: whether the client has said that it does.
+        loop: the thread whose event loop reads from it, where the client has said.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Connection:
         self.listener = listener(self)
         self.intake: Intake | None = None
         self.answers_pings = False
+        self.loop: LoopThread | None = None
         self._tcp = tcp
         self._conversation = conversation
         self._farewell = farewell

@@ -274,6 +274,7 @@ class Door(asyncio.BufferedProtocol):
         self._forget()
         connection = admission(tcp)
         connection.answers_pings = request.answers_pings()
+        connection.loop = request.loop_thread()
         if request.subprotocol() == CLOUDEVENTS:
             connection.interpose(lambda inner: Interpreted(inner, request.patterns()))
         tcp.write(switching_protocols(request))

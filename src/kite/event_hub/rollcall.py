@@ -1,4 +1,4 @@
-"""Asks quiet connections of modules for a sign of life, all with one timer."""
+"""Looks for signs of life of quiet connections of modules, all with one timer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from kite import pulse_reader
 from kite.event_hub.client import Client
 from kite.event_hub.core.attendance import Attendance, Heard, Ping, Turned
 from kite.event_hub.core.websocket import ping
@@ -39,9 +40,8 @@ class Rollcall:
         number = client.session.number
         self._clients[number] = client
         answers = client.connection is not None and client.connection.answers_pings
-        self._attendance.add(number, client.identity.digest, answers=answers)
-        if self._timer is None:
-            self._timer = self._loop.call_later(self._attendance.every, self._look)
+        self._attendance.add(number, client.identity.digest, self._loop.time(), answers=answers)
+        self._arm()
 
     def remove(self, client: Client) -> None:
         """It is gone."""
@@ -60,13 +60,24 @@ class Rollcall:
             self._timer = None
 
     def answered(self, client: Client) -> None:
-        """A pong has come."""
+        """A pong has come. It is an answer, and no word: the next look asks for another."""
         if self._attendance is not None and client.session is not None:
+            if client.connection is not None:
+                client.connection.heard()
             self._tell(self._attendance.answered(client.session.number, self._loop.time()))
 
     def silent(self, client: Client) -> int:
         """How many connections of a client's life are silent."""
         return 0 if self._attendance is None else self._attendance.silent(client.identity.digest)
+
+    def answering(self, client: Client) -> int:
+        """How many connections of a client's life are known to answer pings."""
+        return 0 if self._attendance is None else self._attendance.answering(client.identity.digest)
+
+    def within(self) -> float:
+        """Seconds after its last sign of life at which somebody is told to be silent, at most; 0:
+        never."""
+        return 0.0 if self._attendance is None else round(self._attendance.within, 3)
 
     def silences(self) -> list[dict[str, Any]]:
         """The data of `hub.client.silent` for everybody who is silent now."""
@@ -77,21 +88,34 @@ class Rollcall:
     def _look(self) -> None:
         assert self._attendance is not None
         now = self._loop.time()
-        self._timer = self._loop.call_later(self._attendance.every, self._look)
         asleep = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
         told = []
-        for action in self._attendance.look(now, asleep, self._heard):
+        for action in self._attendance.look(now, asleep, self._heard, self._rests):
             if isinstance(action, Ping):
                 self._clients[action.number].push(_PING)
             else:
                 told.append(action)
+        self._arm()
         self._tell(told)
+
+    def _arm(self) -> None:
+        due = self._attendance.due if self._attendance is not None else None
+        if self._timer is not None and self._timer.when() == due:
+            return
+        self.stop()
+        if due is not None:
+            self._timer = self._loop.call_at(due, self._look)
 
     def _heard(self, number: int) -> Heard:
         client = self._clients[number]
         if client.connection is None or client.is_leaving:
             return Heard.UNKNOWN
         return client.connection.heard()
+
+    def _rests(self, number: int) -> bool:
+        connection = self._clients[number].connection
+        loop = None if connection is None else connection.loop
+        return loop is not None and pulse_reader.is_at_rest(loop)
 
     def _tell(self, turned: list[Turned]) -> None:
         for each in turned:
@@ -105,5 +129,7 @@ class Rollcall:
             "connection": turned.number,
             "seconds": turned.seconds,
             "connections": turned.connections,
+            "answering": turned.answering,
             "silent": turned.silent,
+            "silent_within": self.within(),
         }

@@ -99,7 +99,7 @@ class Hub:
             parts=self.parts,
         )
         self.rollcall = Rollcall(config.limits.silence_seconds, self.switch.announce)
-        self.switch.greet_with(self.rollcall.silences)
+        self.switch.greet_with(self.rollcall.silences, self._presences)
         self._launcher: Identity | None = None
         self._has_launcher = asyncio.Event()
         self._alarm: asyncio.TimerHandle | None = None
@@ -322,14 +322,27 @@ class Hub:
 
     def _tell_presence(self, subject: str, client: Client) -> None:
         """Who of the modules is there: the Launcher asks nobody to stop who cannot hear it."""
+        self.switch.announce(subject, self._presence(client))
+
+    def _presences(self) -> list[dict[str, Any]]:
+        """Of every life once."""
+        lives = {
+            client.identity.digest: client
+            for client in self._roster.clients()
+            if self._is_module(client.identity)
+        }
+        return [self._presence(client) for client in lives.values()]
+
+    def _presence(self, client: Client) -> dict[str, Any]:
         identity = client.identity
-        about = {
+        return {
             "module_id": identity.module,
             "life": identity.life,
             "connections": self._roster.of_token(identity.digest),
+            "answering": self.rollcall.answering(client),
             "silent": self.rollcall.silent(client),
+            "silent_within": self.rollcall.within(),
         }
-        self.switch.announce(subject, about)
 
     # ── Effects ─────────────────────────────────────────────────────────────────────────────
 

@@ -247,6 +247,7 @@ class ModuleRunner:
             token=token,
             life=held.life.number,
             replica=held.replica,
+            is_asked=held.manifest.heartbeat.seconds is not None,
             ws_endpoint=self._around.ws_endpoint,
         )
 

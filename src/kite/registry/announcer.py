@@ -7,7 +7,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from kite.clock import Clock, rfc3339
 from kite.errors import PeerError, RequestError, Unavailable
@@ -24,6 +24,10 @@ SUBSCRIPTIONS: Final = (
     "module.stopped",
     "module.failed",
     "hub.started",
+    "hub.client.connected",
+    "hub.client.disconnected",
+    "hub.client.silent",
+    "hub.client.responsive",
 )
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 0.5
@@ -33,17 +37,39 @@ _NOT_WAITED_FOR: Final = frozenset({"launcher", "registry", "event_hub"})
 _log = logging.getLogger("kite.registry")
 
 
+class Presences(Protocol):
+    """Who wants to know whom the Hub hears: the Registry."""
+
+    def hub_hears(
+        self, module_id: str, life: int | None, *, answering: int, silent: int, within: float
+    ) -> None:
+        """The Hub has told of a life."""
+        ...
+
+    def hub_told(self) -> None:
+        """The Hub has told of everybody who is there."""
+        ...
+
+    def hub_lost(self) -> None:
+        """Nobody tells any more."""
+        ...
+
+
 class Announcer:
     """Publishes what is announced, in order, each until the Hub has acknowledged it.
 
     Args:
         clock: the time.
         on_shutdown: called when the Launcher asks the Registry to go (`module.shutdown`).
+
+    Attributes:
+        presences: is told whom the Hub hears.
     """
 
     def __init__(self, *, clock: Clock, on_shutdown: Callable[[], None]) -> None:
         self.backlog: Backlog[Event] = Backlog()
         self.is_connected = False
+        self.presences: Presences | None = None
         self._clock = clock
         self._on_shutdown = on_shutdown
         self._endpoint: str | None = None
@@ -105,12 +131,16 @@ class Announcer:
             await connection.subscribe(list(SUBSCRIPTIONS))
             await connection.publish_acked(self._event("module.ready", self._self()))
             self.is_connected = True
+            if self.presences is not None:  # its greetings come before this acknowledgement
+                self.presences.hub_told()
             self.backlog.connected(self._clock.monotonic())
             _log.info("hub.connected endpoint=%s", endpoint)
             await self._serve(connection, (endpoint, token))
         finally:
             self.is_connected = False
             self.backlog.lost()
+            if self.presences is not None:
+                self.presences.hub_lost()
             await connection.close()
 
     async def _open(self, endpoint: str, token: str) -> HubConnection:
@@ -180,9 +210,30 @@ class Announcer:
                 self._farewell = data.get("life") in (None, self._life)
             case "module.ready" if isinstance(module_id, str):
                 self.believe_connected(module_id)
+            case (
+                "hub.client.connected"
+                | "hub.client.disconnected"
+                | "hub.client.silent"
+                | "hub.client.responsive"
+            ) if isinstance(module_id, str):
+                self._tell_presence(module_id, data)
+                return
             case "module.stopped" | "module.failed" if isinstance(module_id, str):
                 self.backlog.module_ended(module_id)
         self._stirred.set()
+
+    def _tell_presence(self, module_id: str, data: dict[str, Any]) -> None:
+        life, within = data.get("life"), data.get("silent_within")
+        answering, silent = data.get("answering"), data.get("silent")
+        match answering, silent, within:
+            case int(), int(), int() | float() if self.presences is not None:
+                self.presences.hub_hears(
+                    module_id,
+                    life if isinstance(life, int) else None,
+                    answering=answering,
+                    silent=silent,
+                    within=float(within),
+                )
 
     def _lost(self, lost: Lost) -> None:
         if not self._is_stopping:

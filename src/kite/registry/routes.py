@@ -27,7 +27,7 @@ from kite.registry.speaker import Speaker
 from kite.version import __version__
 from kite.wire.limits import MAX_SESSION_TTL
 
-MAX_WAIT: Final = 60.0
+MAX_WAIT: Final = 300.0
 """Seconds a `GET /tokens/digests` waits at most."""
 
 MAX_FIELDS: Final = 32

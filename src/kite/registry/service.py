@@ -18,6 +18,7 @@ from kite.registry.config import RegistryConfig
 from kite.registry.core.catalog import Catalog, Entry
 from kite.registry.core.lookup import compile_glob, field_matches, resolve
 from kite.registry.core.posted import Grant, Patterns, Posted
+from kite.registry.core.presence import Presence
 from kite.registry.core.registration import ModulesRequest, Registration
 from kite.registry.core.tokens import TokenTable
 from kite.registry.revision import Revision
@@ -56,6 +57,7 @@ class Registry:
     ) -> None:
         self.config = config
         self.catalog = Catalog()
+        self.presence = Presence(config.ttl)
         self.tokens = TokenTable(digest(kite_token))
         self.revision = Revision()
         self.ports: frozenset[int] = frozenset()
@@ -195,12 +197,19 @@ class Registry:
                 answer["own"] = True
             case "register":
                 wanted = request.ttl if isinstance(request.ttl, int | float) else None
-                answer["ttl"] = ttl = self.config.lease(wanted)
+                is_fixed = wanted is not None or not is_own
+                ttl = (
+                    self.config.lease(wanted) if is_fixed else self._lease(request.module_id, life)
+                )
+                answer["ttl"] = ttl
                 said = request.registration()
-                await self.register(request.module_id, life, said, ttl=ttl, is_own=is_own)
+                await self.register(
+                    request.module_id, life, said, ttl=ttl, is_own=is_own, is_fixed=is_fixed
+                )
             case "heartbeat":
                 now = self._clock.monotonic()
-                answer["ttl"] = self.catalog.renew(request.module_id, life, now=now)
+                ttl = self._lease(request.module_id, life)
+                answer["ttl"] = self.catalog.renew(request.module_id, life, now=now, ttl=ttl)
                 if not is_own:
                     answer["own"] = is_kept
                 self.counts["heartbeats"] += 1
@@ -219,6 +228,7 @@ class Registry:
         *,
         ttl: float,
         is_own: bool = True,
+        is_fixed: bool = True,
     ) -> None:
         """Put an entry in, and announce it.
 
@@ -234,6 +244,7 @@ class Registry:
             now=self._clock.monotonic(),
             wall=self._clock.wall(),
             is_own=is_own,
+            is_fixed=is_fixed,
         )
         self.counts["registered"] += 1
         self._announce("registry.registered", told_entry(entry))
@@ -279,6 +290,50 @@ class Registry:
             return None
         return endpoint if isinstance(endpoint, str) else None
 
+    # --- who is heard
+
+    def hub_hears(
+        self, module_id: str, life: int | None, *, answering: int, silent: int, within: float
+    ) -> None:
+        """The Hub has told of a life.
+
+        Who is heard needs no heartbeats: its lease is the longest there is. When it is heard no
+        more, what is left is what an ordinary lease from the last sign of life has left.
+
+        Args:
+            answering: how many of its connections are known to answer pings.
+            silent: how many of these owe an answer.
+            within: seconds from a last sign of life to the Hub's word of it, at most.
+        """
+        self._expire()
+        key = (module_id, life)
+        if self.presence.told(key, answering=answering, silent=silent, within=within):
+            self._relet(key, within if silent else 0.0)
+            self._arm()
+
+    def hub_lost(self) -> None:
+        """Nobody tells who is heard. Who was is not asked to say so itself, and keeps its lease."""
+        self.presence.forget()
+
+    def hub_told(self) -> None:
+        """The Hub has told who is there: whoever else had a lease of those who are heard has an
+        ordinary one from now on."""
+        self._expire()
+        for entry in self.catalog.entries():
+            if not entry.is_fixed and entry.ttl != self._lease(*entry.key):
+                self._relet(entry.key, 0.0)
+        self._arm()
+
+    def _relet(self, key: tuple[str, int | None], silent: float) -> None:
+        ttl = self._lease(*key)
+        now = self._clock.monotonic()
+        self.catalog.relet(key, ttl, now=now, left=max(ttl - silent, 0.0))
+
+    def _lease(self, module_id: str, life: int | None) -> float:
+        """Seconds of a lease for which nothing was asked."""
+        heard = self.presence.hears((module_id, life))
+        return self.config.max_ttl if heard else self.config.ttl
+
     # --- beginning and end
 
     def restore(self) -> None:
@@ -287,7 +342,12 @@ class Registry:
         instant = self._instant()
         try:
             for entry in kept.entries:
-                self.catalog.register(**entry_of(entry), now=instant["now"])
+                said = entry_of(entry)
+                if (
+                    not entry.is_fixed
+                ):  # it may have been heard; until the Hub tells, it is believed
+                    said["ttl"] = self.config.max_ttl
+                self.catalog.register(**said, now=instant["now"])
         except RequestError as full:
             _log.warning("entries.dropped reason=%r", str(full))
         for session in kept.sessions:

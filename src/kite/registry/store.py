@@ -35,6 +35,7 @@ class KeptEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ttl: float
     life: int | None = None
     is_own: bool = True
+    is_fixed: bool = True
 
     @classmethod
     def of(cls, entry: Entry) -> KeptEntry:
@@ -45,6 +46,7 @@ class KeptEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             ttl=entry.ttl,
             life=entry.life,
             is_own=entry.is_own,
+            is_fixed=entry.is_fixed,
         )
 
 
@@ -151,4 +153,5 @@ def entry_of(kept: KeptEntry) -> dict[str, Any]:
         "ttl": kept.ttl,
         "wall": kept.registered_at,
         "is_own": kept.is_own,
+        "is_fixed": kept.is_fixed,
     }

@@ -121,6 +121,7 @@ class HubConnection:
         on_event: Callable[[Event], None],
         on_lost: Callable[[Lost], None] | None = None,
         timeout: float = 10.0,
+        is_asked: bool = False,
     ) -> Self:
         """Connect and show the token.
 
@@ -128,6 +129,8 @@ class HubConnection:
             endpoint: `ws://127.0.0.1:<port>/ws`.
             token: 64 hex digits.
             timeout: seconds for the whole of it.
+            is_asked: whether the Hub is to ask for a sign of life even where it can see that this
+                thread waits for events.
 
         Raises:
             PeerError: `unauthorized` (401: final for this token), `permission_denied` or
@@ -137,7 +140,7 @@ class HubConnection:
         connection = cls(on_event, on_lost)
         pure: Listener = connection._listener
         connection._listener = called = connection._called(pure)
-        transport = await shake_hands(pure, called, endpoint, token, timeout)
+        transport = await shake_hands(pure, called, endpoint, token, timeout, is_asked=is_asked)
         if connection._ended.is_set():
             raise Unavailable("unreachable", url=endpoint, detail="the connection was closed")
         connection._goes_over(transport)

@@ -8,8 +8,10 @@ import logging
 import msgspec
 import picows
 
+from kite import pulse_reader
 from kite.errors import PeerError, Unavailable
 from kite.sdk.listener import MAX_RECEIVED_BYTES, Listener
+from kite.wire import loop_thread
 from kite.wire.token import is_token
 
 # picows reports every connection at INFO; that is for who looks for it.
@@ -18,7 +20,13 @@ _log.setLevel(logging.WARNING)
 
 
 async def shake_hands(
-    listener: Listener, called: picows.WSListener, endpoint: str, token: str, timeout: float
+    listener: Listener,
+    called: picows.WSListener,
+    endpoint: str,
+    token: str,
+    timeout: float,
+    *,
+    is_asked: bool,
 ) -> picows.WSTransport:
     """Connect and show the token; the listener hears everything from then on.
 
@@ -28,18 +36,22 @@ async def shake_hands(
         endpoint: `ws://127.0.0.1:<port>/ws`.
         token: 64 hex digits.
         timeout: seconds for the whole of it.
+        is_asked: as of `HubConnection.open`.
 
     Raises:
         PeerError, Unavailable: as `HubConnection.open`.
     """
     if not is_token(token):
         raise PeerError("unauthorized")
+    headers = {"Authorization": f"Bearer {token}", "Kite-Answers-Pings": "yes"}
+    if not is_asked and (thread := pulse_reader.loop_thread()) is not None:
+        headers[loop_thread.HEADER] = str(thread)
     try:
         async with asyncio.timeout(timeout):
             transport, opened = await picows.ws_connect(
                 lambda: called,
                 endpoint,
-                extra_headers={"Authorization": f"Bearer {token}", "Kite-Answers-Pings": "yes"},
+                extra_headers=headers,
                 websocket_handshake_timeout=timeout,
                 max_frame_size=MAX_RECEIVED_BYTES,
                 max_redirects=0,

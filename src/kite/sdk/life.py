@@ -83,7 +83,7 @@ class Life:
         self.link: Link | None = None
         self._before: Link | None = None
         self.is_over = False
-        self._connect = connect
+        self._connect = partial(connect, is_asked=True) if boot.is_asked else connect
         self._facts: asyncio.Queue[decide.Fact] = asyncio.Queue()
         self._endpoint: str | None = boot.ws_endpoint or None
         self._was_told = bool(boot.ws_endpoint)
@@ -284,6 +284,8 @@ class Life:
             self.log.error(
                 "events.missed code=%s missed=%s", lost.error.code, lost.error.missed or "unknown"
             )
+        if self._registration is not None:
+            self._registration.unheard()
         self._tell(decide.ConnectionLost(code=lost.code, reason=lost.reason))
 
     async def _start(self) -> None:

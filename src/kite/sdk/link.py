@@ -32,6 +32,7 @@ class Connect(Protocol):
         on_event: Callable[[Event], None],
         on_lost: Callable[[Lost], None] | None = None,
         timeout: float = 10.0,
+        is_asked: bool = False,
     ) -> HubConnection: ...
 
 

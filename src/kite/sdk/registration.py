@@ -59,6 +59,11 @@ class Registration:
         self._lease.renew_at_once(time.monotonic())
         self._changed.set()
 
+    def unheard(self) -> None:
+        """The Hub does not hear the module any more: the Registry is told soon that it lives."""
+        self._lease.unheard(time.monotonic())
+        self._changed.set()
+
     async def keep(self) -> None:
         """Renew for ever; ends only when the Registry refuses for good."""
         while True:

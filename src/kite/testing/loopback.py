@@ -67,6 +67,7 @@ class LoopbackHub:
         on_event: Callable[[Event], None],
         on_lost: Callable[[Lost], None] | None = None,
         timeout: float = 10.0,  # noqa: ARG002
+        is_asked: bool = False,  # noqa: ARG002
     ) -> HubConnection:
         """What `HubConnection.open` does, without a network."""
         if self.is_down:

@@ -18,6 +18,8 @@ class BootLine(msgspec.Struct, frozen=True, kw_only=True):
         token: 64 hex digits.
         life: which process of the module this is, from 1.
         replica: which of several side by side, from 0.
+        is_asked: whether the module has to answer for itself how it is (`health.heartbeat` with a
+            time), rather than be seen to be at rest.
         ws_endpoint: where the Event Hub listens throughout this run, if the Launcher knows.
         config: for a core module, its section of `kite.yaml` (`registry:`, `hub:`) as JSON.
     """
@@ -25,6 +27,7 @@ class BootLine(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     life: int = 1
     replica: int = 0
+    is_asked: bool = False
     ws_endpoint: str = ""
     config: dict[str, Any] = msgspec.field(default_factory=dict)
 

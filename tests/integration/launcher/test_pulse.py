@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from kite import pulse_reader
-from kite.pulse import Pulse
+from kite.pulse import Pulse, is_at_rest
+from kite.wire.loop_thread import LoopThread
 
 DEADLINE = 20.0
 
@@ -75,3 +76,40 @@ def test_a_child_that_computes_counts_for_the_tree() -> None:
     with running(code) as pid:
         first = seen(pid, lambda pulse: pulse.processes == 2 and pulse.wants_cpu)
         assert seen(pid, lambda pulse: pulse.cpu >= first.cpu + 0.05).state == "S"
+
+
+def at_rest(pid: int, *, is_so: bool) -> None:
+    """Wait until the main thread is (or is not) seen to be at rest."""
+    here = pulse_reader.loop_thread()
+    assert here is not None
+    thread = LoopThread(namespace=here.namespace, process=pid, thread=pid)
+    deadline = time.monotonic() + DEADLINE
+    while pulse_reader.is_at_rest(thread) is not is_so:
+        assert time.monotonic() < deadline
+    elsewhere = LoopThread(namespace=here.namespace + 1, process=pid, thread=pid)
+    assert not pulse_reader.is_at_rest(elsewhere)
+
+
+def test_an_event_loop_is_at_rest_until_it_is_stopped() -> None:
+    code = "import asyncio; print('up', flush=True); asyncio.run(asyncio.sleep(1000))"
+    with running(code) as pid:
+        at_rest(pid, is_so=True)
+        os.kill(pid, signal.SIGSTOP)
+        at_rest(pid, is_so=False)
+        os.kill(pid, signal.SIGCONT)
+        at_rest(pid, is_so=True)
+    at_rest(pid, is_so=False)
+
+
+def test_who_sleeps_blocks_or_computes_is_not_at_rest() -> None:
+    for does in (
+        "import time; time.sleep(1000)",
+        "import threading; lock = threading.Lock(); lock.acquire(); lock.acquire()",
+        "import os; os.read(os.pipe()[0], 1)",
+        "while True: pass",
+    ):
+        with running(f"print('up', flush=True)\n{does}") as pid:
+            at_rest(pid, is_so=False)
+            pulse = pulse_reader.leader(pid, closely=True)
+            assert pulse is not None
+            assert not is_at_rest(pulse)

@@ -123,6 +123,82 @@ async def test_an_expired_lease_is_told(tmp_path):
         await watcher.close()
 
 
+async def lease(registry, name, action="heartbeat"):
+    """How long the lease is that a module is given now."""
+    body = {"action": action, "module_id": name}
+    return (await registry.ask("POST", "/modules", name, json=body))["ttl"]
+
+
+async def leased(registry, name, wanted):
+    """Wait until a module is given such a lease."""
+    async with asyncio.timeout(6):
+        while await lease(registry, name) != wanted:
+            pass
+
+
+async def test_who_is_heard_by_the_hub_need_not_say_that_it_lives(registry):
+    async with hub_of(registry) as hub:
+        assert await lease(registry, "alpha", "register") == 30.0, "nobody hears it yet"
+        module = await ready(hub, registry, "alpha")
+        await leased(registry, "alpha", 3600.0)
+        await module.close()
+        await leased(registry, "alpha", 30.0)
+
+
+async def test_a_lease_that_was_asked_for_is_as_long_as_that(registry):
+    async with hub_of(registry) as hub:
+        module = await ready(hub, registry, "alpha")
+        await register(registry, "beta")
+        body = {"action": "register", "module_id": "alpha", "ttl": 60}
+        await registry.ask("POST", "/modules", "alpha", json=body)
+        assert await lease(registry, "alpha") == 60.0
+        await module.close()
+
+
+async def test_a_new_life_of_the_registry_learns_who_is_heard(registry):
+    async with hub_of(registry) as hub:
+        await register(registry, "alpha")
+        await register(registry, "beta")
+        module = await ready(hub, registry, "alpha")
+        await leased(registry, "alpha", 3600.0)
+        await registry.restart()
+        await leased(registry, "alpha", 3600.0)
+        await leased(registry, "beta", 30.0)
+        await module.close()
+
+
+async def test_who_was_heard_and_hangs_expires_as_who_misses_its_heartbeats(tmp_path):
+    limits = {"limits": {"silence_seconds": 0.6}}
+    async with (
+        RegistryProcess(tmp_path, tokens=NAMES, config={"ttl": 2.0}) as registry,
+        hub_of(registry, config=limits) as hub,
+    ):
+        watcher = await watch(hub, registry, "registry.expired")
+        silent = await hung(hub, registry.tokens["alpha"])
+        await register(registry, "alpha")
+        await watcher.expect("registry.expired", "alpha")
+        silent.close()
+        await watcher.close()
+
+
+async def hung(hub, token):
+    """A client that says it answers pings, and does not."""
+    _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+    lines = [
+        "GET /ws HTTP/1.1",
+        f"Host: 127.0.0.1:{hub.port}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        f"Authorization: Bearer {token}",
+        "Kite-Answers-Pings: yes",
+    ]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    await writer.drain()
+    return writer
+
+
 async def test_it_says_module_ready_in_each_life_and_to_each_hub(registry):
     async with hub_of(registry) as hub:
         watcher = await watch(hub, registry, "module.ready")

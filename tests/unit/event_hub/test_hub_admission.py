@@ -6,6 +6,7 @@ import pytest
 
 from kite.errors import RequestError
 from kite.event_hub.core.admission import Request
+from kite.wire.loop_thread import LoopThread
 
 KEY = ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==")
 UPGRADE = (("upgrade", "websocket"), ("connection", "Upgrade"), ("sec-websocket-version", "13"))
@@ -39,6 +40,20 @@ def request(target: str = "/ws", *headers: tuple[str, str]) -> Request:
 )
 def test_the_token(asked: Request, token: str | None) -> None:
     assert asked.token() == token
+
+
+@pytest.mark.parametrize(
+    ("said", "thread"),
+    [
+        ("4026531836/7/8", LoopThread(namespace=4026531836, process=7, thread=8)),
+        ("", None),
+        ("7/8", None),
+        ("../7/8", None),
+    ],
+)
+def test_the_thread_that_reads(said: str, thread: LoopThread | None) -> None:
+    assert request("/ws", ("kite-loop-thread", said)).loop_thread() == thread
+    assert request("/ws").loop_thread() is None
 
 
 def test_the_path_is_without_the_query_that_may_hold_a_token() -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kite.event_hub.core.attendance import Attendance, Heard, Ping, Turned
+from kite.event_hub.core.attendance import UNASKED, Attendance, Heard, Ping, Turned
 
 SILENCE = 7.5
 
@@ -23,23 +23,28 @@ class Hall:
         self.answers: set[int] = set()
         self.unread: set[int] = set()
         self.fresh: set[int] = set()
+        self.at_rest: set[int] = set()
         self.pings: list[tuple[float, int]] = []
         self.told: list[tuple[float, str, int]] = []
-        self.counts: list[tuple[int, int]] = []
+        self.counts: list[tuple[int, int, int]] = []
+        self.times: list[float] = []
 
     def add(self, number: int, life: str = "m", *, answers: bool = True) -> None:
-        self.attendance.add(number, life)
+        self.attendance.add(number, life, self.now)
         self.fresh.add(number)
         if answers:
             self.answers.add(number)
 
-    def look(self, after: float | None = None) -> None:
-        self.now += self.attendance.every if after is None else after
-        for action in self.attendance.look(self.now, self.asleep, self._heard):
+    def look(self, after: float = 0.0) -> None:
+        """At the instant that is due, or so many seconds after it."""
+        assert self.attendance.due is not None
+        self.now = self.attendance.due + after
+        self.times.append(self.now)
+        rests = self.at_rest.__contains__
+        for action in self.attendance.look(self.now, self.asleep, self._heard, rests):
             if isinstance(action, Ping):
                 self.pings.append((self.now, action.number))
                 if action.number in self.answers:
-                    self.fresh.add(action.number)
                     self._tell(self.attendance.answered(action.number, self.now))
             else:
                 self._tell([action])
@@ -58,7 +63,7 @@ class Hall:
     def _tell(self, turned: list[Turned]) -> None:
         for each in turned:
             self.told.append((self.now, each.to, each.number))
-            self.counts.append((each.connections, each.silent))
+            self.counts.append((each.connections, each.answering, each.silent))
 
     def words(self) -> list[tuple[str, int]]:
         return [(to, number) for _, to, number in self.told]
@@ -68,9 +73,75 @@ def test_who_is_quiet_is_asked_every_five_seconds() -> None:
     hall = Hall()
     hall.add(1)
     hall.looks(41)
-    times = [at for at, _ in hall.pings][1:]
+    times = [at for at, _ in hall.pings]
     assert {later - earlier for earlier, later in pairwise(times)} == {5.0}
     assert hall.told == []
+
+
+def test_while_everybody_is_quiet_and_answers_there_is_one_look_each_five_seconds() -> None:
+    hall = Hall()
+    hall.add(1)
+    hall.add(2)
+    hall.looks(41)
+    assert {later - earlier for earlier, later in pairwise(hall.times[2:])} == {5.0}
+
+
+def test_a_newcomer_is_looked_at_soon_however_calm_it_was() -> None:
+    hall = Hall()
+    hall.add(1)
+    hall.looks(10)
+    hall.now += 0.1
+    hall.add(2)
+    assert hall.attendance.due == hall.now + 2.5
+    hall.now += 1.0
+    hall.add(3)
+    assert hall.attendance.due == hall.now + 1.5, "and it puts nobody off"
+
+
+def test_who_rests_is_not_asked_but_once_in_a_while() -> None:
+    hall = Hall()
+    hall.add(1)
+    hall.at_rest.add(1)
+    hall.looks(1 + 3 * (UNASKED + 1))
+    assert len(hall.pings) == 3
+    assert {later - earlier for (earlier, _), (later, _) in pairwise(hall.pings)} == {65.0}
+    assert hall.told == []
+
+
+def test_who_rested_and_hangs_is_silent_within_12_5_s() -> None:
+    hall = Hall()
+    hall.attendance.add(1, "m", hall.now, answers=True)
+    hall.at_rest.add(1)
+    hall.looks(6)
+    hung_at = hall.now
+    hall.at_rest.discard(1)
+    hall.looks(5)
+    assert hall.words() == [("silent", 1)]
+    assert hall.told[0][0] - hung_at <= 12.5
+
+
+def test_who_says_a_word_between_two_looks_and_hangs_is_silent_within_12_5_s() -> None:
+    hall = Hall()
+    hall.add(1)
+    hall.looks(6)
+    hung_at = hall.now
+    hall.fresh.add(1)
+    hall.answers.discard(1)
+    hall.looks(8)
+    assert hall.words() == [("silent", 1)]
+    assert hall.told[0][0] - hung_at <= 12.5
+
+
+def test_who_owes_an_answer_is_not_excused_by_rest() -> None:
+    """Its loop waits for events, and does not read from this connection."""
+    hall = Hall()
+    hall.add(1)
+    hall.looks(2)
+    hall.answers.discard(1)
+    hall.looks(1)
+    hall.at_rest.add(1)
+    hall.looks(5)
+    assert hall.words() == [("silent", 1)]
 
 
 def test_who_talks_is_asked_at_first_and_known_to_answer() -> None:
@@ -79,7 +150,7 @@ def test_who_talks_is_asked_at_first_and_known_to_answer() -> None:
     hall.talks.add(1)
     hall.looks(20)
     assert len(hall.pings) == 1
-    assert hall.pings[0][0] == 100.0 + 2 * hall.attendance.every
+    assert hall.pings[0][0] == 105.0
     hall.answers.discard(1)
     hall.talks.discard(1)
     hall.looks(10)
@@ -127,13 +198,15 @@ def test_connections_of_a_life_are_counted() -> None:
     hall.answers.clear()
     hall.talks = {2, 3}
     hall.looks(8)
-    assert hall.counts == [(2, 1)]
+    assert hall.counts == [(2, 2, 1)]
     hall.talks = {3}
     hall.looks(8)
-    assert hall.counts == [(2, 1), (2, 2)]
+    assert hall.counts == [(2, 2, 1), (2, 2, 2)]
+    assert hall.attendance.answering("m") == 2
     assert hall.attendance.silent("m") == 2
     hall.attendance.remove(2)
     assert hall.attendance.silent("m") == 1
+    assert hall.attendance.answering("m") == 1
     assert hall.attendance.silent("other") == 0
 
 
@@ -154,7 +227,7 @@ def test_a_look_that_is_late_measures_nothing() -> None:
     hall.answers.discard(1)
     for _ in range(20):
         hall.looks(2)
-        hall.look(after=hall.attendance.every + 1.1)
+        hall.look(after=1.1)
     assert hall.told == []
 
 
@@ -211,7 +284,7 @@ def test_silent_and_responsive_take_turns_and_are_true(steps: list[str]) -> None
 
 def test_who_says_that_it_answers_is_believed_before_it_has() -> None:
     hall = Hall()
-    hall.attendance.add(1, "m", answers=True)
+    hall.attendance.add(1, "m", hall.now, answers=True)
     hall.fresh.add(1)
     hall.looks(8)
     assert hall.words() == [("silent", 1)]

@@ -8,12 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from kite.extensions.watchdog.core.actions import Action, Ask, Restart, Say, SaySuspended
+from kite.extensions.watchdog.core.actions import (
+    Action,
+    Ask,
+    Inspect,
+    Restart,
+    Say,
+    SaySuspended,
+)
 from kite.extensions.watchdog.core.facts import (
     AskEnded,
     Deregistered,
     Ended,
     Expired,
+    Inspected,
     Looked,
     Registered,
     RestartRefused,
@@ -23,7 +31,8 @@ from kite.extensions.watchdog.core.facts import (
 )
 from kite.extensions.watchdog.core.judgement import Answered, Outcome, Unanswered
 from kite.extensions.watchdog.core.thresholds import Thresholds
-from kite.extensions.watchdog.core.watch import Watch
+from kite.extensions.watchdog.core.watch import UNASKED, Watch
+from kite.pulse import Pulse
 
 INTERVAL = 5.0
 GOOD = Answered(status=200)
@@ -42,6 +51,7 @@ class Bench:
         self.said: list[tuple[str, str]] = []
         self.suspensions: list[float] = []
         self.asked: list[str] = []
+        self.pulses: dict[str, Pulse | None] = {}
 
     def module(self, name: str, outcome: Outcome | None = GOOD, *, life: int = 1) -> None:
         self.feed(Started(module=name, life=life))
@@ -75,9 +85,21 @@ class Bench:
     def intervals(self, count: int) -> None:
         for _ in range(count):
             self.now = max(self.now, self.watch.next_deadline())
-            for action in self.feed(TimePassed()):
+            actions = self.feed(TimePassed())
+            for action in actions:
                 if isinstance(action, Ask):
                     self.answer(action, self.outcomes[action.module])
+                elif isinstance(action, Inspect) and action.module in self.pulses:
+                    actions += self.feed(self._inspected(action))
+
+    def _inspected(self, action: Inspect) -> Inspected:
+        return Inspected(
+            module=action.module,
+            life=action.life,
+            whole=action.whole,
+            closely=action.closely,
+            pulse=self.pulses[action.module],
+        )
 
 
 def test_everything_with_an_endpoint_is_asked_once_an_interval() -> None:
@@ -88,6 +110,76 @@ def test_everything_with_an_endpoint_is_asked_once_an_interval() -> None:
     bench.intervals(3)
     assert bench.asked == ["a", "b"] * 3
     assert bench.said == []
+
+
+def core(bench: Bench, name: str = "registry") -> None:
+    sighting = Sighting(
+        name=name,
+        life=1,
+        running=True,
+        registered=True,
+        url=f"http://127.0.0.1:1/{name}",
+        pid=4711,
+    )
+    bench.outcomes[name] = GOOD
+    bench.feed(Looked(sightings=(sighting,)))
+
+
+REST = Pulse(state="S", wait="do_epoll_wait")
+
+
+def test_core_modules_that_are_seen_at_rest_are_asked_once_in_a_while() -> None:
+    for name in ("launcher", "registry", "event_hub"):
+        bench = Bench()
+        core(bench, name)
+        bench.pulses[name] = REST
+        bench.intervals(1 + 2 * (UNASKED + 1))
+        assert bench.asked == [name] * 3
+        assert bench.said == []
+
+
+def test_core_modules_that_are_not_seen_at_rest_are_asked() -> None:
+    for pulse in (
+        Pulse(state="S", wait="futex_wait"),
+        Pulse(state="R"),
+        Pulse(state="S"),
+        Pulse(state="R", wait="do_epoll_wait"),
+        None,
+    ):
+        bench = Bench()
+        core(bench)
+        bench.pulses["registry"] = pulse
+        bench.intervals(4)
+        assert bench.asked == ["registry"] * 4
+
+
+def test_a_core_module_that_hangs_after_rest_is_asked_at_the_next_look() -> None:
+    bench = Bench()
+    core(bench)
+    bench.pulses["registry"] = REST
+    bench.intervals(10)
+    assert len(bench.asked) == 1
+    bench.pulses["registry"] = Pulse(state="S", wait="futex_wait")
+    bench.outcomes["registry"] = SILENT
+    bench.intervals(3)
+    assert bench.said == [("unhealthy", "registry")]
+
+
+def test_a_core_module_that_answered_badly_is_asked_whatever_it_is_seen_to_do() -> None:
+    bench = Bench()
+    core(bench)
+    bench.pulses["registry"] = REST
+    bench.outcomes["registry"] = BAD
+    bench.intervals(5)
+    assert bench.asked == ["registry"] * 5
+
+
+def test_a_module_that_is_no_core_module_is_asked_even_at_rest() -> None:
+    bench = Bench()
+    core(bench, "mine")
+    bench.pulses["mine"] = REST
+    bench.intervals(5)
+    assert bench.asked == ["mine"] * 5
 
 
 def test_a_question_that_is_open_is_not_asked_again() -> None:

@@ -116,6 +116,16 @@ def test_pending_answers_once_and_counts_the_late() -> None:
     assert len(pending) == 0
 
 
+def test_lease_is_renewed_soon_when_the_hub_hears_the_module_no_more() -> None:
+    lease = Lease(100.0)
+    lease.granted(3600.0, 100.0)
+    lease.unheard(110.0)
+    assert (lease.step, lease.due) == (Step.HEARTBEAT, 112.0)
+    lease.granted(3.0, 112.0)
+    lease.unheard(112.5)
+    assert lease.due == 113.0, "not later than it would have been"
+
+
 def test_lease_renews_thrice_within_its_time_and_registers_again_when_forgotten() -> None:
     lease = Lease(100.0)
     assert (lease.step, lease.due) == (Step.REGISTER, 100.0)

@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from kite.errors import RequestError
 from kite.event_hub.core import cloudevents
+from kite.wire import loop_thread
+from kite.wire.loop_thread import LoopThread
 
 PROTOCOL = "kite.v1"
 _PROTOCOLS = (PROTOCOL, cloudevents.SUBPROTOCOL)
@@ -94,6 +96,10 @@ class Request:
     def answers_pings(self) -> bool:
         """Whether the client says that it does; others are believed when they have."""
         return "yes" in self.words("kite-answers-pings")
+
+    def loop_thread(self) -> LoopThread | None:
+        """The thread whose event loop reads from the connection, where the client names it."""
+        return next(map(LoopThread.parse, self.all(loop_thread.HEADER.lower())), None)
 
     def subprotocol(self) -> str | None:
         """The subprotocol that the Hub selects: the first one offered that it speaks."""

@@ -15,10 +15,12 @@ from kite.event_hub.core.websocket import text
 from kite.wire.frame import Event, encode
 
 NAME = "event_hub"
+REGISTRY = "registry"
 STARTED = "hub.started"
 SLOW_CONSUMER = "hub.slow_consumer"
 REPAIRED = "hub.stream_repaired"
 SILENT = "hub.client.silent"
+CONNECTED = "hub.client.connected"
 
 
 class Announcer:
@@ -36,6 +38,8 @@ class Announcer:
     Attributes:
         streaming: the streams, where there are any.
         silences: tells which connections are silent now.
+        presences: tells which modules are there. The Registry alone is greeted with that: its leases
+            hang on it, and it may have begun after they came.
         repairs: what was found damaged in them when the Hub started.
     """
 
@@ -53,6 +57,7 @@ class Announcer:
         self.epoch = epoch
         self.streaming: Streaming | None = None
         self.silences: Callable[[], Sequence[dict[str, Any]]] = tuple
+        self.presences: Callable[[], Sequence[dict[str, Any]]] = tuple
         self.repairs: Sequence[dict[str, Any]] = ()
         self._router = router
         self._passing = passing
@@ -85,6 +90,14 @@ class Announcer:
             session.knows_repairs = True
             for repair in self.repairs:
                 self._tell(session, REPAIRED, repair)
+        if (
+            session.identity.module == REGISTRY
+            and not session.knows_presences
+            and self._hears(session, CONNECTED)
+        ):
+            session.knows_presences = True
+            for presence in self.presences():
+                self._tell(session, CONNECTED, presence)
         if session.knows_silences:
             return
         silences = self.silences()

@@ -42,6 +42,7 @@ class Session(Holder):
         is_leaving: it was told to go, or has gone; what it still says is not heard.
         knows_start: it was told `hub.started`.
         knows_silences: it was told which connections are silent.
+        knows_presences: it was told which modules are there.
         knows_repairs: it was told what was found damaged when the Hub started.
         last_timestamp: the latest timestamp that was found to be one.
         published, duplicates, refused, received: counts of events, refusals and frames.
@@ -56,6 +57,7 @@ class Session(Holder):
         "held_by",
         "identity",
         "is_leaving",
+        "knows_presences",
         "knows_repairs",
         "knows_silences",
         "knows_start",
@@ -99,6 +101,7 @@ class Session(Holder):
         self.is_leaving = False
         self.knows_start = False
         self.knows_repairs = False
+        self.knows_presences = False
         self.knows_silences = False
         self.last_timestamp = ""
         self.published = 0

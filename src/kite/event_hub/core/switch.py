@@ -294,9 +294,15 @@ class Switch:
         """Publish an event of the Hub's own; returns to how many connections."""
         return self._announcer.announce(subject, data)
 
-    def greet_with(self, silences: Callable[[], Sequence[dict[str, Any]]]) -> None:
-        """Tell each connection that wants to hear of it, once, which others are silent already."""
+    def greet_with(
+        self,
+        silences: Callable[[], Sequence[dict[str, Any]]],
+        presences: Callable[[], Sequence[dict[str, Any]]],
+    ) -> None:
+        """Tell each connection that wants to hear of it, once, which others are silent already, and
+        the Registry which modules are there."""
         self._announcer.silences = silences
+        self._announcer.presences = presences
 
     def push_control(self, session: Session, data: bytes) -> None:
         """Push a frame that is no event: an answer to a ping, a close."""

@@ -75,6 +75,7 @@ class Watchdog:
         self._timer: asyncio.TimerHandle | None = None
         self._look_task: asyncio.Task[None] | None = None
         self._is_stale = False
+        self._inspected: list[Inspected] = []
         self._arm()
 
     def status(self) -> dict[str, Any]:
@@ -163,11 +164,29 @@ class Watchdog:
         )
 
     def _inspect(self, action: Inspect) -> None:
-        read = pulse_reader.whole if action.whole else pulse_reader.leader
-        fact = Inspected(
-            module=action.module, life=action.life, whole=action.whole, pulse=read(action.pid)
+        if action.whole:
+            pulse = pulse_reader.whole(action.pid)
+        else:
+            pulse = pulse_reader.leader(action.pid, closely=action.closely)
+        if not self._inspected:
+            asyncio.get_running_loop().call_soon(self._take_in)
+        self._inspected.append(
+            Inspected(
+                module=action.module,
+                life=action.life,
+                whole=action.whole,
+                closely=action.closely,
+                pulse=pulse,
+            )
         )
-        asyncio.get_running_loop().call_soon(self._feed, fact)
+
+    def _take_in(self) -> None:
+        """What was seen in one turn, together: the next instant is looked for once."""
+        seen, self._inspected = self._inspected, []
+        for fact in seen:
+            for action in self._watch.handle(fact, clock()):
+                self._perform(action)
+        self._arm()
 
     async def _restart(self, action: Restart) -> None:
         """Ask for it; the Launcher refuses where that life does not run any more."""

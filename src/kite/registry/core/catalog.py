@@ -10,7 +10,7 @@ whole and replaces all. Entries of core modules never expire and are never remov
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -50,6 +50,7 @@ class Entry:
         ttl: seconds of its lease.
         size: bytes as JSON.
         is_own: the module registered it, not the Launcher on its behalf.
+        is_fixed: its lease is as long as was asked for; else that depends on whether the Hub hears it.
     """
 
     module_id: str
@@ -59,6 +60,7 @@ class Entry:
     ttl: float
     size: int
     is_own: bool
+    is_fixed: bool = True
 
     @property
     def key(self) -> Key:
@@ -103,6 +105,7 @@ class Catalog:
         now: float,
         wall: float,
         is_own: bool = True,
+        is_fixed: bool = True,
     ) -> Entry:
         """Put an entry in; it replaces the life's former one, and without a life all of them.
 
@@ -120,6 +123,7 @@ class Catalog:
             ttl=ttl,
             size=size,
             is_own=is_own,
+            is_fixed=is_fixed,
         )
         self._check_limits(entry)
         for former in self._meant(*entry.key):
@@ -129,9 +133,14 @@ class Catalog:
         self._leases.grant(entry.key, None if module_id in CORE else now + ttl)
         return entry
 
-    def renew(self, module_id: str, life: int | None, *, now: float) -> float:
+    def renew(
+        self, module_id: str, life: int | None, *, now: float, ttl: float | None = None
+    ) -> float:
         """Give the life's entry another lease (without a life: all of the module's), and return
         its seconds. An entry for the module as a whole may be renewed by any of its lives.
+
+        Args:
+            ttl: seconds of those leases that are not fixed; None: as long as before.
 
         Raises:
             RequestError: `not_registered`.
@@ -139,10 +148,22 @@ class Catalog:
         renewed = self._meant(module_id, life)
         if not renewed:
             raise RequestError("not_registered", module_id=module_id)
+        if ttl is not None:
+            renewed = [entry if entry.is_fixed else self._relet(entry, ttl) for entry in renewed]
         if module_id not in CORE:
             for entry in renewed:
                 self._leases.grant(entry.key, now + entry.ttl)
         return renewed[0].ttl
+
+    def relet(self, key: Key, ttl: float, *, now: float, left: float) -> bool:
+        """Give an entry whose lease is not fixed one of `ttl` seconds, of which some are left;
+        False where there is none."""
+        entry = self._entries.get(key[0], {}).get(key[1])
+        if entry is None or entry.is_fixed:
+            return False
+        self._relet(entry, ttl)
+        self._leases.grant(key, now + left)
+        return True
 
     def deregister(self, module_id: str, life: int | None) -> list[Entry]:
         """Take out the life's entry (without a life: all of the module's); no error when gone."""
@@ -221,6 +242,11 @@ class Catalog:
     def ports(self) -> frozenset[int]:
         """The ports that live modules have registered."""
         return frozenset(port for entry in self.entries() for port in entry.ports())
+
+    def _relet(self, entry: Entry, ttl: float) -> Entry:
+        relet = replace(entry, ttl=ttl)
+        self._entries[entry.module_id][entry.life] = relet
+        return relet
 
     def _meant(self, module_id: str, life: int | None) -> list[Entry]:
         """What stands for the life: its own entry and the module's as a whole; without one, all."""

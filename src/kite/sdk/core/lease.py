@@ -10,6 +10,9 @@ from kite.sdk.core.backoff import Backoff
 RENEWALS = 3
 """Heartbeats within one lease: two may be lost before the entry expires."""
 
+SOON = 2.0
+"""Seconds after the loss of the Hub until the next heartbeat: by then the Registry knows of it, too."""
+
 SHORTEST = 0.1
 """Seconds between heartbeats at least, whatever the Registry's answer says."""
 
@@ -46,6 +49,11 @@ class Lease:
         """Register again now: the Registry may have forgotten, or what is registered has changed."""
         self.step = Step.REGISTER
         self.due = now
+
+    def unheard(self, now: float) -> None:
+        """The Hub hears the module no more. While it did, the Registry may have asked for few
+        heartbeats: from now on the module has to speak for itself."""
+        self.due = min(self.due, now + SOON)
 
     def failed(self, error: KiteError, now: float, jitter: float) -> None:
         """A call has failed; whether it is worth another is `session.final_status`'s to say.

@@ -22,12 +22,14 @@ class Inspect(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         whole: at all its threads and descendants; else only whether the leader is stopped.
+        closely: also where the leader waits: it is asked unless it is seen to be at rest.
     """
 
     module: str
     life: int | None
     pid: int
     whole: bool
+    closely: bool = False
 
 
 class LookUp(msgspec.Struct, frozen=True):

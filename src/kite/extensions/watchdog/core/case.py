@@ -61,6 +61,7 @@ class Case:
         self.entry_life: int | None = None
         self.lease_lost = False
         self.asked: int | None = None
+        self.unasked = 0
         self.said = Health.HEALTHY
         self.restarts = 0
         self.restarting_until: float | None = None
@@ -98,6 +99,12 @@ class Case:
     def is_watched(self) -> bool:
         """Whether anything is asked and counted now."""
         return self.running and self.restarting_until is None
+
+    @property
+    def answers_well(self) -> bool:
+        """Whether its endpoint was asked, and all was well."""
+        is_well = self._answered and not self._degraded and not self._ask_failures
+        return is_well and self.said is Health.HEALTHY
 
     @property
     def wants_restart(self) -> bool:
@@ -234,6 +241,7 @@ class Case:
         if health is None:
             return
         self._answered = True
+        self.unasked = 0
         self._degraded = health is Health.DEGRADED
         self._ask_failures = self._ask_failures + 1 if health is Health.UNHEALTHY else 0
         if health is not Health.HEALTHY:

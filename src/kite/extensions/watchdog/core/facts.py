@@ -131,7 +131,7 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True):
     """A process was looked at.
 
     Args:
-        whole: as it was asked.
+        whole, closely: as it was asked.
         pulse: None: there is no such process.
     """
 
@@ -139,6 +139,7 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True):
     life: int | None
     whole: bool
     pulse: Pulse | None
+    closely: bool = False
 
 
 class RestartRefused(msgspec.Struct, frozen=True, kw_only=True):

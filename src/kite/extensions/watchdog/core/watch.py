@@ -35,6 +35,7 @@ from kite.extensions.watchdog.core.facts import (
 )
 from kite.extensions.watchdog.core.judgement import Unanswered
 from kite.extensions.watchdog.core.thresholds import Thresholds
+from kite.pulse import is_at_rest
 
 NEVER_RESTARTED: Final = frozenset({"launcher"})
 """It cannot be asked to restart itself."""
@@ -42,6 +43,14 @@ NEVER_RESTARTED: Final = frozenset({"launcher"})
 PATIENCE: Final = {"registry": 2, "event_hub": 2}
 """The Launcher mends these when they die; only one that hangs is the Watchdog's, and many depend
 on it."""
+
+
+SELF_EVIDENT: Final = frozenset({"launcher", "registry", "event_hub"})
+"""Their endpoints say no more than that their event loops turn. Who is seen to wait for events is
+not woken up to say it."""
+
+UNASKED: Final = 60
+"""Intervals after which they are asked all the same."""
 
 
 class Watch:
@@ -130,12 +139,28 @@ class Watch:
                 continue
             case.missed_interval(now)
             actions += case.conclude(now)
-            if case.url is not None and case.asked is None:
-                self._asks += 1
-                case.asked = self._asks
-                actions.append(Ask(module=case.name, url=case.url, number=self._asks))
+            if not self._may_rest(case, now):
+                actions += self._ask(case)
         inspected = self._inspect(list(self.cases), now)
         return actions + inspected + self._restart_one(now)
+
+    def _may_rest(self, case: Case, now: float) -> bool:
+        """Whether a look at its process may show that it need not be asked."""
+        return (
+            case.name in SELF_EVIDENT
+            and case.answers_well
+            and case.unasked < UNASKED
+            and not case.hang.is_silent
+            and not case.hang.is_suspect
+            and case.wants_inspection(now)
+        )
+
+    def _ask(self, case: Case) -> list[Action]:
+        if case.url is None or case.asked is not None:
+            return []
+        self._asks += 1
+        case.asked = self._asks
+        return [Ask(module=case.name, url=case.url, number=self._asks)]
 
     def _look_again(self, now: float) -> list[Action]:
         """Look at those whose look is due between two intervals."""
@@ -157,18 +182,32 @@ class Watch:
                 case.hang.look_at = (
                     now + self._thresholds.interval
                 )  # unless the look says otherwise
-            if case.name in NEVER_RESTARTED or case.pid is None or not case.wants_inspection(now):
+            closely = self._may_rest(case, now)
+            is_judged = case.name not in NEVER_RESTARTED and case.wants_inspection(now)
+            if case.pid is None or not (is_judged or closely):
                 continue
             whole = case.hang.is_silent
-            actions.append(Inspect(module=case.name, life=case.life, pid=case.pid, whole=whole))
+            actions.append(
+                Inspect(
+                    module=case.name, life=case.life, pid=case.pid, whole=whole, closely=closely
+                )
+            )
         return [LookUp(), *actions] if wanting else actions
 
     def _inspected(self, fact: Inspected, now: float) -> list[Action]:
         case = self.cases.find(fact.module, fact.life)
         if case is None or not case.is_watched:
             return []
+        actions: list[Action] = []
+        if fact.closely:
+            if fact.pulse is not None and is_at_rest(fact.pulse):
+                case.unasked += 1
+            else:
+                actions += self._ask(case)
+        if case.name in NEVER_RESTARTED:
+            return actions
         case.inspected(fact.pulse, now, whole=fact.whole)
-        actions: list[Action] = list(case.conclude(now))
+        actions += case.conclude(now)
         if case.wants_lookup:
             actions.append(LookUp())
         if case.wants_restart and not self._has_restarted:
