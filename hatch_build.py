@@ -1,4 +1,4 @@
-"""Compiles the hot paths of Hub and SDK into the package, where there is a compiler; else does nothing.
+"""Compiles the hot paths of Hub, SDK and Launcher into the package, where there is a compiler; else does nothing.
 
 Installing never needs a compiler: without one the package is the same in pure Python. The module is
 built beside its source, so that an editable installation finds it, and only when something changed.
@@ -35,6 +35,7 @@ MODULES = (
     Compiled("kite.sdk.compiled", "frames", ("text_frames.h",)),
     Compiled("kite.sdk.compiled", "pen"),
     Compiled("kite.sdk.compiled", "arrivals"),
+    *([Compiled("kite.launcher.compiled", "spawner", ("spawner.h",))] * (sys.platform == "linux")),
 )
 
 SHARED = Path("src", "kite", "wire", "compiled")

@@ -6,6 +6,7 @@ lock, so that two writers come one after the other. The lock ends with the proce
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from contextlib import suppress
@@ -46,6 +47,35 @@ def replace(
             raise
     if is_durable:
         _sync(target.parent)
+
+
+def put(path: Path, content: bytes, *, mode: int) -> None:
+    """As `replace`, for a file that nobody else writes and that is no link: a third of the time.
+
+    Args:
+        mode: permissions, of which the umask takes away.
+
+    Raises:
+        OSError: the disk is full, or the folder is missing or cannot be written; the former content
+            stands.
+    """
+    draft = f"{path.parent}/.{path.name[:_LONGEST]}.new"
+    try:
+        descriptor = os.open(draft, _FLAGS | os.O_EXCL, mode)
+    except FileExistsError:  # of one that was killed
+        os.unlink(draft)  # noqa: PTH108
+        descriptor = os.open(draft, _FLAGS | os.O_EXCL, mode)
+    try:
+        try:
+            if os.write(descriptor, content) != len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), draft)
+        finally:
+            os.close(descriptor)
+        os.rename(draft, path)  # noqa: PTH104  (no path is made of it)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(draft)  # noqa: PTH108
+        raise
 
 
 def _open(draft: Path) -> int:

@@ -26,6 +26,34 @@ def test_the_content_is_there_and_nothing_beside_it(tmp_path: Path, is_durable: 
         assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_file_that_is_put_is_whole_or_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    (tmp_path / ".f.new").write_bytes(b"half of something long")
+    for content in (b"first, and longer", b"second", b""):
+        atomic_file.put(file, content, mode=0o640)
+        assert file.read_bytes() == content
+        assert mode(file) == 0o640
+        assert list(tmp_path.iterdir()) == [file]
+    other = tmp_path / "other"
+    (tmp_path / ".f.new").symlink_to(other)
+    atomic_file.put(file, b"x", mode=0o640)
+    assert file.read_bytes() == b"x"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_disk_that_takes_a_part_has_taken_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "f"
+    atomic_file.put(file, b"before", mode=0o600)
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:2]))
+    with pytest.raises(OSError, match="space"):
+        atomic_file.put(file, b"after", mode=0o600)
+    assert file.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def test_a_new_file_follows_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:

@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from kite.cli.doctor import FAIL, OK, WARN, Finding, python_words
+from kite.launcher import compiled as spawner
 from kite.locale import _
 
 _GET_CHILD_SUBREAPER = 37
@@ -113,6 +114,8 @@ def kernel() -> Finding:
 
 def setpriv() -> Finding:
     """Whether children can be told to die with the Launcher."""
+    if spawner.load() is not None:
+        return Finding("setpriv", OK, _("not needed: Kite was built with a compiler"))
     found = shutil.which("setpriv")
     if found:
         return Finding("setpriv", OK, found)

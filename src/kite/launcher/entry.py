@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from kite import standard_streams
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kite.launcher.notifier import Notifier
     from kite.launcher.warm.template import Template
 
@@ -74,7 +76,7 @@ def _launch(arguments: list[str], guard: int, template: Template | None, notifie
             if not given.detached:
                 console = Console.on(sys.stdout, quiet=given.quiet, verbose=given.verbose)
                 console.header(_header(given))
-            _log_to(None if given.detached else given.instance_dir / "logs" / "launcher.log")
+            _log_to(given.instance_dir / "logs" / "launcher.log")
             options = Options(
                 project_dir=given.project,
                 instance_dir=given.instance_dir,
@@ -110,16 +112,14 @@ def _say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
-def _log_to(path: object | None) -> None:
-    """The Launcher's own log: standard error when detached (the command line points it there)."""
+def _log_to(path: Path) -> None:
     import logging  # noqa: PLC0415
     import time  # noqa: PLC0415
 
+    from kite.launcher.own_log import OwnLog  # noqa: PLC0415
+
     logging.raiseExceptions = False  # a disk that is full is no reason for tracebacks
-    if path is None:
-        handler: logging.Handler = logging.StreamHandler()
-    else:
-        handler = logging.FileHandler(str(path))
+    handler = OwnLog(path)
     formatter = logging.Formatter(
         "%(asctime)s.%(msecs)03dZ ! %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S"
     )

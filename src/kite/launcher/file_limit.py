@@ -24,6 +24,17 @@ def raise_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (_before[1], _before[1]))
 
 
+def usual() -> int | None:
+    """The soft limit of before `raise_file_limit`; None where it is what it was."""
+    return _before[0] if _before is not None else None
+
+
+def at_most(kind: int, wanted: int) -> int:
+    """The limit that can be had: this process's own hard one, or less."""
+    most = resource.getrlimit(kind)[1]
+    return wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+
+
 @contextlib.contextmanager
 def usual_file_limit(highest: int) -> Iterator[None]:
     """What is forked inside has the soft limit of before `raise_file_limit`.

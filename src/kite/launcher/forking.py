@@ -1,9 +1,7 @@
 """From the description of a process to the process: pipes, marks, limits, one fork.
 
-A Python module is forked from a warm template where there is one (`warm.nursery`). For all others
-`subprocess` does the fork (by vfork, as no Python runs in the child); what it cannot do without a
-`preexec_fn` small programs of util-linux do on the way to the module's own: `setpriv` the signal
-at the parent's death, `prlimit` the limits, and `sh` the handing over of a listening socket.
+A Python module is forked from a warm template where there is one (`warm.nursery`), everything else
+from the Launcher itself (`cold`).
 """
 
 from __future__ import annotations
@@ -15,25 +13,20 @@ import resource
 import secrets
 import signal
 import socket
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kite.errors import ModuleError
-from kite.launcher import platform_linux, program
+from kite.launcher import cold, platform_linux, program
 from kite.launcher.cgroup import Group
-from kite.launcher.file_limit import usual_file_limit
+from kite.launcher.file_limit import at_most
 
 if TYPE_CHECKING:
     from kite.launcher.warm.nursery import Nursery
 
 _SALT = secrets.randbits(39)
-
-# The shell knows its pid, which stays the program's through exec. The socket comes as its standard
-# input, as no shell can name every descriptor; the real one is opened by its path in /dev/fd.
-_HAND_OVER = 'LISTEN_PID=$$ LISTEN_FDS=1; export LISTEN_PID LISTEN_FDS; exec 3<&0 <"$0"; exec "$@"'
 
 _spawned = 0
 
@@ -121,7 +114,7 @@ def _fork(spec: Spawn, path: str, mark: int) -> Forked:
         pid, cold_because, go = _fork_warm(spec, mark, streams, childs_ends)
         is_warm = pid is not None
         if pid is None:
-            pid = _fork_cold(spec, path, mark, streams, err_end)
+            pid = cold.start(spec, path, mark, streams, err_end)
         on_failure.callback(_abandon, pid)
         pidfd = os.pidfd_open(pid)
         seen = platform_linux.stat(pid)
@@ -139,34 +132,6 @@ def _fork(spec: Spawn, path: str, mark: int) -> Forked:
             is_warm=is_warm,
             cold_because=cold_because,
         )
-
-
-def _fork_cold(
-    spec: Spawn, path: str, mark: int, streams: tuple[int, int, int], highest: int
-) -> int:
-    stdin, stdout, stderr = streams
-    words: tuple[str, ...] = (path, *spec.argv[1:])
-    if spec.listener is not None:
-        words = ("/bin/sh", "-c", _HAND_OVER, f"/dev/fd/{stdin}", *words)
-    command = (
-        *platform_linux.parent_death_prefix(),
-        *(spec.group.entering() if spec.group is not None else ()),
-        *_limiting(spec.limits),
-        *words,
-    )
-    with platform_linux.marking(mark), usual_file_limit(highest):
-        child = subprocess.Popen(  # its pipes and its end are not subprocess's business
-            command,
-            stdin=stdin if spec.listener is None else spec.listener.fileno(),
-            stdout=stdout,
-            stderr=stderr,
-            cwd=spec.cwd,
-            env=spec.env,
-            start_new_session=True,
-            pass_fds=() if spec.listener is None else (stdin,),
-        )
-    child.returncode = 0  # nothing that subprocess should reap: its status is read by pidfd
-    return child.pid
 
 
 def _fork_warm(
@@ -187,7 +152,7 @@ def _fork_warm(
 
 def _let_go(pid: int, go: int, spec: Spawn) -> None:
     if spec.limits.files is not None:
-        value = _at_most(resource.RLIMIT_NOFILE, spec.limits.files)
+        value = at_most(resource.RLIMIT_NOFILE, spec.limits.files)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (value, value))
     with contextlib.suppress(BrokenPipeError):  # it is dead already, which its pidfd will tell
         os.write(go, b"!" + (b"" if spec.group is None else os.fsencode(spec.group.door)))
@@ -220,25 +185,6 @@ def _abandon(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, 0)
-
-
-def _limiting(limits: Limits) -> tuple[str, ...]:
-    """Words before a command that limit it. A limit above the Launcher's own means that one."""
-    words: list[str] = []
-    for name, kind, wanted in (
-        ("nofile", resource.RLIMIT_NOFILE, limits.files),
-        # Writable memory, not address space, which V8 and Go reserve by the gigabyte.
-        ("data", resource.RLIMIT_DATA, limits.memory),
-    ):
-        if wanted is not None:
-            value = _at_most(kind, wanted)
-            words.append(f"--{name}={value}:{value}")
-    return platform_linux.limit_prefix(words) if words else ()
-
-
-def _at_most(kind: int, wanted: int) -> int:
-    most = resource.getrlimit(kind)[1]
-    return wanted if most == resource.RLIM_INFINITY else min(wanted, most)
 
 
 def _detail(error: OSError | ValueError) -> str:

@@ -121,9 +121,13 @@ class Records:
             self.drop(path)
 
     def _write(self, name: str, record: Record) -> bool:
+        path, content = self._folder / name, msgspec.json.encode(record)
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            atomic_file.replace(self._folder / name, msgspec.json.encode(record), mode=0o600)
+            try:
+                atomic_file.put(path, content, mode=0o600)
+            except FileNotFoundError:
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                atomic_file.put(path, content, mode=0o600)
         except OSError:
             return False
         return True

@@ -15,10 +15,21 @@ from pathlib import Path
 import pytest
 
 from kite.errors import ModuleError
-from kite.launcher import adopted, file_limit, platform_linux, tree
+from kite.launcher import adopted, cold, file_limit, platform_linux, tree
 from kite.launcher.process import Exit, Limits
 
 from .conftest import Start, children, is_alive, until
+
+FACTS = Path(__file__).with_name("facts.py")
+
+
+@pytest.fixture(autouse=True, params=["compiled", "by programs"])
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything here is true with and without a compiler."""
+    if request.param == "by programs":
+        monkeypatch.setattr(cold, "_spawn", None)
+    elif cold._spawn is None:
+        pytest.skip("the package was built without a compiler")
 
 
 async def test_it_gets_exactly_its_environment_folder_and_session(
@@ -232,6 +243,21 @@ async def test_what_cannot_be_started_says_why(
     with pytest.raises(ModuleError) as caught:
         start(*argv)
     assert caught.value.code == code
+
+
+async def test_both_ways_it_says_the_same_about_itself(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Environment, arguments, paths, descriptors, signals, limits, session, streams, /proc …"""
+    told = []
+    for way in (cold._spawn, None):
+        monkeypatch.setattr(cold, "_spawn", way)
+        life = start(sys.executable, str(FACTS), limits=Limits(files=123))
+        assert await life.exit() == Exit(0, None), life.err
+        told.append(json.loads(life.out[0]))
+        assert told[-1].pop("pid") == life.process.pid
+    first, second = told
+    assert {name: first[name] for name in first if first[name] != second[name]} == {}
 
 
 async def test_it_dies_with_the_thread_that_started_it(tmp_path: Path) -> None:
