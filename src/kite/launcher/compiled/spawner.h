@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KITE_LISTENER = 3, KITE_OUT_OF_THE_WAY = 10 };
+enum { KITE_LISTENER = 3, KITE_OUT_OF_THE_WAY = 10, KITE_OLD_KERNELS_MOST = 4096 };
 enum { KITE_CWD = 1, KITE_DESCRIPTORS, KITE_EXEC };
 
 typedef struct {
@@ -81,9 +81,11 @@ static void kite_take_descriptors(kite_child *child) {
         if (kite_put(child->streams[i], i) < 0) kite_fail(child, KITE_DESCRIPTORS);
     if (child->listener >= 0 && kite_put(child->listener, KITE_LISTENER) < 0)
         kite_fail(child, KITE_DESCRIPTORS);
+    /* The Launcher's own close by themselves; this is for what it was given itself. */
 #ifdef SYS_close_range
-    syscall(SYS_close_range, taken, ~0U, 0); /* the Launcher's own close by themselves, too */
+    if (syscall(SYS_close_range, taken, ~0U, 0) == 0) return;
 #endif
+    for (int number = taken; number < KITE_OLD_KERNELS_MOST; number++) close(number);
 }
 
 static void kite_write_pid(char *place) {
