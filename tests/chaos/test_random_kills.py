@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import time
 
 import pytest
@@ -36,12 +37,16 @@ def write_modules(system: System) -> None:
     system.module("daemon", misbehaving.DAEMONIZES, ready={"log": "^up$"})
 
 
-def settle(system: System, story: str) -> None:
-    """Everything is back, or nothing is left and it can be started again."""
+def settle(system: System, story: str, begun: subprocess.Popen[str] | None = None) -> None:
+    """Everything is back, or nothing is left and it can be started again.
+
+    Args:
+        begun: a `kite up` that may not have come so far as to be the Launcher.
+    """
 
     def is_settled() -> bool:
         if not find(system, "launcher"):
-            return True
+            return begun is None or begun.poll() is not None
         try:
             records = system.records()
             phase = system.call("GET", "/launcher").body["phase"]
@@ -67,6 +72,7 @@ def test_three_processes_killed_in_any_order(system: System, moment: str) -> Non
     write_modules(system)
     chance = random.Random(f"{SEED} {moment}")
     for number in range(ROUNDS):
+        begun = None
         victims = chance.sample(VICTIMS, chance.randint(1, 3))
         delays = [chance.uniform(0.0, 0.25) for _ in victims]
         story = f"seed {SEED}, {moment}, round {number}: {list(zip(victims, delays, strict=True))}"
@@ -76,7 +82,7 @@ def test_three_processes_killed_in_any_order(system: System, moment: str) -> Non
                 if system.is_up:
                     system.down(status=None)
                 system.wait_nothing_left()
-                system.spawn("up", "--quiet")
+                begun = system.spawn("up", "--quiet")
                 time.sleep(chance.uniform(0.0, 0.8))
             case "running":
                 if not system.is_up:
@@ -91,4 +97,4 @@ def test_three_processes_killed_in_any_order(system: System, moment: str) -> Non
             for pid in find(system, victim):
                 if is_alive(pid):
                     os.kill(pid, signal.SIGKILL)
-        settle(system, story)
+        settle(system, story, begun)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kite import standard_streams
 
 if TYPE_CHECKING:
+    import argparse
     from pathlib import Path
 
     from kite.launcher.notifier import Notifier
@@ -24,7 +25,19 @@ def main(arguments: list[str] | None = None) -> int:
 
     protect()
     guard = os.getppid()
-    # The guard does without all of this.
+    # The guard does without all of this, and who comes second without the rest.
+    from kite.errors import KiteError  # noqa: PLC0415
+    from kite.launcher.instance import prepare_directories  # noqa: PLC0415
+    from kite.model.instance_lock import InstanceLock  # noqa: PLC0415
+
+    given = _given(sys.argv[1:] if arguments is None else arguments)
+    try:
+        prepare_directories(given.instance_dir)
+        lock = InstanceLock.acquire(given.instance_dir)
+    except KiteError as error:
+        _say(f"kite: {error}")
+        return error.kind.exit
+
     from kite.launcher.forking import template_mark  # noqa: PLC0415
     from kite.launcher.notifier import Notifier  # noqa: PLC0415
     from kite.launcher.warm.early import fork_template  # noqa: PLC0415
@@ -34,8 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
     template = fork_template(template_mark())
     if isinstance(template, Newborn):
         return template.live()
-    words = sys.argv[1:] if arguments is None else arguments
-    return _launch(words, guard, template, notifier)
+    with lock:
+        return _launch(given, guard, template, notifier)
 
 
 def _end_on_ctrl_c() -> None:
@@ -46,18 +59,9 @@ def _end_on_ctrl_c() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def _launch(arguments: list[str], guard: int, template: Template | None, notifier: Notifier) -> int:
-    import argparse  # noqa: PLC0415  (the guard has no use for all this)
-    import asyncio  # noqa: PLC0415
+def _given(words: list[str]) -> argparse.Namespace:
+    import argparse  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
-
-    from kite.errors import KiteError  # noqa: PLC0415
-    from kite.launcher import cgroup  # noqa: PLC0415
-    from kite.launcher.assembly import Options, run  # noqa: PLC0415
-    from kite.launcher.console import Console  # noqa: PLC0415
-    from kite.launcher.discovery import check_core  # noqa: PLC0415
-    from kite.launcher.instance import prepare_directories  # noqa: PLC0415
-    from kite.model.instance_lock import InstanceLock  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog="kite.launcher")
     parser.add_argument("--project", type=Path, required=True)
@@ -66,31 +70,41 @@ def _launch(arguments: list[str], guard: int, template: Template | None, notifie
     parser.add_argument("--detached", action="store_true")
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--verbose", action="store_true")
-    given = parser.parse_args(arguments)
+    return parser.parse_args(words)
+
+
+def _launch(
+    given: argparse.Namespace, guard: int, template: Template | None, notifier: Notifier
+) -> int:
+    import asyncio  # noqa: PLC0415
+
+    from kite.errors import KiteError  # noqa: PLC0415
+    from kite.launcher import cgroup  # noqa: PLC0415
+    from kite.launcher.assembly import Options, run  # noqa: PLC0415
+    from kite.launcher.console import Console  # noqa: PLC0415
+    from kite.launcher.discovery import check_core  # noqa: PLC0415
 
     console: Console | None = None
     try:
-        prepare_directories(given.instance_dir)
-        with InstanceLock.acquire(given.instance_dir):
-            check_core()
-            if not given.detached:
-                console = Console.on(sys.stdout, quiet=given.quiet, verbose=given.verbose)
-                console.header(_header(given))
-            _log_to(given.instance_dir / "logs" / "launcher.log")
-            options = Options(
-                project_dir=given.project,
-                instance_dir=given.instance_dir,
-                workspace=given.workspace,
-                console=console,
-                verbose=given.verbose,
-                template=template,
-                notifier=notifier,
-                ours=(os.getpid(), guard, *([template.pid] if template is not None else [])),
-            )
-            status, failure = asyncio.run(run(options))
-            if failure is not None:
-                raise failure
-            return status
+        check_core()
+        if not given.detached:
+            console = Console.on(sys.stdout, quiet=given.quiet, verbose=given.verbose)
+            console.header(_header(given))
+        _log_to(given.instance_dir / "logs" / "launcher.log")
+        options = Options(
+            project_dir=given.project,
+            instance_dir=given.instance_dir,
+            workspace=given.workspace,
+            console=console,
+            verbose=given.verbose,
+            template=template,
+            notifier=notifier,
+            ours=(os.getpid(), guard, *([template.pid] if template is not None else [])),
+        )
+        status, failure = asyncio.run(run(options))
+        if failure is not None:
+            raise failure
+        return status
     except KiteError as error:
         if console is not None:
             console.close()
