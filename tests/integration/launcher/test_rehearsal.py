@@ -13,7 +13,7 @@ preload()
 from kite.launcher.warm import packing, rehearsal
 from kite.sdk.life import Life
 
-os.environ["STAYS"] = "here"
+os.environ |= {"STAYS": "here", "KITE_MODULE": "whose Kite this is"}
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 logging.getLogger("asyncio").setLevel(logging.ERROR)
 

@@ -139,6 +139,7 @@ def _as_before() -> Iterator[None]:
         asyncio.set_event_loop_policy(None)  # the next loop is a first one
         for name in os.environ.keys() - environ.keys():
             del os.environ[name]
+        os.environ.update(environ)
         for handler in [each for each in logging.root.handlers if each not in handlers]:
             logging.root.removeHandler(handler)
             handler.close()
