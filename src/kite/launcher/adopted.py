@@ -19,6 +19,25 @@ from kite.launcher import platform_linux
 _LATER = 0.2  # seconds from an orphan's death to its reaping
 
 _own: set[int] = set()
+_adopts = False
+
+
+def adopt() -> None:
+    """Have the kernel give the orphans below this process to it."""
+    global _adopts  # noqa: PLW0603  (a fact about this process)
+    _adopts = platform_linux.become_subreaper()
+
+
+def are_none() -> bool:
+    """Whether it is certain that no orphan is here, dead or alive: so nothing is left of anybody's
+    tree whose leader is dead, as the first of it that lives would be a child of this process.
+
+    Nobody leaves the kernel's list of children while it is read: they are reaped by this thread.
+    """
+    if not _adopts:
+        return False
+    children = platform_linux.children()
+    return children is not None and _own.issuperset(children)
 
 
 def own(pid: int) -> None:

@@ -150,6 +150,8 @@ class RunningLife:
             self._group.remove()
 
     async def _wait_for_tree(self, seconds: float) -> None:
+        if tree.is_gone(self.process.kin):
+            return
         look = await next_look()
         watched: list[int] = []
         try:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kite.errors import ModuleError
-from kite.launcher import adopted, file_limit, forking, platform_linux
+from kite.launcher import adopted, file_limit, forking
 from kite.launcher.forking import Limits, Spawn
 from kite.launcher.kin import Kin
 
@@ -49,7 +49,7 @@ class Exit:
 
 def prepare_launcher() -> None:
     """Once in the Launcher's main thread: orphans come to it, and it may open many files."""
-    platform_linux.become_subreaper()
+    adopted.adopt()
     file_limit.raise_file_limit()
 
 

@@ -1,7 +1,7 @@
 """The whole tree of a life: looked up in one pass over `/proc`, and ended so that nothing is left.
 
-Where a look that is shared with other lives shows that nothing of it is there, that is all. Else it
-is frozen first (`freezing` says why), then killed, then looked for again, until nobody is found.
+Where the leader is dead and the Launcher has no orphans, or a look that is shared with other lives
+shows that nothing of it is there, that is all. Else it is frozen first (`freezing` says why), then killed, then looked for again, until nobody is found.
 """
 
 from __future__ import annotations
@@ -40,6 +40,13 @@ def _members(kin: Kin, processes: Mapping[int, Stat]) -> dict[int, Stat]:
     return {pid: processes[pid] for pid in found}
 
 
+def is_gone(kin: Kin) -> bool:
+    """Whether it is certain, at a glance, that nothing of a life's tree lives."""
+    leader = platform_linux.stat(kin.pid)
+    is_dead = leader is None or leader.start_time != kin.start_time or not leader.is_alive
+    return is_dead and adopted.are_none()
+
+
 async def end_tree(
     kin: Kin, *, timeout: float = 3.0, also: Callable[[], Collection[int]] = tuple
 ) -> list[int]:
@@ -52,7 +59,7 @@ async def end_tree(
     Returns:
         The pids that still live after `timeout` seconds: stuck in the kernel, or another user's.
     """
-    if not also() and (await next_look()).is_gone(kin) and not also():
+    if not also() and (is_gone(kin) or ((await next_look()).is_gone(kin) and not also())):
         return []
     leader = platform_linux.stat(kin.pid)
     seen: set[Identity] = set()

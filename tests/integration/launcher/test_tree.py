@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from kite.launcher import listeners, platform_linux, tree
+from kite.launcher import adopted, listeners, platform_linux, tree
 
 from .conftest import Life, Start, folder_of, is_alive, popen, until
 
@@ -58,6 +58,46 @@ async def test_a_hidden_grandchild_is_found_after_its_leader_has_died(start: Sta
     await until(lambda: tree.members(life.process.kin) == [hidden])
     assert await tree.end_tree(life.process.kin) == []
     assert not is_alive(hidden)
+
+
+async def test_a_life_that_leaves_nothing_takes_no_look_at_all_processes(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = start("sleep", "600")
+    life = start("true")
+    await life.exit()
+    with monkeypatch.context() as patch:
+        patch.setattr(platform_linux, "pids", pytest.fail)
+        assert await tree.end_tree(life.process.kin) == []
+    assert is_alive(other.process.pid)
+    assert not tree.is_gone(other.process.kin)
+
+
+@pytest.mark.parametrize("lives", [True, False])
+async def test_an_orphan_is_reason_for_a_look(start: Start, lives: bool) -> None:
+    """Whosever it is, and also while it is dead and not reaped: it may have had a child itself."""
+    life = start("sh", "-c", "(exec sleep 600 >/dev/null 2>&1 </dev/null &)")
+    await life.exit()
+    [orphan] = set(platform_linux.children() or ()) - {life.process.pid}
+    if not lives:
+        os.kill(orphan, signal.SIGKILL)
+        await until(lambda: not is_alive(orphan))
+    assert not tree.is_gone(life.process.kin)
+    assert await tree.end_tree(life.process.kin) == []
+    assert not is_alive(orphan)
+    adopted.reap()
+    assert tree.is_gone(life.process.kin)
+
+
+async def test_without_the_kernels_list_of_children_nothing_is_certain(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = start("true")
+    await life.exit()
+    assert tree.is_gone(life.process.kin)
+    monkeypatch.setattr(platform_linux, "children", lambda: None)
+    assert not tree.is_gone(life.process.kin)
+    assert await tree.end_tree(life.process.kin) == []
 
 
 async def test_lives_of_one_module_stay_apart(start: Start) -> None:
