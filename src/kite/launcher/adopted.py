@@ -70,22 +70,19 @@ def _waiting_children() -> list[int]:
         first = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return []
-    if first is None:
-        return []
     # The kernel shows one dead child, and the same again until it is reaped. Where that is an own
-    # one, others may stand behind it, and only a look at all processes tells.
-    if first.si_pid not in _own:
-        return [first.si_pid, *_dead_orphans(but=first.si_pid)]
-    return _dead_orphans()
+    # one, others may stand behind it.
+    return [] if first is None else _orphans()
 
 
-def _dead_orphans(but: int = 0) -> list[int]:
-    me = os.getpid()
-    return [
-        pid
-        for pid, process in platform_linux.snapshot().items()
-        if process.parent == me and process.state == "Z" and pid not in _own and pid != but
-    ]
+def _orphans() -> list[int]:
+    """Those that may be dead: children that nobody here has spawned."""
+    children = platform_linux.children()
+    if children is None:
+        me = os.getpid()
+        processes = platform_linux.snapshot().items()
+        children = [pid for pid, process in processes if process.parent == me]
+    return [pid for pid in children if pid not in _own]
 
 
 def start_reaping(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:

@@ -69,13 +69,16 @@ def find_program(program: str, folder: Path, path: str) -> str:
     """
     if "/" in program:
         return _executable(_existing(folder / program, program))
-    places = [folder / place for place in path.split(os.pathsep) if place]
-    present = [place / program for place in places if _is_file(place / program)]
-    for candidate in present:
-        if _runs(candidate):
-            return str(candidate)
-    if present:
-        raise ModuleError("not_executable", path=str(present[0]))
+    refused = ""
+    for place in path.split(os.pathsep):
+        # At every start of a module: texts, as a Path costs as much as the look at the file.
+        candidate = f"{folder}/{place}/{program}" if place[:1] != "/" else f"{place}/{program}"
+        if place and _is_file(candidate):
+            if os.access(candidate, os.X_OK):
+                return str(Path(candidate))
+            refused = refused or candidate
+    if refused:
+        raise ModuleError("not_executable", path=str(Path(refused)))
     raise ModuleError("program_not_found", program=program, where="PATH", path=path)
 
 
@@ -95,7 +98,7 @@ def _executable(path: str) -> str:
     return path
 
 
-def _is_file(path: Path) -> bool:
+def _is_file(path: Path | str) -> bool:
     # os.path says no instead of raising where a directory may not be entered.
     return os.path.isfile(path)  # noqa: PTH113
 

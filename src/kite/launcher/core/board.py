@@ -128,10 +128,12 @@ class Board:
         if self.ending is not None or self.gave_up:
             return []
         for name, state in self.states.items():
+            if not state.is_essential:
+                continue
             places = self.roster.staying(name)
             is_wanted = any(place.wanted or place.desired.running for place in places)
             has_failed = bool(places) and all(place.phase is Phase.FAILED for place in places)
-            if has_failed and state.is_essential and is_wanted:
+            if has_failed and is_wanted:
                 self.gave_up = True
                 why = state.error.message if state.error else ""
                 return [GiveUpForOne(module=name, detail=why)]
