@@ -49,6 +49,8 @@ class RegistryLink:
         self._is_open = asyncio.Event()
         self._deaths: list[tuple[str, int]] = []
         self._turn = asyncio.Lock()
+        # In front of the turn: a token, for which a module waits, waits for one entry at most.
+        self._line = asyncio.Lock()
         self._told = 0
         self._accepted: dict[str, Any] = {}
         self._refused: dict[str, int] = {}
@@ -225,7 +227,7 @@ class RegistryLink:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _register(self, key: Key) -> None:
-        async with self._turn:  # so that the life's death is told afterwards
+        async with self._line, self._turn:  # so that the life's death is told afterwards
             entry = self._behalf.get(key)
             if entry is None:
                 return

@@ -83,3 +83,38 @@ def test_a_life_that_ends_while_it_is_registered_is_registered_no_more() -> None
         assert registry.registered == []
 
     _with_link(registry, work)
+
+
+def test_a_token_waits_for_one_entry_at_most() -> None:
+    """Fifty programs that came up are entered one after the other; a module that starts meanwhile
+    is not to wait for its boot line until all are."""
+    registry = OtherRegistry()
+    said: list[str] = []
+
+    async def work(link: RegistryLink) -> None:
+        await link.tell_everybody()
+        working = asyncio.ensure_future(link.run())
+        version = 0
+
+        def begin_another(method: str, path: str) -> None:
+            nonlocal version
+            said.append(path)
+            if len(said) == 3:
+                link._authority.issue("late", 1)
+                version = link._authority.version
+                link._wake.set()
+
+        registry.before = begin_another
+        entering = [
+            asyncio.ensure_future(link.register_for(f"m{number}", {"life": 1}, replace=True))
+            for number in range(20)
+        ]
+        await asyncio.gather(*entering)
+        await link.acknowledged(version)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+    _with_link(registry, work)
+    posts = [path for path in said if path in ("/modules", "/tokens")]
+    assert posts.index("/tokens") <= 4
+    assert len(posts) == 21
