@@ -30,13 +30,14 @@ class Compiled(NamedTuple):
         return Path("src", *self.package.split("."))
 
 
-MODULES = (
+MODULES: tuple[Compiled, ...] = (
     Compiled("kite.event_hub.compiled", "lane", ("envelope.h", "ids.h", "text_frames.h")),
     Compiled("kite.sdk.compiled", "frames", ("text_frames.h",)),
     Compiled("kite.sdk.compiled", "pen"),
     Compiled("kite.sdk.compiled", "arrivals"),
-    *([Compiled("kite.launcher.compiled", "spawner", ("spawner.h",))] * (sys.platform == "linux")),
 )
+if sys.platform == "linux":  # what it calls is nowhere else
+    MODULES += (Compiled("kite.launcher.compiled", "spawner", ("spawner.h",)),)
 
 SHARED = Path("src", "kite", "wire", "compiled")
 """Where the headers stand that several packages include."""
