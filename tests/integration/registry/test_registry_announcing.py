@@ -175,10 +175,13 @@ async def test_who_was_heard_and_hangs_expires_as_who_misses_its_heartbeats(tmp_
     ):
         watcher = await watch(hub, registry, "registry.expired")
         silent = await hung(hub, registry.tokens["alpha"])
-        await register(registry, "alpha")
-        await watcher.expect("registry.expired", "alpha")
-        silent.close()
-        await watcher.close()
+        try:
+            await register(registry, "alpha")
+            # A Hub that is late on a busy machine measures nothing, and measures again.
+            await watcher.expect("registry.expired", "alpha", within=30.0)
+        finally:
+            silent.close()
+            await watcher.close()
 
 
 async def hung(hub, token):

@@ -39,7 +39,7 @@ class QuestionsMachine(RuleBasedStateMachine):
             asker, event_id=mark, subject="s", reply_to=reply_to, awaited=sorted(awaited)
         )
         look_at = self.questions.ask(question, self.now + seconds)
-        assert look_at is None or self.now + seconds <= look_at < self.now + seconds + 1
+        assert look_at is None or self.now + seconds <= look_at <= self.now + seconds + 1
         self.open.append((asker, reply_to, awaited, self.now + seconds, mark))
         own = [each for each in self.open if each[0] == asker]
         if len(own) > 3:
