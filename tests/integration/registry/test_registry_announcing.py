@@ -36,7 +36,7 @@ class Watcher:
     def subjects(self):
         return [(event.event, event.data.get("module_id")) for event in self.events]
 
-    async def expect(self, subject, module_id, *, within=6.0):
+    async def expect(self, subject, module_id, *, within=20.0):
         """Wait until such an event has been heard."""
         async with asyncio.timeout(within):
             while (subject, module_id) not in self.subjects():
