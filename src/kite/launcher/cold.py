@@ -42,18 +42,19 @@ def start(spec: Spawn, path: str, mark: int, streams: Streams, highest: int) -> 
     if _spawn is None:
         return _by_programs(spec, path, mark, streams, highest)
     return _spawn(
-        _bytes(path),
-        [_bytes(word) for word in (path, *spec.argv[1:])],
+        encoded(path),
+        [encoded(word) for word in (path, *spec.argv[1:])],
         [_variable(name, value) for name, value in spec.env.items()],
-        _bytes(str(spec.cwd)),
+        encoded(str(spec.cwd)),
         streams,
         -1 if spec.listener is None else spec.listener.fileno(),
-        None if spec.group is None else _bytes(str(spec.group.door)),
+        None if spec.group is None else encoded(str(spec.group.door)),
         _limits(spec.limits, mark),
     )
 
 
-def _bytes(text: str) -> bytes:
+def encoded(text: str) -> bytes:
+    """A word as the operating system has it."""
     return text.encode(_ENCODING, _ERRORS)  # os.fsencode, three times as fast
 
 

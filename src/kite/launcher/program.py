@@ -1,7 +1,7 @@
 """Whether a command can be run at all, found out before the fork.
 
-The program runs behind `setpriv` (and `sh`, where a socket is handed over), which would turn a
-missing program into an exit status of theirs. So the search that `execvpe` does is done here.
+Without a compiler the program runs behind `setpriv` (and `sh`, where a socket is handed over), which
+would turn a missing program into an exit status of theirs. So the search that `execvpe` does is done here.
 """
 
 from __future__ import annotations

@@ -343,9 +343,8 @@ class Registry:
         try:
             for entry in kept.entries:
                 said = entry_of(entry)
-                if (
-                    not entry.is_fixed
-                ):  # it may have been heard; until the Hub tells, it is believed
+                if not entry.is_fixed:
+                    # It may have been heard; until the Hub tells, it is believed.
                     said["ttl"] = self.config.max_ttl
                 self.catalog.register(**said, now=instant["now"])
         except RequestError as full:

@@ -107,7 +107,7 @@ class Attendance:
         self._members[number] = member = _Member(life)
         self._connections[life] += 1
         if answers:
-            self._is_known_to_answer(member)
+            self._believe(member)
         if self.due is None:
             self._looked_at = now
         self.due = min(self.due or now + self._every, now + self._every)
@@ -146,7 +146,7 @@ class Attendance:
         member = self._members.get(number)
         if member is None:
             return []
-        self._is_known_to_answer(member)
+        self._believe(member)
         return self._hear(number, member, now)
 
     def look(
@@ -222,7 +222,7 @@ class Attendance:
         self._set_silent(member, silent=True)
         return [self._turned(number, "silent", now)]
 
-    def _is_known_to_answer(self, member: _Member) -> None:
+    def _believe(self, member: _Member) -> None:
         if not member.has_answered:
             member.has_answered = True
             self._answering[member.life] += 1

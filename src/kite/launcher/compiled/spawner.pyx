@@ -108,7 +108,7 @@ cdef char **_strings(list texts, bytes last=None) except NULL:
         for text in texts:
             found[place] = _string(text)
             place += 1
-    except ValueError:
+    except:
         free(found)
         raise
     if last is not None:

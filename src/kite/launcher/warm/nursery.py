@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import sys
 
 from kite.launcher import file_limit
+from kite.launcher.cold import encoded
 from kite.launcher.core.warmth import why_cold
 from kite.launcher.forking import Spawn
 from kite.launcher.warm import dispositions
@@ -19,7 +19,6 @@ COMES_UP_WITHIN = 30.0
 _LONGEST_PAUSE = 60.0
 MANY = 8
 """A rehearsal takes as much of a processor as it spares so many modules."""
-_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 _log = logging.getLogger("kite.launcher.warm")
 
@@ -87,10 +86,10 @@ class Nursery:
         if self._ignored is None:  # by now the Launcher has its own handlers, and keeps them
             self._ignored = dispositions.ignored()
         return Order(
-            argv=tuple(_bytes(word) for word in spec.argv),
-            cwd=_bytes(str(spec.cwd)),
-            folder=_bytes(folder),
-            env={_bytes(name): _bytes(value) for name, value in spec.env.items()},
+            argv=tuple(encoded(word) for word in spec.argv),
+            cwd=encoded(str(spec.cwd)),
+            folder=encoded(folder),
+            env={encoded(name): encoded(value) for name, value in spec.env.items()},
             mark=mark,
             launcher=os.getpid(),
             ignored=self._ignored,
@@ -155,10 +154,6 @@ class Nursery:
         if self._many:
             template.rehearse()
         _log.info("template.came_up pid=%d", template.pid)
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode(_ENCODING, _ERRORS)  # os.fsencode, three times as fast
 
 
 def _folder(spec: Spawn) -> str:
