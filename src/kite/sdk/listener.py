@@ -30,6 +30,23 @@ class Recipient(Protocol):
     def _writable_is(self, writable: bool) -> None: ...
 
 
+class _Dialled(socket.socket):
+    """A socket that takes itself out of its loop when it is closed.
+
+    The transport of aiofastnet 1.2, which picows uses, begins to read from a connection that ended
+    while it was being made, and closes it like that. The selector then knows the descriptor's next
+    owner already, changes nothing, and what comes for that one is never read.
+    """
+
+    loop: asyncio.AbstractEventLoop
+
+    def close(self) -> None:
+        if self.fileno() >= 0 and not self.loop.is_closed():
+            with contextlib.suppress(NotImplementedError):  # a loop without readers
+                self.loop.remove_reader(self)
+        super().close()
+
+
 class Listener(picows.WSListener):
     """What picows calls: puts fragments together, answers closes, passes on the rest.
 
@@ -46,11 +63,12 @@ class Listener(picows.WSListener):
 
     async def dial(self, url: picows.WSParsedURL) -> socket.socket:
         """Connect the socket that picows then uses, so that an opening can be given up whole."""
-        family = socket.AF_INET6 if ":" in url.host else socket.AF_INET
-        dialled = socket.socket(family, socket.SOCK_STREAM)
+        loop = asyncio.get_running_loop()
+        dialled = _Dialled(socket.AF_INET6 if ":" in url.host else socket.AF_INET)
+        dialled.loop = loop
         dialled.setblocking(False)
         try:
-            await asyncio.get_running_loop().sock_connect(dialled, (url.host, url.port))
+            await loop.sock_connect(dialled, (url.host, url.port))
         except BaseException:
             dialled.close()
             raise
