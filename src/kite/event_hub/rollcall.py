@@ -32,6 +32,7 @@ class Rollcall:
         self._announce = announce
         self._clients: dict[int, Client] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._armed_for: float | None = None
 
     def add(self, client: Client) -> None:
         """A module has connected."""
@@ -57,7 +58,7 @@ class Rollcall:
         """Nobody is asked any more."""
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+            self._timer = self._armed_for = None
 
     def answered(self, client: Client) -> None:
         """A pong has come. It is an answer, and no word: the next look asks for another."""
@@ -87,6 +88,7 @@ class Rollcall:
 
     def _look(self) -> None:
         assert self._attendance is not None
+        self._timer = self._armed_for = None
         now = self._loop.time()
         asleep = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
         told = []
@@ -100,11 +102,12 @@ class Rollcall:
 
     def _arm(self) -> None:
         due = self._attendance.due if self._attendance is not None else None
-        if self._timer is not None and self._timer.when() == due:
+        if due == self._armed_for:
             return
         self.stop()
         if due is not None:
-            self._timer = self._loop.call_at(due, self._look)
+            # uvloop's handle of what is due at once does not know when.
+            self._timer, self._armed_for = self._loop.call_at(due, self._look), due
 
     def _heard(self, number: int) -> Heard:
         client = self._clients[number]
