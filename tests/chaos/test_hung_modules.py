@@ -287,8 +287,8 @@ def test_watchdog_is_stopped(system: System) -> None:
     system.wait_step("watchdog", "started", count=2, timeout=LONG)
     (unhealthy,) = system.steps("watchdog", "unhealthy")
     assert (unhealthy["life"], unhealthy["detail"]) == (1, "connection stopped")
-    assert f"process {hung}, " in system.log("watchdog")
-    assert "T (stopped)" in system.log("watchdog")
+    system.wait_log("watchdog", f"process {hung}, ")
+    system.wait_log("watchdog", "T (stopped)")
     assert system.record("watchdog")["restarts"] == 1
     let_pass(system, "echo")
 
@@ -319,7 +319,7 @@ def test_watchdog_is_deadlocked(tmp_path: Path) -> None:
         system.wait_step("watchdog", "started", count=2, timeout=LONG)
         (unhealthy,) = system.steps("watchdog", "unhealthy")
         assert unhealthy["detail"] == "connection asleep"
-        assert "futex" in system.log("watchdog")
+        system.wait_log("watchdog", "futex")
         let_pass(system, "echo")
 
 

@@ -63,7 +63,7 @@ def test_launcher_and_guard_killed_together(system: System) -> None:
     system.wait_gone(guard, *direct)
     assert_it_starts_again(system)
     system.wait_gone(daemon)
-    assert len(system.printed("daemon", "daemon")) == 2
+    system.printed("daemon", "daemon", count=2)
 
 
 def test_launcher_killed_while_it_stops(system: System) -> None:

@@ -75,8 +75,7 @@ def test_module_leader_leaves_a_child(system: System) -> None:
     system.module("leaver", misbehaving.LEADER_LEAVES, ready=LOG, restart={"max": 2})
     system.up()
     system.wait_step("leaver", "failed")
-    children = [int(pid) for pid in system.printed("leaver", "child")]
-    assert len(children) == 2
+    children = [int(pid) for pid in system.printed("leaver", "child", count=2)]
     system.wait_gone(*children)
 
 
@@ -101,7 +100,7 @@ def test_module_daemonizes_and_its_leader_is_killed(system: System) -> None:
     system.kill("daemon")
     system.wait_step("daemon", "started", life=2)
     assert not is_alive(daemon)
-    assert len(system.printed("daemon", "daemon")) == 2
+    system.printed("daemon", "daemon", count=2)
 
 
 def test_module_closes_its_streams(system: System) -> None:
@@ -162,9 +161,8 @@ def test_module_babbles(system: System) -> None:
     api = system.api
     assert system.request("echo.echo", 1)["data"] == 1
     assert system.api == api
-    log = system.log("babbler")
+    log = system.wait_log("babbler", "y" * 1000, count=1001)
     assert '{"kite": "port", "port": 1}' in log
-    assert log.count("y" * 1000) > 1000
     assert "\x1b" not in system.kite("logs", "babbler").out
     assert system.steps("babbler", "exited") == []
 

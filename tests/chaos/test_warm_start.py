@@ -139,7 +139,7 @@ def test_launcher_and_guard_killed_with_warm_modules(system: System) -> None:
     assert is_alive(daemon)
     system.up("--wait")
     system.wait_gone(daemon)
-    assert len(system.printed("daemon", "daemon")) == 2
+    system.printed("daemon", "daemon", count=2)
 
 
 def test_a_stop_takes_all_that_a_warm_module_left(system: System) -> None:
@@ -157,5 +157,4 @@ def test_a_foreign_interpreter_option_does_without(system: System) -> None:
     system.module("path", ECHO, runtime="python", env={"PYTHONPATH": "/elsewhere"})
     start(system, 1)
     assert system.record("path")["warm"] is False
-    log = system.log("path")
-    assert "(cold: PYTHONPATH differs from the Launcher's)" in log
+    system.wait_log("path", "(cold: PYTHONPATH differs from the Launcher's)")

@@ -152,10 +152,25 @@ class Instance:
         paths = [*sorted(folder.glob(f"{name}.log.[0-9]*"), reverse=True), folder / f"{name}.log"]
         return "".join(_text(path) for path in paths if path.exists())
 
-    def printed(self, name: str, word: str) -> list[str]:
-        """What follows `<word> ` in the lines that a module printed on its standard output."""
-        found = (line.partition(f" | {word} ") for line in self.log(name).splitlines())
-        return [rest for _, there, rest in found if there]
+    def wait_log(self, name: str, text: str, *, count: int = 1) -> str:
+        """The log once it holds `text` so often: it is written behind the back of all else."""
+
+        def found() -> str:
+            log = self.log(name)
+            return log if log.count(text) >= count else ""
+
+        return self.wait(found, what=f"'{text}' in the log of {name}")
+
+    def printed(self, name: str, word: str, *, count: int = 1) -> list[str]:
+        """What follows `<word> ` in the lines that a module printed on its standard output, once
+        there are `count` of them."""
+
+        def found() -> list[str]:
+            lines = (line.partition(f" | {word} ") for line in self.log(name).splitlines())
+            rests = [rest for _, there, rest in lines if there]
+            return rests if len(rests) >= count else []
+
+        return self.wait(found, what=f"{count} lines '{word}' of {name}")
 
     def tell(self) -> str:
         """What a failed test wants to see: the last steps and the Launcher's log."""

@@ -41,7 +41,7 @@ def test_it_measures_when_asked_and_leaves_a_result(tmp_path: Path) -> None:
         )
         ended = system.wait_state("event_hub_bench", "stopped")
         assert (ended["exit_code"], ended["desired_state"]) == (0, "stopped")
-        assert "throughput" in system.log("event_hub_bench")
+        system.wait_log("event_hub_bench", "throughput")
         again = system.kite("bench").out.splitlines()
         assert again[0].split() == ["MEASURED", "VALUE", "UNIT", "DETAIL"]
         assert len(again) == 1 + len(NAMES)
@@ -53,5 +53,5 @@ def test_a_wrong_setting_ends_it_and_the_command_says_so(tmp_path: Path) -> None
         outcome = system.kite("bench", status=None)
         assert outcome.status != 0
         assert "event_hub_bench" in outcome.err
-        assert "BENCH_RATE is 'fast'" in system.log("event_hub_bench")
+        system.wait_log("event_hub_bench", "BENCH_RATE is 'fast'")
         assert system.record("event_hub_bench")["actual_state"] == "failed"

@@ -148,6 +148,6 @@ def test_a_wrong_setting_is_told_and_kite_goes_on(ward: Ward) -> None:
     ward.configure(modules={"watchdog": {"env": {"WATCHDOG_INTERVAL": "often"}}})
     ward.patient("well")
     ward.up("--wait", status=4)
-    assert "WATCHDOG_INTERVAL is 'often', expected seconds" in ward.log("watchdog")
+    ward.wait_log("watchdog", "WATCHDOG_INTERVAL is 'often', expected seconds")
     assert ward.record("well")["actual_state"] == "running"
     assert ward.record("watchdog")["actual_state"] in ("failed", "backing_off")

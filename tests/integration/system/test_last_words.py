@@ -57,7 +57,7 @@ def test_the_end_that_was_asked_for_tells_nothing(system: System) -> None:
     system.module("echo", 'print("hello", flush=True)\n' + ECHO, runtime="python")
     system.up("--wait")
     system.act("stop", "echo")
-    assert "| hello" in system.log("echo")
+    system.wait_log("echo", "| hello")
     assert "last_lines" not in system.steps("echo", "exited")[-1]
     assert system.record("echo")["last_lines"] == []
 

@@ -44,9 +44,9 @@ def test_a_change_restarts_a_module_and_then_those_that_depend_on_it(bare: Syste
     bare.up("--wait")
     bare.write(folder / "main.py", SAYS.format(word="two"))
     bare.wait_step("user", "started", count=2)
-    assert "says two" in bare.log("base")
+    bare.wait_log("base", "says two")
     assert bare.steps("base", "changed")[0]["files"] == ["main.py"]
-    assert "changed: main.py" in bare.log("base")
+    bare.wait_log("base", "changed: main.py")
     assert bare.steps("user", "stopped")[0]["reason"] == "dependency_changed"
     steps = [(step["module"], step["event"]) for step in bare.steps()]
     began = len(steps) - 1 - steps[::-1].index(("base", "started"))
@@ -61,7 +61,7 @@ def test_a_module_that_writes_what_it_is_watched_for_is_left_running(bare: Syste
     bare.wait_step("writer", "watch_suspended")
     record = bare.wait_state("writer", "running")
     assert record["life"] == len(bare.steps("writer", "changed")) + 1
-    assert "watch.ignore" in bare.log("writer")
+    bare.wait_log("writer", "watch.ignore")
 
 
 def test_a_change_of_the_manifest_is_read_before_the_restart(bare: System) -> None:
