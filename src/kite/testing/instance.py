@@ -163,14 +163,14 @@ class Instance:
 
     def printed(self, name: str, word: str, *, count: int = 1) -> list[str]:
         """What follows `<word> ` in the lines that a module printed on its standard output, once
-        there are `count` of them."""
+        there are `count` of them; 0: as many as there are."""
 
         def found() -> list[str]:
             lines = (line.partition(f" | {word} ") for line in self.log(name).splitlines())
             rests = [rest for _, there, rest in lines if there]
             return rests if len(rests) >= count else []
 
-        return self.wait(found, what=f"{count} lines '{word}' of {name}")
+        return found() if not count else self.wait(found, what=f"{count} '{word}' of {name}")
 
     def tell(self) -> str:
         """What a failed test wants to see: the last steps and the Launcher's log."""

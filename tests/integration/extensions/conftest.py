@@ -84,7 +84,7 @@ class Ward(System):
 
     def heard(self, subject: str, module: str | None = None) -> list[dict[str, Any]]:
         """The data of the events that the ear has heard."""
-        lines = [json.loads(line) for line in self.printed("ear", "heard")]
+        lines = [json.loads(line) for line in self.printed("ear", "heard", count=0)]
         return [d for s, d in lines if s == subject and module in (None, d.get("module_id"))]
 
     def wait_heard(self, subject: str, module: str | None = None, *, count: int = 1) -> Any:

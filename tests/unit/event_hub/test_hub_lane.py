@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from kite.event_hub.limits import Deduplication
 
 pytestmark = pytest.mark.skipif("compiled" not in FORMS, reason="the hot path is not compiled here")
 
+MANY = int(os.environ.get("KITE_EXAMPLES", "600"))
 STAMP = "2026-01-01T00:00:00.000Z"
 PLAIN: dict[str, Any] = {
     "type": "event",
@@ -243,7 +245,7 @@ def is_text(frame: bytes) -> bool:
     return True
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=MANY // 3, deadline=None)
 @given(st.lists(st.lists(frames().filter(is_text), min_size=1, max_size=6), min_size=1, max_size=4))
 @example([[compact(PLAIN), compact(PLAIN | {"event_id": "2"})]])
 def test_both_hubs_say_the_same(batches: list[list[bytes]]) -> None:
@@ -252,7 +254,7 @@ def test_both_hubs_say_the_same(batches: list[list[bytes]]) -> None:
         both.send(compact(PLAIN | {"event_id": "opens"}), *batch)
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=MANY, deadline=None)
 @given(frames())
 def test_the_lane_is_never_more_generous(frame: bytes) -> None:
     if Both().passes(frame):

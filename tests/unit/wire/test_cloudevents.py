@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from kite.wire.cloudevents import from_cloudevent, id_of, members_of, to_cloudev
 
 VECTORS = Path(__file__).parents[3] / "protocol" / "vectors" / "cloudevents.json"
 MODULE = "bridge"
-MANY = settings(max_examples=600, deadline=None)
+MANY = settings(max_examples=int(os.environ.get("KITE_EXAMPLES", "200")), deadline=None)
 FULL = ["id", "source", "type", "time", "subject", "datacontenttype", "dataschema", "specversion"]
 OURS = ["kiteack", "kitereplyto", "kitestream", "kitedurable", "kiteseq", "kiteattempt"]
 OURS += ["kitesource", "kiteheaders", "kitefields"]
