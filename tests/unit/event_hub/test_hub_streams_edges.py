@@ -205,6 +205,35 @@ def test_a_repeat_of_what_is_kept_is_one_whatever_the_disk_does_meanwhile(start:
     assert third["duplicate"] is True
 
 
+@pytest.mark.parametrize("is_full", [False, True], ids=["kept", "refused again"])
+def test_a_repeat_of_what_was_refused_is_refused_though_it_was_sent_again(
+    start: Open, is_full: bool
+) -> None:
+    """The third is under way when the second is answered, which repeats the first alone."""
+    bench = start()
+    writer = bench.client("writer")
+    frame = {"type": "event", "event": "docs.a", "event_id": "e", "data": 1, "ack": True}
+    writer.send(frame)
+    writer.send(frame)
+    bench.is_full = True
+    bench.disk(1)
+    assert [answer["code"] for answer in writer.got()] == ["stream_unavailable"]
+    bench.wait(1)
+    writer.send(frame)
+    bench.is_full = is_full
+    bench.disk()
+    second, third = writer.got()
+    assert second["code"] == "stream_unavailable"
+    assert third.get("code") == ("stream_unavailable" if is_full else None)
+    assert third.get("seq") == (None if is_full else 1)
+    bench.is_full = False
+    bench.wait(1)
+    fourth, *_ = writer.send(frame) or [None]
+    bench.disk()
+    fourth = fourth or writer.got()[0]
+    assert fourth.get("duplicate", False) is not is_full
+
+
 def test_a_dead_letter_that_the_disk_refuses_is_said_once_and_kept_later(start: Open) -> None:
     bench = start({**DOCS, **DEAD})
     undertaker, worker = bench.client("undertaker"), bench.client("worker")

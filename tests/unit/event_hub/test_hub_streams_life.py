@@ -59,6 +59,7 @@ class Whole(RuleBasedStateMachine):
             if frame["type"] == "ack":
                 assert name not in self.acked or frame.get("duplicate")
                 self.acked.setdefault(name, frame.get("seq"))
+                self.refused.discard(name)  # what it was sent for before
             else:
                 assert frame["code"] == "stream_unavailable"
                 assert name not in self.acked

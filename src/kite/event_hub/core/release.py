@@ -92,7 +92,8 @@ class Release:
 
     def _release_one(self, session: Session, item: Item, batch: Batch) -> None:
         subject, event_id, frame, stream = item.subject, item.event_id, item.frame, item.stream
-        assert frame is not None
+        assert frame is not None and self.streaming is not None
+        self.streaming.kept(session.name, event_id)
         route = self._router.routes.get(subject) or self._router.route(subject)
         if session in route.quiet:
             route = self._router.route_from(route, session)
@@ -113,11 +114,10 @@ class Release:
     def _answer_repeat(self, session: Session, item: Item) -> None:
         """What has become of the event that it repeats counts, not of this transaction."""
         assert self.streaming is not None
-        if self.streaming.is_unkept(session.name, item.event_id):
-            # It repeats one that the disk refused meanwhile.
-            self._tell_failure(item, "the event that it repeats was not kept")
-        else:
+        if self.streaming.repeats_kept(session.name, item.event_id):
             self._gathering.acknowledge(Ack(event_id=item.event_id, delivered=0, duplicate=True))
+        else:
+            self._tell_failure(item, "the event that it repeats was not kept")
 
     def _tell_failure(self, item: Item, why: str) -> None:
         session = item.session

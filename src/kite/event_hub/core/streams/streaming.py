@@ -64,6 +64,7 @@ class Streaming:
         self.readers = Readers(self.keeper, outside, stored.durables)
         self._outside = outside
         self._unkept: dict[tuple[str, str], None] = {}
+        self._again: set[tuple[str, str]] = set()
 
     # ── events ──────────────────────────────────────────────────────────────────────────────
 
@@ -99,6 +100,7 @@ class Streaming:
             session.published += 1
         elif self._unkept and self._unkept.pop((session.name, event_id), False) is None:
             session.published += 1  # its id was remembered, and then the disk refused it
+            self._again.add((session.name, event_id))
         else:
             session.duplicates += 1
             if not frame.ack:
@@ -119,8 +121,14 @@ class Streaming:
             and not self.is_unkept(session.name, event_id)
         )
 
+    def kept(self, source: str, event_id: str) -> None:
+        """An event is on the disk."""
+        if self._again:
+            self._again.discard((source, event_id))
+
     def unkept(self, source: str, event_id: str) -> None:
         """An event was accepted, and then the disk refused it."""
+        self._again.discard((source, event_id))
         if len(self._unkept) >= _MOST_UNKEPT:
             del self._unkept[next(iter(self._unkept))]
         self._unkept[source, event_id] = None
@@ -128,6 +136,12 @@ class Streaming:
     def is_unkept(self, source: str, event_id: str) -> bool:
         """Whether an event was refused by the disk, and has not been sent again."""
         return (source, event_id) in self._unkept
+
+    def repeats_kept(self, source: str, event_id: str) -> bool:
+        """Whether what is answered now repeats an event that is kept: not one that the disk refused
+        meanwhile, though it may be on its way there again."""
+        place = source, event_id
+        return place not in self._unkept and place not in self._again
 
     def touches(self, patterns: Iterable[str]) -> bool:
         """Whether any stream keeps anything of what matches one of the patterns."""
