@@ -252,16 +252,17 @@ class Kite:
 
     def wait(self, fact, timeout=PATIENCE, what=""):
         """The first true value of `fact()` within the time."""
-        deadline = time.monotonic() + timeout
+        began = time.monotonic()
         while True:
             if value := fact():
                 return value
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if waited > timeout:
                 lines = "\n".join(json.dumps(step) for step in self.steps()[-25:])
                 raise AssertionError(
                     f"not within {timeout} s: {what or fact}\n{lines}\n{self.launcher_log()}"
                 )
-            time.sleep(0.01)
+            time.sleep(min(max(0.01, waited / 20), 0.1))
 
     def wait_step(self, module, event, *, count=1, timeout=PATIENCE, **fields):
         """The count-th step of a module with these fields."""

@@ -183,13 +183,14 @@ class Instance:
         Raises:
             AssertionError: there was none within `timeout` seconds.
         """
-        deadline = time.monotonic() + timeout
+        began = time.monotonic()
         while True:
             if value := fact():
                 return value
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if waited > timeout:
                 raise AssertionError(f"not within {timeout:g} s: {what or fact}\n{self.tell()}")
-            time.sleep(GRANULARITY)
+            time.sleep(pause(waited))
 
     def wait_step(
         self, module: str, event: str, *, count: int = 1, timeout: float = PATIENCE, **fields: Any
@@ -229,6 +230,11 @@ class Instance:
     def wait_gone(self, *pids: int, timeout: float = PATIENCE) -> None:
         """Wait until these processes are dead."""
         self.wait(lambda: not any(map(is_alive, pids)), timeout, f"the end of {pids}")
+
+
+def pause(waited: float) -> float:
+    """Seconds until the next look, after so many of waiting: looking costs what is waited for."""
+    return min(max(GRANULARITY, waited / 20), 5 * GRANULARITY)
 
 
 def _text(path: Path) -> str:

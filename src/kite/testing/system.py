@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 
 from kite.errors import KiteError
 from kite.testing.census import Census, is_listening
-from kite.testing.instance import GRANULARITY, PATIENCE, Answer, Instance
+from kite.testing.instance import PATIENCE, Answer, Instance, pause
 from kite.testing.operator import Operator
 from kite.testing.project import BARE_PYTHON, SLEEPER, Project
 
@@ -220,11 +220,12 @@ class System(Project, Instance):
 
     def wait_nothing_left(self, *, timeout: float = PATIENCE) -> None:
         """Wait until no process of this system is alive."""
-        deadline = time.monotonic() + timeout
+        began = time.monotonic()
         while left := self.census.look():
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if waited > timeout:
                 raise LeftBehind(f"processes are left: {left}\n{self.tell()}")
-            time.sleep(GRANULARITY)
+            time.sleep(pause(waited))
 
     # -- faults -------------------------------------------------------------------------------
 

@@ -140,7 +140,9 @@ async def test_an_idle_hub_is_small(hub: HubProcess, connect: Connect) -> None:
 
 
 @pytest.mark.parametrize(
-    "hub", [{"limits": {"outbox_bytes": 32 << 10, "slow_rate": 1000}}], indirect=True
+    "hub",
+    [{"limits": {"outbox_bytes": 32 << 10, "slow_rate": 1000, "slow_seconds": 25}}],
+    indirect=True,
 )
 async def test_eight_readers_of_a_flood_each_get_everything_in_order(
     hub: HubProcess, connect: Connect
