@@ -92,7 +92,8 @@ class Release:
 
     def _release_one(self, session: Session, item: Item, batch: Batch) -> None:
         subject, event_id, frame, stream = item.subject, item.event_id, item.frame, item.stream
-        assert frame is not None and self.streaming is not None
+        assert frame is not None
+        assert self.streaming is not None
         self.streaming.kept(session.name, event_id)
         route = self._router.routes.get(subject) or self._router.route(subject)
         if session in route.quiet:
