@@ -596,7 +596,8 @@ def test_changes_during_a_hub_outage_are_told_in_order(fresh_pair):
     """While the Hub is away the Registry keeps its events and publishes them in order."""
     pair = fresh_pair.start()
     pair.module("out_watcher")
-    pair.client("out_watcher").publish("module.ready", {"module_id": "out_watcher"})
+    # With the acknowledgement it is on its way to the Registry, whatever happens to the Hub.
+    pair.client("out_watcher").publish_acked("module.ready", {"module_id": "out_watcher"})
     pair.hub.end(9)
     names = [f"out_{number:02d}" for number in range(20)]
     for name in names:

@@ -174,7 +174,7 @@ class _Out:
             if self.origin is not None:
                 headers = MutableHeaders(scope=message)
                 headers["access-control-allow-origin"] = self.origin
-                headers["access-control-expose-headers"] = "retry-after"
+                headers["access-control-expose-headers"] = "retry-after, kite-epoch, kite-revision"
                 headers.append("vary", "origin")
         await self._send(message)
 

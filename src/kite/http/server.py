@@ -29,6 +29,9 @@ HEAD_SECONDS: Final = 20.0
 KEEP_ALIVE_SECONDS: Final = 30
 """An idle connection is closed after this."""
 
+ENDLESS: Final = "kite.endless"
+"""Of a request's scope: its answer has no end, so a client that has closed its direction is gone."""
+
 BACKLOG: Final = 1024
 _CANCEL_SECONDS: Final = 0.2
 _LINGER_SECONDS: Final = 0.5
@@ -134,10 +137,10 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Keep the way out open for the answer to a request that is here whole."""
+        """Keep the way out open for the answer to a request that is here whole, if it has an end."""
         if self._is_answering():
             self.cycle.keep_alive = False
-            return True
+            return ENDLESS not in self.cycle.scope
         return False
 
     def data_received(self, data: bytes) -> None:

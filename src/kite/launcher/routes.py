@@ -201,7 +201,7 @@ class Routes:
 
     async def watch(self, request: Request) -> Response:
         """Watch a module's files for as long as the caller listens."""
-        from kite.launcher.watch_stream import WatchStream  # noqa: PLC0415  (few ask)
+        from kite.launcher.watch_stream import watch_stream  # noqa: PLC0415  (few ask)
 
         _only_operator(request, "watch modules")
         name = request.path_params["name"]
@@ -213,7 +213,7 @@ class Routes:
             paths=body.paths, ignore=body.ignore, delay=body.delay, dependents=body.dependents
         )
         watching = self._launcher.watching
-        return WatchStream(watching, watching.lend(name, watch), self._launcher.stopping)
+        return watch_stream(watching, watching.lend(name, watch), self._launcher.stopping)
 
     async def rescan(self, request: Request) -> Response:
         _only_operator(request, "rescan")

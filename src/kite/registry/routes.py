@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +20,7 @@ from kite.http.application import application, reply
 from kite.http.body import read_json
 from kite.http.guard import Guard
 from kite.http.metrics import Family, exposition
+from kite.http.stream import Stream
 from kite.registry.announcer import Announcer
 from kite.registry.core.posted import Grant, parse_patterns, parse_posted, wrong
 from kite.registry.core.registration import ModulesRequest
@@ -33,7 +36,10 @@ MAX_WAIT: Final = 300.0
 MAX_FIELDS: Final = 32
 """A look-up may name this many fields."""
 
+EVENT_STREAM: Final = "text/event-stream"
+
 _DEFAULT_SESSION_TTL: Final = 600.0
+_REVISION: Final = re.compile(r"[0-9]{1,15}")
 
 
 class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +92,7 @@ class _Routes:
             Route("/modules/{module_id}", self.module),
             Route("/lookup", self.lookup),
             Route("/get/{path:path}", self.get),
+            Route("/watch", self.watch),
             Route("/tokens", self.tokens, methods=["POST"]),
             Route("/tokens/session", self.session, methods=["POST"]),
             Route("/tokens/digests", self.digests),
@@ -103,20 +110,40 @@ class _Routes:
         return reply(answer)
 
     async def modules(self, _request: Request) -> Response:
-        return reply({"modules": self._registry.records()})
+        return self._read({"modules": self._registry.records()})
 
     async def module(self, request: Request) -> Response:
-        return reply(self._registry.record(request.path_params["module_id"]))
+        return self._read(self._registry.record(request.path_params["module_id"]))
 
     async def lookup(self, request: Request) -> Response:
         query = request.query_params.multi_items()
         if len(query) > MAX_FIELDS:
             detail = f"expected at most {MAX_FIELDS} fields, got {len(query)}"
             raise RequestError("bad_query", name=query[MAX_FIELDS][0], detail=detail)
-        return reply({"modules": self._registry.records(query)})
+        return self._read({"modules": self._registry.records(query)})
 
     async def get(self, request: Request) -> Response:
-        return reply(self._registry.get(request.path_params["path"]))
+        return self._read(self._registry.get(request.path_params["path"]))
+
+    async def watch(self, request: Request) -> Response:
+        """What is here, and then each change, as server-sent events."""
+        following = self._registry.following
+        if request.method == "HEAD":
+            return Response(media_type=EVENT_STREAM)
+        epoch, since = _position(request, following.epoch)
+        prefix = request.query_params.get("prefix", "")
+        reader = following.open(prefix, _speaker(request).grant)
+        return Stream(
+            reader.parts(since=since, is_known=epoch == following.epoch),
+            media_type=EVENT_STREAM,
+            until=reader.ended,
+            at_end=partial(following.close, reader),
+        )
+
+    def _read(self, value: Any) -> Response:
+        """An answer that says which state it is of, so that a reader may follow from there."""
+        position = self._registry.following.position()
+        return reply(value, headers={f"kite-{name}": str(at) for name, at in position.items()})
 
     async def tokens(self, request: Request) -> Response:
         _speaker(request).must_be_launcher("say who has which token")
@@ -168,6 +195,7 @@ class _Routes:
                 _one("kite_registry_entry_bytes", "size of all entries", registry.catalog.size),
                 _one("kite_registry_tokens", "live tokens without sessions", tokens["tokens"]),
                 _one("kite_registry_sessions", "live session tokens", tokens["sessions"]),
+                _one("kite_registry_streams", "open streams of changes", len(registry.following)),
                 _one("kite_registry_kept_events", "events not published yet", len(backlog)),
                 _one(
                     "kite_registry_hub_connected",
@@ -187,6 +215,20 @@ class _Routes:
         """Where the Hub is and who the Registry is there may be different now."""
         token, life = self._registry.own_token or (None, None)
         self._announcer.set_hub(self._registry.hub_endpoint(), token, life or self._life)
+
+
+def _position(request: Request, epoch: str) -> tuple[str, int | None]:
+    """After which change a stream is to go on: `since`, in `epoch`, or what a browser that
+    reconnects says by itself; (…, None): nothing was said."""
+    query = request.query_params
+    if (since := query.get("since")) is not None:
+        if not _REVISION.fullmatch(since):
+            raise RequestError("bad_query", name="since", detail=f"'{since[:50]}' is no revision")
+        return query.get("epoch", epoch), int(since)
+    if (last := request.headers.get("last-event-id")) is None:
+        return epoch, None
+    seen, _, revision = last.rpartition(":")
+    return (seen, int(revision)) if _REVISION.fullmatch(revision) else ("", 0)
 
 
 def _speaker(request: Request) -> Speaker:

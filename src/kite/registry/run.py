@@ -53,7 +53,7 @@ async def run(sock: socket.socket, boot: BootLine) -> None:
         directory=_directory(),
         announce=announcer.announce,
     )
-    announcer.presences = registry
+    announcer.presences = registry.hearing
     registry.restore()
     for entry in registry.catalog.entries():
         # Who was connected in the former life is best known by who had registered.

@@ -18,9 +18,10 @@ from kite.registry.config import RegistryConfig
 from kite.registry.core.catalog import Catalog, Entry
 from kite.registry.core.lookup import compile_glob, field_matches, resolve
 from kite.registry.core.posted import Grant, Patterns, Posted
-from kite.registry.core.presence import Presence
 from kite.registry.core.registration import ModulesRequest, Registration
 from kite.registry.core.tokens import TokenTable
+from kite.registry.following import Following
+from kite.registry.hearing import Hearing
 from kite.registry.revision import Revision
 from kite.registry.shown import listed_grant, told_entry
 from kite.registry.speaker import Kind, Speaker
@@ -57,15 +58,16 @@ class Registry:
     ) -> None:
         self.config = config
         self.catalog = Catalog()
-        self.presence = Presence(config.ttl)
         self.tokens = TokenTable(digest(kite_token))
         self.revision = Revision()
+        self.following = Following(self.revision.epoch, self.catalog, self.tokens)
         self.ports: frozenset[int] = frozenset()
         self.counts: Counter[str] = Counter()
         self.own_token: tuple[str, int | None] | None = None
         self._clock = clock
         self._announce = announce
         self._store = Store(directory, self._content)
+        self.hearing = Hearing(self.catalog, config, clock, before=self._expire, after=self._arm)
         self._is_stopping = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -123,7 +125,7 @@ class Registry:
         for name, grants in posted.items():
             lives = frozenset(grant.life for grant in grants if grant.life is not None)
             if len(lives) == len(grants):  # else some token may be of any life
-                self._removed(self.catalog.keep_lives(name, lives), "registry.deregistered")
+                self._removed(self.catalog.keep_lives(name, lives), "deregistered")
         if own_token is not None:
             own = self.tokens.grants_of("registry")
             self.own_token = (own_token, own[-1].life if own else None)
@@ -131,6 +133,7 @@ class Registry:
             _log.info("tokens.learned names=%d", len(posted))
         if is_different:
             self.revision.advance()
+            self.following.review()
         if had_sessions:
             self._store.changed()
         await self._settle()
@@ -199,7 +202,9 @@ class Registry:
                 wanted = request.ttl if isinstance(request.ttl, int | float) else None
                 is_fixed = wanted is not None or not is_own
                 ttl = (
-                    self.config.lease(wanted) if is_fixed else self._lease(request.module_id, life)
+                    self.config.lease(wanted)
+                    if is_fixed
+                    else self.hearing.lease(request.module_id, life)
                 )
                 answer["ttl"] = ttl
                 said = request.registration()
@@ -208,7 +213,7 @@ class Registry:
                 )
             case "heartbeat":
                 now = self._clock.monotonic()
-                ttl = self._lease(request.module_id, life)
+                ttl = self.hearing.lease(request.module_id, life)
                 answer["ttl"] = self.catalog.renew(request.module_id, life, now=now, ttl=ttl)
                 if not is_own:
                     answer["own"] = is_kept
@@ -216,7 +221,7 @@ class Registry:
                 self._arm()
             case _:
                 gone = self.catalog.deregister(request.module_id, life)
-                self._removed(gone, "registry.deregistered")
+                self._removed(gone, "deregistered")
                 await self._settle()
         return answer
 
@@ -246,8 +251,7 @@ class Registry:
             is_own=is_own,
             is_fixed=is_fixed,
         )
-        self.counts["registered"] += 1
-        self._announce("registry.registered", told_entry(entry))
+        self._changed("registered", entry)
         self._store.changed()
         await self._settle()
 
@@ -290,50 +294,6 @@ class Registry:
             return None
         return endpoint if isinstance(endpoint, str) else None
 
-    # --- who is heard
-
-    def hub_hears(
-        self, module_id: str, life: int | None, *, answering: int, silent: int, within: float
-    ) -> None:
-        """The Hub has told of a life.
-
-        Who is heard needs no heartbeats: its lease is the longest there is. When it is heard no
-        more, what is left is what an ordinary lease from the last sign of life has left.
-
-        Args:
-            answering: how many of its connections are known to answer pings.
-            silent: how many of these owe an answer.
-            within: seconds from a last sign of life to the Hub's word of it, at most.
-        """
-        self._expire()
-        key = (module_id, life)
-        if self.presence.told(key, answering=answering, silent=silent, within=within):
-            self._relet(key, within if silent else 0.0)
-            self._arm()
-
-    def hub_lost(self) -> None:
-        """Nobody tells who is heard. Who was is not asked to say so itself, and keeps its lease."""
-        self.presence.forget()
-
-    def hub_told(self) -> None:
-        """The Hub has told who is there: whoever else had a lease of those who are heard has an
-        ordinary one from now on."""
-        self._expire()
-        for entry in self.catalog.entries():
-            if not entry.is_fixed and entry.ttl != self._lease(*entry.key):
-                self._relet(entry.key, 0.0)
-        self._arm()
-
-    def _relet(self, key: tuple[str, int | None], silent: float) -> None:
-        ttl = self._lease(*key)
-        now = self._clock.monotonic()
-        self.catalog.relet(key, ttl, now=now, left=max(ttl - silent, 0.0))
-
-    def _lease(self, module_id: str, life: int | None) -> float:
-        """Seconds of a lease for which nothing was asked."""
-        heard = self.presence.hears((module_id, life))
-        return self.config.max_ttl if heard else self.config.ttl
-
     # --- beginning and end
 
     def restore(self) -> None:
@@ -362,6 +322,7 @@ class Registry:
         """Answer everybody who waits, and write what is not written."""
         self._is_stopping = True
         self.revision.end()
+        self.following.end()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -375,12 +336,16 @@ class Registry:
     def _content(self) -> Any:
         return content_of(self.tokens.kite_digest, self.catalog.entries(), self.tokens.sessions())
 
-    def _removed(self, gone: list[Entry], subject: str) -> None:
+    def _removed(self, gone: list[Entry], kind: str) -> None:
         for entry in gone:
-            self.counts[subject.rpartition(".")[2]] += 1
-            self._announce(subject, told_entry(entry))
+            self._changed(kind, entry)
         if gone:
             self._store.changed()
+
+    def _changed(self, kind: str, entry: Entry) -> None:
+        self.counts[kind] += 1
+        self.following.changed(kind, entry)
+        self._announce(f"registry.{kind}", told_entry(entry) | self.following.position())
 
     async def _settle(self) -> None:
         """After a change: tell about ports, set the timer, and answer only what is kept."""
@@ -403,7 +368,7 @@ class Registry:
             _log.warning("leases.renewed reason=stalled seconds=%.1f", now - deadline)
             self.catalog.renew_all(now)
         gone = self.catalog.expire(now)
-        self._removed(gone, "registry.expired")
+        self._removed(gone, "expired")
         if gone:
             self._tell_ports()
         if self.tokens.expire(now):

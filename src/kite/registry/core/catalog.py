@@ -223,25 +223,39 @@ class Catalog:
         Raises:
             RequestError: `not_found`.
         """
-        lives = self._entries.get(module_id)
-        if lives is None:
+        record = self.lasting(module_id)
+        if record is None:
             raise RequestError("not_found", path=module_id)
-        entry = next(reversed(lives.values()))
-        deadline = self._leases.deadline(entry.key)
+        deadline = self._leases.deadline(self._shown(module_id).key)
+        record["expires_at"] = None if deadline is None else rfc3339(wall + deadline - now)
+        return record
+
+    def lasting(self, module_id: str) -> dict[str, Any] | None:
+        """The record without `expires_at`, which each heartbeat changes; None: there is none."""
+        if module_id not in self._entries:
+            return None
+        entry = self._shown(module_id)
         record = {"module_id": module_id, **entry.registration.fields()}
         if entry.life is not None:
             record["life"] = entry.life
         record["registered_at"] = rfc3339(entry.registered_at)
-        record["expires_at"] = None if deadline is None else rfc3339(wall + deadline - now)
         return record
+
+    def names(self) -> list[str]:
+        """Of which modules there are records, in order."""
+        return sorted(self._entries)
 
     def records(self, *, now: float, wall: float) -> list[dict[str, Any]]:
         """All records, by name."""
-        return [self.record(module_id, now=now, wall=wall) for module_id in sorted(self._entries)]
+        return [self.record(module_id, now=now, wall=wall) for module_id in self.names()]
 
     def ports(self) -> frozenset[int]:
         """The ports that live modules have registered."""
         return frozenset(port for entry in self.entries() for port in entry.ports())
+
+    def _shown(self, module_id: str) -> Entry:
+        """Of several lives the one that registered last."""
+        return next(reversed(self._entries[module_id].values()))
 
     def _relet(self, entry: Entry, ttl: float) -> Entry:
         relet = replace(entry, ttl=ttl)
