@@ -46,7 +46,7 @@ def run(tmp_path: Path, *, seed: int, seconds: float, faults: str | None = None)
 
 @pytest.mark.slow
 def test_a_minute_of_chaos(tmp_path: Path) -> None:
-    found = run(tmp_path, seed=SEED, seconds=45.0)
+    found = run(tmp_path, seed=SEED, seconds=60.0)
     assert found["faults"] >= 10
     assert found["rounds"]
     assert found["looks"] >= 10

@@ -229,13 +229,29 @@ class Assembly:
         await asyncio.sleep(0)  # the two core processes start while this one imports its API
         import kite.launcher.routes  # noqa: F401, PLC0415
 
-        return int(await run)
+        status = await run
+        if status is None:  # it broke, and what it had started is being stopped
+            await self.launcher.ending.ended.wait()
+            status = self.launcher.status
+        return int(status)
 
     def _start_task(self, work: Any, *, name: str) -> asyncio.Task[Any]:
-        task = self._group.create_task(work, name=name)
+        task = self._group.create_task(self._guarded(work), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    async def _guarded(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """A task that breaks is a defect of ours: everything is stopped in order, and not torn down
+        as the group would. What Kite knows how to tell goes on to whoever tells it."""
+        try:
+            return await work
+        except KiteError:
+            raise
+        except Exception as error:  # noqa: BLE001  (the edge of every task)
+            context = {"message": "a task has raised", "exception": error}
+            self._unexpected(asyncio.get_running_loop(), context)
+            return None
 
     # -- the API ------------------------------------------------------------------------------
 

@@ -24,6 +24,8 @@ _QUEUE_LIMIT = 16 * 1024 * 1024  # bytes that wait for the disk
 _MODULE_LIMIT = 4 * 1024 * 1024  # of these for one module
 _RETRY = 1.0  # seconds between two tries of a file that could not be written
 _KEPT_OPEN = 64  # files; more are closed after each write
+_SHARE_OF_ROOM = 16  # of the total is left free when old files are removed, so that it is kept to
+_OWN_LOG = "launcher.log"  # the Launcher's own, which `own_log` writes
 _AGES_SEEN = 600.0  # seconds between two looks at the age of files, where lines come at all
 
 OnProblem = Callable[[Path, OSError], None]
@@ -70,6 +72,7 @@ class LogWriter:
         self._files: dict[str, LogFile] = {}
         self._outages: dict[str, _Outage] = {}
         self._ages_at = 0.0
+        self._grown = 0  # bytes since the total was looked at
         self._thread = threading.Thread(target=self._work, name="log-writer", daemon=True)
         self._thread.start()
 
@@ -145,7 +148,7 @@ class LogWriter:
         """What an earlier run has left undone."""
         with self._names:
             plain = clear_up(self._folder)
-            keep_total(self._folder, self._limits.total)
+            keep_total(self._folder, self._limits.total, written=(_OWN_LOG,))
         if self._limits.compress:
             for log in dict.fromkeys(file.log for file in plain):
                 self._compressor.take(self._folder / log)
@@ -171,6 +174,7 @@ class LogWriter:
             self._tell(self._on_recovery, file.path, outage.lost)
         if len(self._files) > _KEPT_OPEN:
             file.close()
+        self._grown += len(whole)
         with contextlib.suppress(OSError):
             self._keep_limits(file.path, rotated=rotated)
 
@@ -181,11 +185,15 @@ class LogWriter:
             self._ages_at = now + _AGES_SEEN
             with self._names:
                 forget_before(self._folder, time.time() - limits.max_age)
-        if rotated:
+        room = limits.total // _SHARE_OF_ROOM
+        if rotated or self._grown > room:
+            # Below the total, so that what is written until the next look keeps to it too.
+            self._grown = 0
             with self._names:
-                keep_total(self._folder, limits.total)
-            if limits.compress:
-                self._compressor.take(log)
+                written = {each.path.name for each in self._files.values()} | {_OWN_LOG}
+                keep_total(self._folder, limits.total - room, written=written)
+        if rotated and limits.compress:
+            self._compressor.take(log)
 
     def _suffer(self, module: str, file: LogFile, lost: int, error: OSError) -> None:
         outage = self._outages.get(module)

@@ -22,7 +22,7 @@ from kite.launcher.rotated import move_on
 
 STDOUT, STDERR, NOTE = "|", "!", "="
 
-_LEAST_SIZE = 64 * 1024
+_LEAST_SIZE = 4 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,6 +109,8 @@ async def attempt(probe: AskingProbe, *, timeout: float, owns: Owns | None) -> O
         return Outcome(False, f"no answer within {timeout:g} s", timed_out=True)
     except OSError as error:
         return Outcome(False, _why(error))
+    except ValueError as error:  # no name of a host, as the system's own look-up says
+        return Outcome(False, f"it cannot be asked: {error}")
 
 
 async def until_passed(

@@ -22,7 +22,7 @@ def resolve(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Path:
     Raises:
         ModuleError: `folder_not_found`, `program_not_found`, `not_executable`, `bad_interpreter`.
     """
-    if not cwd.is_dir():
+    if not os.path.isdir(cwd):  # noqa: PTH112  (likewise)
         raise ModuleError("folder_not_found", path=str(cwd))
     word = argv[0] if argv else ""
     path = _beside(word, cwd) if "/" in word else _on_path(word, cwd, env)
@@ -32,7 +32,7 @@ def resolve(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Path:
 
 def _beside(word: str, cwd: Path) -> Path:
     path = cwd / word
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110  (false where it may not be looked at)
         raise ModuleError("program_not_found", program=word, where=str(cwd))
     if not _is_program(path):
         raise ModuleError("not_executable", path=str(path))
@@ -46,7 +46,7 @@ def _on_path(word: str, cwd: Path, env: Mapping[str, str]) -> Path:
         candidate = cwd / folder / word
         if _is_program(candidate):
             return candidate
-        if refused is None and candidate.is_file():
+        if refused is None and os.path.isfile(candidate):  # noqa: PTH113  (likewise)
             refused = candidate
     if refused is not None:
         raise ModuleError("not_executable", path=str(refused))

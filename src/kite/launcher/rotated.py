@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,25 +85,32 @@ def move_on(path: Path, count: int) -> None:
         path.unlink(missing_ok=True)
 
 
-def keep_total(folder: Path, total: int) -> list[Path]:
-    """Remove the oldest rotated logs in a folder until all logs together keep to `total` bytes.
+def keep_total(folder: Path, total: int, *, written: Collection[str] = ()) -> list[Path]:
+    """Remove the oldest logs in a folder until all together keep to `total` bytes: rotated ones, and
+    the present ones of modules that write nothing any more.
+
+    Args:
+        written: the names of the present files that are written to (`web.log`).
 
     Returns:
         What was removed.
     """
-    rotated = sorted(_scan(folder), key=lambda file: file.modified_at)
-    size = sum(file.size for file in rotated)
+    files = [(file.modified_at, file.size, file.path) for file in _scan(folder)]
+    size = sum(file[1] for file in files)
     for path in folder.glob("*.log"):
         with contextlib.suppress(OSError):
-            size += path.stat(follow_symlinks=False).st_size
+            seen = path.stat(follow_symlinks=False)
+            size += seen.st_size
+            if path.name not in written:
+                files.append((seen.st_mtime, seen.st_size, path))
     removed: list[Path] = []
-    for file in rotated:
+    for _, freed, path in sorted(files):
         if size <= total:
             break
         with contextlib.suppress(OSError):
-            file.path.unlink()
-            size -= file.size
-            removed.append(file.path)
+            path.unlink()
+            size -= freed
+            removed.append(path)
     return removed
 
 

@@ -17,6 +17,9 @@ from kite.model.schedule import Missed, Schedule
 _LONGEST_SLEEP = 60.0
 """Seconds; a wall clock that is set anew is noticed after this at the latest."""
 
+_AGAIN = 5.0
+"""Seconds after which the file is written again that the disk did not take."""
+
 _SET_ANEW = 1.0
 """Seconds that the wall clock has to be off: less is a clock that is being slewed."""
 
@@ -32,7 +35,8 @@ class Scheduler:
     """One timer for all schedules.
 
     Args:
-        path: `<instance dir>/launcher/schedule.json`, name to the instant of the last run.
+        path: `<instance dir>/launcher/schedule.json`, name to the instant from which its next run
+            counts: the last one, or when it was first seen.
         feed: takes `RunPlanned` and `RunDue`.
         clock: monotonic for facts, wall for schedules.
     """
@@ -47,6 +51,7 @@ class Scheduler:
         self._schedules: dict[str, Schedule] = {}
         self._due: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._is_kept = True
         self._offset = self._offset_now()
 
     def follow(self, schedules: Mapping[str, Schedule]) -> None:
@@ -60,6 +65,7 @@ class Scheduler:
         self._schedules = dict(schedules)
         for name in self._due:
             self._tell(name)
+        self._keep()
         self._set_timer()
 
     def close(self) -> None:
@@ -69,6 +75,9 @@ class Scheduler:
 
     def _first(self, name: str, schedule: Schedule) -> float:
         now, last = self._clock.wall(), self._last.get(name)
+        if last is None:
+            self._last[name] = now  # else an interval would begin anew with each start of Kite
+            self._is_kept = False
         if last is None or last > now:
             return schedule.next_run(now)
         due = schedule.next_run(last)
@@ -84,7 +93,8 @@ class Scheduler:
             self._timer = None
         nearest = min(self._due.values(), default=float("inf"))
         if nearest < float("inf"):
-            delay = min(_LONGEST_SLEEP, max(0.0, nearest - self._clock.wall()))
+            longest = _LONGEST_SLEEP if self._is_kept else _AGAIN
+            delay = min(longest, max(0.0, nearest - self._clock.wall()))
             self._timer = asyncio.get_running_loop().call_later(delay, self._run_due)
 
     def _offset_now(self) -> float:
@@ -112,17 +122,22 @@ class Scheduler:
     def _run_due(self) -> None:
         self._notice_jump()
         now = self._clock.wall()
-        is_any_due = False
         for name in [name for name, due in self._due.items() if due <= now]:
-            is_any_due = True
             self._last[name] = now
+            self._is_kept = False
             self._due[name] = self._schedules[name].next_run(now)
             self._feed(RunDue(module=name))
             self._tell(name)
-        if is_any_due:
-            with contextlib.suppress(OSError):  # the journal says when the disk takes nothing
-                atomic_file.replace(self._path, json.dumps(self._last).encode(), mode=0o600)
+        self._keep()
         self._set_timer()
+
+    def _keep(self) -> None:
+        """Write what is not written; where the disk takes nothing, which the journal tells, again."""
+        if self._is_kept:
+            return
+        with contextlib.suppress(OSError):
+            atomic_file.replace(self._path, json.dumps(self._last).encode(), mode=0o600)
+            self._is_kept = True
 
 
 def _read(path: Path) -> dict[str, float]:

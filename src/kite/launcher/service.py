@@ -34,6 +34,9 @@ from kite.launcher.scheduler import Scheduler
 from kite.launcher.sentry import WATCHDOG, Sentry
 from kite.launcher.watching import Watching
 
+_DISK_AGAIN = 5.0
+"""Seconds until what the disk did not take is written again."""
+
 
 class Launcher:
     """One running Kite.
@@ -183,12 +186,13 @@ class Launcher:
             self._timer.cancel()
         deadlines = [self.supervisor.next_deadline(), self.backbone.next_deadline()]
         nearest = min((d for d in deadlines if d is not None), default=None)
-        self._timer = None if nearest is None else loop.call_at(nearest, self._time_passed)
+        self._timer = None if nearest is None else loop.call_at(nearest, self._time_passed, nearest)
 
-    def _time_passed(self) -> None:
+    def _time_passed(self, due: float) -> None:
+        late = max(0.0, asyncio.get_running_loop().time() - due)
         self._timer = None
-        self.feed_core(spine.TimePassed())
-        self.feed(facts.TimePassed())
+        self.feed_core(spine.TimePassed(late=late))
+        self.feed(facts.TimePassed(late=late))
 
     def _perform(self, action: act.Action) -> None:  # noqa: C901, PLR0912 - a table
         match action:
@@ -315,7 +319,9 @@ class Launcher:
     def _write_wishes(self) -> None:
         """One write for all requests of a turn of the loop: it waits for the disk, twice."""
         writing, self._writing = self._writing, None
-        self.wishes.retry()
+        if not self.wishes.retry() and not self.stopping.is_set():
+            # Nobody may ask for anything for days, and then the machine stops.
+            asyncio.get_running_loop().call_later(_DISK_AGAIN, self._write_wishes)
         if writing is not None:
             writing.set_result(None)
 

@@ -13,6 +13,9 @@ from kite.model.watch import Watch
 
 _ALWAYS_IGNORED = frozenset({"__pycache__", "node_modules"})
 _log = logging.getLogger("kite.launcher")
+_AGAIN = 5.0
+"""Seconds until a watch that failed is tried again."""
+_OTHER_THREADS = 40
 StartTask = Callable[..., asyncio.Task[Any]]
 
 
@@ -49,13 +52,18 @@ class Watcher:
     Args:
         start_task: owns the tasks.
         on_change: called with a module's name and the files that changed, relative to its folder.
+        on_problem: called with a module's name and why its files are not seen at present, once.
     """
 
     def __init__(
-        self, start_task: StartTask, on_change: Callable[[str, tuple[str, ...]], None]
+        self,
+        start_task: StartTask,
+        on_change: Callable[[str, tuple[str, ...]], None],
+        on_problem: Callable[[str, str], None],
     ) -> None:
         self._start_task = start_task
         self._on_change = on_change
+        self._on_problem = on_problem
         self._watched: dict[str, tuple[Path, Watch]] = {}
         self._tasks: dict[str, asyncio.Task[Any]] = {}
 
@@ -69,8 +77,25 @@ class Watcher:
                 self._watched[name] = (folder, watch)
                 work: Coroutine[Any, Any, None] = self._watch(name, folder, watch)
                 self._tasks[name] = self._start_task(work, name=f"watch {name}")
+        if watched:
+            from anyio.to_thread import current_default_thread_limiter  # noqa: PLC0415
+
+            # Each watch keeps a thread for as long as it lasts; the next one would wait for it.
+            current_default_thread_limiter().total_tokens = _OTHER_THREADS + len(watched)
 
     async def _watch(self, name: str, folder: Path, watch: Watch) -> None:
+        """Watch until this is cancelled; what cannot be watched is tried again."""
+        problem = ""
+        while True:
+            found = await self._watch_once(name, folder, watch)
+            if found != problem:
+                problem = found
+                _log.warning("watch.failed module=%s error=%s", name, found)
+                self._on_problem(name, found)
+            await asyncio.sleep(_AGAIN)
+
+    async def _watch_once(self, name: str, folder: Path, watch: Watch) -> str:
+        """Watch until that cannot be; why."""
         from watchfiles import awatch  # noqa: PLC0415  (few modules are watched)
         from watchfiles._rust_notify import WatchfilesRustInternalError  # noqa: PLC0415
 
@@ -87,4 +112,5 @@ class Watcher:
                 files = tuple(sorted(str(PurePath(path).relative_to(folder)) for path in paths))
                 self._on_change(name, files)
         except (OSError, WatchfilesRustInternalError) as error:  # the folder is gone, say
-            _log.warning("watch.ended module=%s error=%s", name, error)
+            return str(error)
+        return "the watch has ended"

@@ -44,7 +44,7 @@ class Watching:
 
     def __init__(self, launcher: Launcher) -> None:
         self._launcher = launcher
-        self._watcher = Watcher(launcher.around.start_task, self._changed)
+        self._watcher = Watcher(launcher.around.start_task, self._changed, self._unseen)
         self._asked: Mapping[str, tuple[Path, Watch]] = {}
         self._leases: list[Lease] = []
         self._paces: dict[str, Pace] = {}
@@ -103,6 +103,10 @@ class Watching:
                 launcher.around.logs.note(name, note)
             case Verdict.IGNORE:
                 pass
+
+    def _unseen(self, name: str, why: str) -> None:
+        note = f"changes of its files are not seen at present: {why}; that is tried again"
+        self._launcher.around.logs.note(name, note)
 
     def _restart(self, name: str) -> facts.RestartRequested:
         watches = [lease.watch for lease in self._leases if lease.name == name]

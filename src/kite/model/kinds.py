@@ -181,6 +181,7 @@ def split_url(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018  (it is the property that raises)
+        (parts.hostname or "").encode("idna")
     except ValueError:
         return None
     sound = parts.scheme in ("http", "https") and parts.hostname and url.split() == [url]

@@ -118,6 +118,12 @@ async def test_a_url_that_cannot_be_asked_fails_and_does_not_raise(url: str) -> 
     assert url in outcome.detail
 
 
+async def test_a_host_that_can_have_no_name_fails_and_does_not_raise() -> None:
+    outcome = await attempt(HttpProbe(url="http://a..b:1/"), timeout=5, owns=None)
+    assert not outcome.passed
+    assert "cannot be asked" in outcome.detail
+
+
 async def test_tcp_passes_when_somebody_accepts() -> None:
     async with server(b"") as (port, _):
         assert (await attempt(TcpProbe(port=port), timeout=5, owns=None)).passed

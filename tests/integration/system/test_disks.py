@@ -60,7 +60,7 @@ def problems(system: System) -> list[str]:
 
 
 def test_it_is_told_that_what_was_asked_cannot_be_kept(system: System) -> None:
-    """Until the disk takes it: at the next request, a rescan, or the end."""
+    """Until the disk takes it, which is tried again and again."""
     system.module("idle")
     system.up("--wait")
     kept = system.launcher_dir / "desired.json"
@@ -78,6 +78,11 @@ def test_it_is_told_that_what_was_asked_cannot_be_kept(system: System) -> None:
     assert problems(system) == ["desired_not_kept"]
     assert "what was asked of modules cannot be kept" in system.kite("ps").err
     assert system.log("launcher").count("disk.refused") == 1
+    permit()
+    system.wait(lambda: problems(system) == [], what="the disk is asked again")
+    system.act("start", "idle")
+    refuse()
+    system.act("stop", "idle")
     permit()
     system.kite("rescan")
     assert problems(system) == []

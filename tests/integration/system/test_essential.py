@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kite.testing import misbehaving
-from kite.testing.system import System
+from kite.testing.system import ECHO, System
 
 LOG = {"log": "^up$"}
 
@@ -56,3 +56,31 @@ def test_an_essential_job_that_completes_ends_nothing(bare: System) -> None:
     records = {each["name"]: each for each in json.loads(bare.kite("ps", "--json").out)["modules"]}
     assert (records["migrate"]["completed"], records["migrate"]["exit_code"]) == (True, 3)
     assert records["app"]["actual_state"] == "running"
+
+
+BROKEN = """
+import kite.launcher.probe
+
+async def until_passed(*arguments, **options):
+    raise RuntimeError("a defect of ours")
+
+kite.launcher.probe.until_passed = until_passed
+"""
+"""As `sitecustomize` of the Launcher: a task that nobody waits for raises."""
+
+
+def test_a_defect_in_a_task_stops_everything_in_order(tmp_path: Path) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "sitecustomize.py").write_text(BROKEN)
+    with System(
+        tmp_path, extensions=False, environ={"PYTHONPATH": str(tmp_path / "broken")}
+    ) as system:
+        system.module("well", ECHO, runtime="python")
+        system.module("asked", depends_on=["well"], ready={"tcp": "1"})
+        process = system.spawn("up", "--quiet")
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert "a defect of ours" in err
+        assert "Traceback" not in err
+        assert [step["reason"] for step in system.steps("well", "stopping")] == ["system_shutdown"]
+        assert system.steps("launcher", "stopped")

@@ -106,3 +106,15 @@ def test_watching_is_for_the_operator_and_for_modules(bare: System) -> None:
     ):
         assert bare.call("POST", f"/launcher/modules/{path}/watch", body).status == status
     assert bare.call("POST", "/launcher/modules/a/watch", token="0" * 64).status == 401
+
+
+def test_any_number_of_modules_is_watched(bare: System) -> None:
+    """Each keeps a thread, and here are more than a loop lends by itself."""
+    names = [f"m{number:02}" for number in range(42)]
+    says = ["sh", "-c", "echo up; exec sleep 1000"]
+    for name in names:
+        bare.module(name, command=says, ready=LOG, watch={"delay": 0.05})
+    bare.up("--wait")
+    for name in reversed(names):  # the last was last to get its thread
+        bare.write(bare.project / "modules" / name / "x.py", "")
+        bare.wait_step(name, "changed")

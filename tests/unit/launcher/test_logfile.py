@@ -122,13 +122,14 @@ def test_many_modules_share_the_total(tmp_path: Path) -> None:
 
 def test_the_oldest_go_first_when_all_together_are_too_many(tmp_path: Path) -> None:
     for age, name in enumerate(
-        ["a.log", "a.log.1", "b.log.1.gz", "b.log.2", "notes.txt", "c.log.gz"]
+        ["a.log", "a.log.1", "b.log.1.gz", "b.log.2", "notes.txt", "c.log.gz", "b.log"]
     ):
         path = tmp_path / name
         path.write_bytes(b"x" * 1000)
         os.utime(path, (1_000_000 - age, 1_000_000 - age))
-    assert [p.name for p in keep_total(tmp_path, 2500)] == ["b.log.2", "b.log.1.gz"]
-    assert [p.name for p in keep_total(tmp_path, 0)] == ["a.log.1"]  # a present file never goes
+    assert [p.name for p in keep_total(tmp_path, 2500)] == ["b.log", "b.log.2", "b.log.1.gz"]
+    # A present file that nobody writes goes too.
+    assert [p.name for p in keep_total(tmp_path, 0, written={"a.log"})] == ["a.log.1"]
     assert {p.name for p in tmp_path.iterdir()} == {"a.log", "notes.txt", "c.log.gz"}
 
 

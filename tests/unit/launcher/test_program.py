@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,27 @@ def test_no_words_and_no_folder(tmp_path: Path) -> None:
     assert code_of([], tmp_path) == "program_not_found"
     assert code_of([""], tmp_path) == "program_not_found"
     assert code_of(["sh"], tmp_path / "gone") == "folder_not_found"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can become somebody else")
+def test_a_folder_that_may_not_be_entered_holds_nothing(tmp_path: Path) -> None:
+    """As `sudo -E` leaves one on the PATH."""
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        folder.chmod(0o755)
+    closed, public = tmp_path / "closed", tmp_path / "open"
+    closed.mkdir(mode=0o700)
+    public.mkdir()
+    script(public / "tool")
+    path = {"PATH": f"{closed}:{public}"}
+    child = os.fork()
+    if child == 0:
+        os.setuid(65534)
+        wrong = 0
+        try:
+            wrong += resolve(["tool"], cwd=public, env=path) != public / "tool"
+            wrong += code_of(["none"], public, path) != "program_not_found"
+            wrong += code_of([f"{closed}/tool"], public) != "program_not_found"
+        except BaseException:  # noqa: BLE001  (nothing of the tests may run on in this process)
+            wrong = 9
+        os._exit(wrong)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

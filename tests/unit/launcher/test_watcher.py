@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path, PurePath
+from typing import Any
 
 import pytest
+import watchfiles
 
-from kite.launcher.watcher import concerns
+from kite.launcher import watcher
+from kite.launcher.watcher import Watcher, concerns
 from kite.model.watch import Watch
 
 
@@ -43,3 +48,33 @@ from kite.model.watch import Watch
 )
 def test_what_concerns_a_module(path: str, watch: Watch, means_a_restart: bool) -> None:
     assert concerns(PurePath(path), watch) is means_a_restart
+
+
+async def test_a_watch_that_fails_is_told_once_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As when the system has no watches left."""
+    tries = 0
+
+    async def awatch(folder: Path, **_: Any) -> AsyncIterator[set[tuple[int, str]]]:
+        nonlocal tries
+        tries += 1
+        if tries <= 2:
+            raise OSError(28, "no watches are left")
+        yield {(1, str(folder / "main.py"))}
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(watchfiles, "awatch", awatch)
+    monkeypatch.setattr(watcher, "_AGAIN", 0.0)
+    changed: asyncio.Queue[tuple[str, tuple[str, ...]]] = asyncio.Queue()
+    problems: list[str] = []
+    seeing = Watcher(
+        lambda work, name: asyncio.create_task(work, name=name),
+        lambda *change: changed.put_nowait(change),
+        lambda name, why: problems.append(f"{name}: {why}"),
+    )
+    seeing.follow({"m": (tmp_path, Watch())})
+    async with asyncio.timeout(5):
+        assert await changed.get() == ("m", ("main.py",))
+    seeing.follow({})
+    assert problems == ["m: [Errno 28] no watches are left"]

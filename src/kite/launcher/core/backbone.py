@@ -40,6 +40,7 @@ from kite.launcher.core.backbone_words import (
     TokensAcked,
 )
 from kite.launcher.core.pair import HUB, REGISTRY, Core, Mode, Pair, Stage
+from kite.launcher.core.wellbeing import LATE
 
 SPEAKS_WITHIN = 6.0
 HUB_READY_WITHIN = 15.0
@@ -89,7 +90,7 @@ class Backbone:
             case TokensAcked():
                 return self._tokens(fact, now)
             case TimePassed():
-                return self._pass_time(now)
+                return self._pass_time(now, is_late=fact.late > LATE)
             case CoreSpoke() | CoreReady() | CoreLost() | CoreExited():
                 core = self.cores[fact.name]
                 return self._heard(core, fact, now) if fact.life == core.life else []
@@ -276,10 +277,14 @@ class Backbone:
         note = Note("stopping", core.name, {"life": core.life, "reason": "restart"})
         return [*actions, note, EndCore(core.name, core.life)]
 
-    def _pass_time(self, now: float) -> list[CoreAction]:
+    def _pass_time(self, now: float, *, is_late: bool) -> list[CoreAction]:
         actions: list[CoreAction] = []
         for core in self.cores.values():
             if self._pair.is_halted or core.deadline is None or core.deadline > now:
+                continue
+            if is_late:  # whoever could not run has missed nothing
+                is_mute = core.stage is Stage.SPAWNED
+                core.deadline = now + (SPEAKS_WITHIN if is_mute else HUB_READY_WITHIN)
                 continue
             core.deadline = None
             if core.stage is Stage.SPAWNED:

@@ -79,8 +79,10 @@ class CoresEnded(msgspec.Struct, frozen=True):
     reason: str
 
 
-class TimePassed(msgspec.Struct, frozen=True):
-    """A deadline may have come."""
+class TimePassed(msgspec.Struct, frozen=True, kw_only=True):
+    """A deadline may have come; so many seconds ago, by which the Launcher was late."""
+
+    late: float = 0.0
 
 
 CoreFact = (

@@ -217,7 +217,9 @@ class StartedOver(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TimePassed(msgspec.Struct, frozen=True, kw_only=True):
-    """A deadline may have come."""
+    """A deadline may have come; so many seconds ago, by which the Launcher was late."""
+
+    late: float = 0.0
 
 
 LifeFact = (

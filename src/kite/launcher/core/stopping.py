@@ -98,6 +98,21 @@ def pass_deadline(state: ModuleState, now: float) -> list[Action]:
             return []
 
 
+def begin_afresh(state: ModuleState, now: float) -> bool:
+    """The Launcher could not run when a deadline came, and so, maybe, could nobody: the module has
+    its time again. False where it has none to have, or a full stop bounds it."""
+    match state.phase:
+        case Phase.STARTING if (timeout := state.in_force.launch_timeout) is not None:
+            state.deadline = now + timeout
+        case Phase.ASKED | Phase.CLEANING | Phase.ENDING if (
+            state.stop is not None and state.stop.bound is None
+        ):
+            state.deadline = now + KILL_AFTER_READY
+        case _:
+            return False
+    return True
+
+
 def tighten(state: ModuleState, stop: Stop, now: float) -> list[Action]:
     """A module that is already being ended falls under a full stop: never later than its bound."""
     if state.stop is None:

@@ -52,6 +52,7 @@ from kite.launcher.core.rollout import Rollouts
 from kite.launcher.core.roster import Roster
 from kite.launcher.core.scanning import Scanning
 from kite.launcher.core.tally import Tally
+from kite.launcher.core.wellbeing import LATE
 
 
 class Supervisor:
@@ -152,7 +153,7 @@ class Supervisor:
             case StartedOver():
                 return self._full_stop.start_over()
             case TimePassed():
-                return self._pass_time(now)
+                return self._pass_time(now, is_late=fact.late > LATE)
             case _ if fact.module not in board.states:
                 return []
             case StartRequested():
@@ -208,10 +209,12 @@ class Supervisor:
             case _:
                 assert_never(fact)
 
-    def _pass_time(self, now: float) -> list[Action]:
+    def _pass_time(self, now: float, *, is_late: bool) -> list[Action]:
         actions: list[Action] = []
         for state in list(self._board.roster.everyone()):
             if state.deadline is None or state.deadline > now:
+                continue
+            if is_late and stopping.begin_afresh(state, now):
                 continue
             match state.phase:
                 case Phase.STARTING:

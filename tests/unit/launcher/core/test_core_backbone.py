@@ -147,6 +147,16 @@ def test_who_does_not_speak_in_6_s_is_fatal_at_the_first_start(who: str) -> None
     assert spine.exited(HUB) == []
 
 
+def test_a_start_that_was_suspended_as_a_whole_goes_on() -> None:
+    spine = Spine()
+    spine.tell(Begin())
+    spine.now += 60.0
+    assert spine.tell(TimePassed(late=54.0)) == []
+    assert spine.wait(5.9) == []
+    [fatal, *_] = spine.wait(0.2)
+    assert isinstance(fatal, Fatal)
+
+
 @pytest.mark.parametrize("who", [REGISTRY, HUB])
 def test_an_exit_before_the_line_counts_as_that(who: str) -> None:
     spine = Spine()

@@ -297,3 +297,31 @@ def test_everything_is_over_within_the_budget(
     assert len([a for a in desk.log if isinstance(a, act.EverythingStopped)]) == 1
     assert desk.now - began <= budget + 1e-6
     assert all(0.0 <= share <= budget + 1e-6 for share in shares)
+
+
+# -- a Launcher that could not run ------------------------------------------------------------
+
+
+def late(desk: Desk, seconds: float) -> list[act.Action]:
+    """Everybody stands still beyond the next deadline, and the Launcher wakes up."""
+    due = desk.supervisor.next_deadline()
+    assert due is not None
+    desk.now = due + seconds
+    return desk.tell(facts.TimePassed(late=seconds))
+
+
+def test_who_was_suspended_with_the_launcher_has_its_launch_timeout_again() -> None:
+    desk = Desk(plan("m", launch_timeout=15.0))
+    desk.spawned("m")
+    assert late(desk, 45.0) == []
+    assert desk.wait(14.9) == []
+    late(desk, 0.5)  # that is a machine that is busy, and no suspension
+    assert "start_failed m" in desk.records()
+
+
+def test_nobody_is_killed_by_a_deadline_that_the_launcher_slept_through() -> None:
+    desk = stopping()
+    desk.acked("m", 8.0)
+    desk.cleaned("m")
+    assert late(desk, 45.0) == []
+    comes_after(desk, act.EndTree, 1.0)
