@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -98,6 +99,46 @@ async def call(
     except OSError as failed:
         detail = failed.strerror or str(failed)
         raise Unavailable("unreachable", url=shown, detail=detail) from None
+
+
+@contextlib.asynccontextmanager
+async def stream(
+    url: str, *, token: str | None = None, timeout: float = 10.0
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    """GET an answer that goes on, and hand on its body as it comes.
+
+    Args:
+        timeout: seconds until it begins.
+
+    Raises:
+        Unavailable: `unreachable`; from the body too, where the connection ends before it does.
+        KiteError: what any answer but a success means, as `raise_for`.
+    """
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 80
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    fields = {"host": parts.netloc, "accept": "*/*"}
+    if token is not None:
+        fields["authorization"] = f"Bearer {token}"
+    request = _request("GET", target, fields, msgspec.UNSET)
+    reception: _Reception | None = None
+    try:
+        async with asyncio.timeout(timeout):
+            dialled = await _dial(host, port)
+            reception = _Reception(dialled, url)
+            await asyncio.get_running_loop().sock_sendall(dialled, request)
+            while not reception.answer.status:
+                await reception.more()
+            if reception.answer.status >= _FIRST_FAILURE:
+                raise_for(await reception.whole(), url=url)
+        yield reception.body()
+    except TimeoutError:
+        raise Unavailable("unreachable", url=url, detail="no answer in time") from None
+    except OSError as failed:
+        raise Unavailable("unreachable", url=url, detail=str(failed)) from None
+    finally:
+        if reception is not None:
+            reception.close()
 
 
 def raise_for(response: Response, *, url: str = "") -> Response:
@@ -214,27 +255,71 @@ async def _addresses(host: str, port: int) -> list[tuple[int, Any]]:
 
 
 async def _receive(dialled: socket.socket, url: str, *, bodiless: bool) -> Response:
-    loop = asyncio.get_running_loop()
-    answer = _Answer()
-    parser = httptools.HttpResponseParser(answer)
-    while not answer.complete:
-        chunk = await loop.sock_recv(dialled, _CHUNK)
+    reception = _Reception(dialled, url)
+    while bodiless and not reception.answer.status:
+        await reception.more()
+    return reception.response() if bodiless else await reception.whole()
+
+
+class _Reception:
+    """An answer on its way in."""
+
+    def __init__(self, dialled: socket.socket, url: str) -> None:
+        self.answer = _Answer()
+        self._dialled = dialled
+        self._url = url
+        self._parser = httptools.HttpResponseParser(self.answer)
+
+    async def more(self) -> None:
+        """Read once; what came is in `answer`.
+
+        Raises:
+            Unavailable, PeerError: as `call`.
+        """
+        answer = self.answer
+        chunk = await asyncio.get_running_loop().sock_recv(self._dialled, _CHUNK)
         if not chunk:
             # A body without a length ends with the connection; anything else is cut short.
             if answer.has_head and answer.ends_with_connection:
-                break
-            raise Unavailable("unreachable", url=url, detail="the connection was closed early")
+                answer.complete = True
+                return
+            detail = "the connection was closed early"
+            raise Unavailable("unreachable", url=self._url, detail=detail)
         try:
-            parser.feed_data(chunk)
+            self._parser.feed_data(chunk)
         except httptools.HttpParserError as wrong:
-            raise PeerError("bad_response", url=url, detail=str(wrong)) from None
+            raise PeerError("bad_response", url=self._url, detail=str(wrong)) from None
         if answer.has_head and answer.status == 0:
-            answer.status = parser.get_status_code()
-            if bodiless:
-                break
+            answer.status = self._parser.get_status_code()
         if answer.size > MAX_RESPONSE_BYTES or answer.head_size > MAX_HEAD_BYTES:
-            raise PeerError("bad_response", url=url, detail="it is too large")
-    return Response(status=answer.status, headers=answer.headers, body=b"".join(answer.chunks))
+            raise PeerError("bad_response", url=self._url, detail="it is too large")
+
+    async def whole(self) -> Response:
+        """Read to the end."""
+        while not self.answer.complete:
+            await self.more()
+        return self.response()
+
+    def response(self) -> Response:
+        """What has come."""
+        answer = self.answer
+        body = b"".join(answer.chunks)
+        return Response(status=answer.status, headers=answer.headers, body=body)
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """The body, piece by piece, of which nothing is kept."""
+        answer = self.answer
+        while True:
+            pieces, answer.chunks, answer.size = answer.chunks, [], 0
+            if pieces:
+                yield b"".join(pieces)
+            elif answer.complete:
+                return
+            else:
+                await self.more()
+
+    def close(self) -> None:
+        self._dialled.close()
 
 
 @dataclass(slots=True)

@@ -16,7 +16,6 @@ from kite.clock import Clock
 from kite.errors import KiteError, PeerError, RequestError, Unavailable
 from kite.registry.config import RegistryConfig
 from kite.registry.core.catalog import Catalog, Entry
-from kite.registry.core.lookup import compile_glob, field_matches, resolve
 from kite.registry.core.posted import Grant, Patterns, Posted
 from kite.registry.core.registration import ModulesRequest, Registration
 from kite.registry.core.tokens import TokenTable
@@ -26,6 +25,7 @@ from kite.registry.revision import Revision
 from kite.registry.shown import listed_grant, told_entry
 from kite.registry.speaker import Kind, Speaker
 from kite.registry.store import Store, content_of, entry_of
+from kite.wire.lookup import compile_glob, field_matches, resolve
 from kite.wire.token import digest
 
 STALL_SECONDS: Final = 2.0

@@ -31,6 +31,7 @@ from kite.sdk.outgoing import encode_event
 from kite.sdk.publisher import Publisher
 from kite.sdk.registration import Registration
 from kite.sdk.registry_client import RegistryClient
+from kite.sdk.registry_copy import RegistryCopy
 from kite.sdk.requests import Answers, Questions
 from kite.wire.boot import BootLine
 from kite.wire.frame import Error, Event, Gap
@@ -69,6 +70,7 @@ class Life:
         self.replica = boot.replica
         self.log = log
         self.registry = registry
+        self.directory = RegistryCopy(registry, self._run)
         self.token = boot.token
         self.launcher = LauncherClient(registry, boot.token)
         self.envelopes = Envelopes(name, secrets.token_hex(6), pen_maker())

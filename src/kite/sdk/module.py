@@ -26,6 +26,7 @@ from kite.sdk.life import Life
 from kite.sdk.link import Connect
 from kite.sdk.publishing import Published, publish, publish_acked
 from kite.sdk.registry_client import RegistryClient
+from kite.sdk.registry_copy import RegistryCopy
 from kite.sdk.surroundings import Surroundings
 from kite.settings import ModuleSettings
 from kite.wire.boot import BootLine
@@ -183,9 +184,9 @@ class Module(Decorators, Surroundings):
         return await self._running.questions.ask(subject, data, timeout=timeout, headers=headers)
 
     @property
-    def registry(self) -> RegistryClient:
-        """The Registry: `await module.registry.get("event_hub.metadata.ws_endpoint")`."""
-        return self._running.registry
+    def registry(self) -> RegistryCopy:
+        """The Registry: `await module.registry.lookup(module_type="agent")`."""
+        return self._running.directory
 
     @property
     def launcher(self) -> LauncherClient:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import msgspec
 
 from kite.errors import PeerError
-from kite.http.client import call, raise_for
+from kite.http.client import call, raise_for, stream
+
+if TYPE_CHECKING:
+    from kite.sdk.core.mirror import Place
 
 _TIMEOUT = 10.0
 
@@ -37,6 +41,9 @@ class RegistryClient:
         port: of the Registry on 127.0.0.1 (`KITE_REGISTRY_PORT`).
         token: 64 hex digits.
     """
+
+    can_be_followed = True
+    """Whether there is a `watch`."""
 
     def __init__(self, port: int, token: str) -> None:
         self._url = f"http://127.0.0.1:{port}"
@@ -72,6 +79,17 @@ class RegistryClient:
         """
         answer = await self._call("GET", f"/modules/{quote(module_id, safe='')}")
         return answer if isinstance(answer, dict) else {}
+
+    @contextlib.asynccontextmanager
+    async def watch(self, after: Place | None = None) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The stream of changes, in pieces as they come: see `protocol/registry.md`.
+
+        Args:
+            after: where to go on; None: begin with everything.
+        """
+        query = "" if after is None else f"?epoch={after.epoch}&since={after.revision}"
+        async with stream(f"{self._url}/watch{query}", token=self._token) as parts:
+            yield parts
 
     async def session_token(
         self,

@@ -248,6 +248,8 @@ class LoopbackRegistry(RegistryClient):
         changed: set whenever something is registered; a test may clear it.
     """
 
+    can_be_followed = False
+
     def __init__(self, *, ttl: float = 30.0) -> None:
         super().__init__(0, "")
         self.entries: dict[str, dict[str, Any]] = {}

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kite.errors import ERRORS_FILE, RequestError
-from kite.registry.core.lookup import compile_glob, field_matches, resolve
+from kite.wire.lookup import compile_glob, field_matches, resolve
 
 VECTORS = Path(ERRORS_FILE).parent / "vectors"
 GLOBS = json.loads((VECTORS / "globs.json").read_text())
