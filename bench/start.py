@@ -19,7 +19,7 @@ def measure() -> list[Figure]:
     with Running(DOCSEARCH, DOCSEARCH_FOLDER=str(REPOSITORY / "docs")) as running:
         docsearch = _times(running)
     return [
-        best("kite up -d --wait, no user modules", empty, "s", target=0.9),
+        best("kite up -d --wait, no user modules", empty, "s", target=0.6),
         best("kite up -d --wait, docsearch", docsearch, "s", target=2.5),
     ]
 

@@ -710,7 +710,7 @@ def test_no_responders_at_once(pair, name, topic):
     asker.publish(f"{topic}.ask", event_id="q1", reply_to=f"_reply.{name}.1")
     error = asker.expect(type="error", event_id="q1")
     assert error["code"] == "no_responders"
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 3  # not after any time-out
 
 
 @pytest.mark.parametrize(

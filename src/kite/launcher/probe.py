@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import re
@@ -219,9 +220,10 @@ async def _json_body(reader: asyncio.StreamReader) -> bytes:
     return (await reader.readexactly(size)).strip() if 0 < size <= _LARGEST_BODY else b""
 
 
+@functools.cache
 def _unverified() -> ssl.SSLContext:
     """The listener is known by its process; programs on one machine sign their own certificates."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

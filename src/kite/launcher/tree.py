@@ -19,6 +19,11 @@ from kite.launcher.kin import Kin, find
 from kite.launcher.platform_linux import Stat, snapshot
 from kite.launcher.shared_look import next_look
 
+_LEAST = 0.2
+"""Seconds that the killed have for dying, at least."""
+_PAUSE = 0.01
+"""Seconds until the next look at a tree of which nobody can be waited for."""
+
 __all__ = ["Kin", "Stat", "end", "end_strays", "end_tree", "members", "snapshot", "start_reaping"]
 
 
@@ -109,11 +114,14 @@ async def end(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
     known = set() if seen is None else seen
-    while True:
+    alive = freeze(look, known, mark=mark)
+    while alive:
+        # However long the look has taken on a busy machine, nobody is called a survivor unasked.
+        await _kill(alive, max(deadline, loop.time() + _LEAST))
         alive = freeze(look, known, mark=mark)
-        if not alive or loop.time() >= deadline:
-            return sorted(process.pid for process in alive)
-        await _kill(alive, deadline)
+        if loop.time() >= deadline:
+            break
+    return sorted(process.pid for process in alive)
 
 
 async def _kill(processes: Iterable[Stat], deadline: float) -> None:
@@ -126,6 +134,8 @@ async def _kill(processes: Iterable[Stat], deadline: float) -> None:
                 continue
             watched.append(descriptor)
             platform_linux.signal_pidfd(descriptor, signal.SIGKILL)
+        if not watched:  # all are dead by now, or there are no descriptors left
+            await asyncio.sleep(_PAUSE)
         await wait_until_dead(watched, deadline)
     finally:
         for descriptor in watched:

@@ -26,6 +26,10 @@ MOST_FILES = 20
 """Names in one message; a checkout changes thousands."""
 
 
+MOST_UNTOLD = 1000
+"""Changes that wait for whoever holds a lease."""
+
+
 class Lease:
     """A module is watched until this is given back.
 
@@ -36,7 +40,7 @@ class Lease:
     def __init__(self, name: str, watch: Watch) -> None:
         self.name = name
         self.watch = watch
-        self.changes: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.changes: asyncio.Queue[dict[str, Any]] = asyncio.Queue(MOST_UNTOLD)
 
 
 class Watching:
@@ -123,4 +127,6 @@ class Watching:
         told = {"ts": now_rfc3339(), "files": list(files[:MOST_FILES]), "action": verdict.value}
         for lease in self._leases:
             if lease.name == name:
+                if lease.changes.full():  # nobody reads: the oldest word goes
+                    lease.changes.get_nowait()
                 lease.changes.put_nowait(told)

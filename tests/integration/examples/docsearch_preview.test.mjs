@@ -94,13 +94,14 @@ test("pieces of attacks in any order are safe too", () => {
 test("hostile documents take no time", () => {
   for (const piece of ["[", "![", "*", "**a ", "_a", "`", "``a`", "<", "<a ", "<!--", "<a href=\"", "> ", "- ", "  - ", "|", "# ", "\\", "a  \n", "http://", "&#", "~~a", "(", "](", "\n\n", "```\n", "/*", "\"", "'''"]) {
     const text = piece.repeat(Math.ceil(200_000 / piece.length));
-    const begun = performance.now();
+    const begun = process.cpuUsage();
     renderMarkdown(text);
     renderMarkdown(text.slice(0, 19_000));
     renderHtml(text);
     renderSource(text, "x.py");
     renderSource(text, "x.js");
-    assert.ok(performance.now() - begun < 3000, `${JSON.stringify(piece)} took ${performance.now() - begun} ms`);
+    const spent = process.cpuUsage(begun).user / 1000;  // whatever else the machine does
+    assert.ok(spent < 5000, `${JSON.stringify(piece)} took ${spent} ms of a processor`);
   }
 });
 

@@ -71,7 +71,7 @@ async def test_a_child_that_never_reads_holds_up_nobody(start: Start) -> None:
     life = start("sleep", "60")
     started = time.perf_counter()
     life.process.write_line(b"x" * 300_000 + b"\n")
-    assert time.perf_counter() - started < 0.1
+    assert time.perf_counter() - started < 5  # it would take sixty
     life.process.close_stdin()
 
 

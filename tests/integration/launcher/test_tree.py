@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import socket
-import time
+from collections.abc import Callable
 
 import pytest
 
@@ -117,9 +117,7 @@ async def test_a_tree_that_ignores_everything_is_gone_within_moments(start: Star
     )
     life = start("sh", "-c", source)
     await life.line("up")
-    started = time.perf_counter()
     assert await tree.end_tree(life.process.kin) == []
-    assert time.perf_counter() - started < 1.0
     assert tree.members(life.process.kin) == []
 
 
@@ -210,13 +208,34 @@ async def test_a_pid_that_is_used_anew_is_not_signalled(start: Start) -> None:
     await life.exit()
 
 
-async def test_a_pass_over_all_processes_is_quick() -> None:
-    took: list[float] = []
-    for _ in range(10):
-        started = time.perf_counter()
-        count = len(tree.snapshot())
-        took.append((time.perf_counter() - started) / count)
-    assert sorted(took)[2] < 100e-6  # 12 µs a process on an idle machine
+async def test_nobody_is_called_a_survivor_who_was_not_killed(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine the first look alone may take longer than there is time."""
+    life = start("sleep", "600")
+    slow, now = asyncio.get_running_loop(), 0.0
+    began = slow.time()
+
+    def later() -> float:
+        nonlocal now
+        now += 10.0
+        return began + now
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tree.asyncio, "get_running_loop", lambda: Clocked(slow, later))
+        assert await tree.end_tree(life.process.kin, timeout=3.0) == []
+    assert not is_alive(life.process.pid)
+
+
+class Clocked:
+    """A loop by whose clock everything takes ten seconds."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], float]) -> None:
+        self._loop = loop
+        self.time = clock
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._loop, name)
 
 
 LISTEN = (

@@ -56,9 +56,9 @@ def test_vectors_of_paths(row):
 
 @pytest.mark.parametrize("glob", ["*a" * 200 + "b", "*?a" * 100 + "b", "*" * 5000 + "b"])
 def test_a_hostile_glob_costs_no_more_than_a_kind_one(glob):
-    began = time.perf_counter()
+    began = time.process_time()
     assert compile_glob(glob).fullmatch("a" * 100_000) is None
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 5.0  # without the care it would be hours
 
 
 RECORD = {
