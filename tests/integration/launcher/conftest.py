@@ -124,7 +124,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     orphans = children(os.getpid())
     for orphan in orphans:  # or every test after this one would find them
         os.kill(orphan.pid, signal.SIGKILL)
-        os.waitpid(orphan.pid, 0)
+        os.waitpid(orphan.pid, 0)  # noqa: ASYNC222  (it is dead)
     assert (survivors, orphans) == ([], [])
     left = descriptors(os.getpid())
     assert {number: left[number] for number in set(left) - before} == {}
