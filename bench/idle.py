@@ -84,10 +84,13 @@ def use(pid: int) -> Use:
     """Of all its threads. The scheduler's own account, in nanoseconds: ticks are too coarse."""
     seconds, switches = 0.0, 0
     for task in Path(f"/proc/{pid}/task").iterdir():
-        seconds += int((task / "schedstat").read_text().split()[0]) / 1e9
-        for line in (task / "status").read_text().splitlines():
-            if "ctxt_switches" in line:
-                switches += int(line.split()[1])
+        try:
+            account = (task / "schedstat").read_text().split()
+            status = (task / "status").read_text().splitlines()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # a thread that has just ended
+        seconds += int(account[0]) / 1e9
+        switches += sum(int(line.split()[1]) for line in status if "ctxt_switches" in line)
     return Use(seconds=seconds, switches=switches)
 
 

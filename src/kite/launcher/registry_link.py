@@ -217,8 +217,10 @@ class RegistryLink:
         """
         key = (name, entry.get("life"))
         self._asked[key] = entry
-        while self._asked.get(key) is entry:
+        while True:
             await self._is_open.wait()
+            if self._asked.get(key) is not entry:
+                return  # it has ended meanwhile, which is told by itself
             try:
                 self._behalf[key] = {"ttl": _LEASE, **entry, "unless_own": not replace}
                 await self._register(key)

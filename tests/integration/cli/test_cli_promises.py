@@ -171,6 +171,7 @@ def test_what_runs(typed: Typed) -> None:
     typed("logs", "echo")
     typed("logs", "nobody", status=1)
     typed("stop", "echo")
+    typed.stream("dev", "echo", count=2)  # which starts it for as long as that lasts
     typed("start", "echo")
     typed("restart", "echo")
     typed("start", "off", status=6)

@@ -13,6 +13,8 @@ import pytest
 
 from kite.testing.system import System
 
+from .test_cli_promises import check
+
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >> "$ASKED"
 case "$2" in
@@ -57,6 +59,7 @@ def test_a_service_is_installed_shown_and_taken_away(project: System) -> None:
     assert "kite-project.service: enabled, active, running" in shown.out
     assert "modules running: 3" in shown.out
     document = json.loads(project.kite("service", "status", "--json").out)
+    check("cli-service", document)
     assert (document["active"], document["enabled"], document["pid"]) == (True, True, 4711)
     project.kite("service", "install", "--now")
     assert asked(project)[-1] == "--user enable --now kite-project.service"

@@ -161,6 +161,14 @@ def test_what_is_used_is_shown_everywhere(system: System) -> None:
         assert shown[f"kite_module_memory_bytes {name}"] > 0
         assert shown[f"kite_module_processes {name}"] >= 1
         assert shown[f"kite_module_cpu_seconds_total {name}"] >= 0
+        assert shown[f"kite_module_uptime_seconds {name}"] > 0
+        assert shown[f"kite_module_lives_total {name}"] == 1
+        assert shown[f"kite_module_restarts_total {name}"] == 0
+    system.kill("lily")
+    system.wait_step("lily", "started", life=2)
+    again = metrics(system)
+    assert again["kite_module_lives_total lily"] == 2
+    assert again["kite_module_restarts_total lily"] == 1
     system.act("stop", "rose")
     stopped = metrics(system)
     assert stopped["kite_module_memory_bytes rose"] == stopped["kite_module_processes rose"] == 0
