@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import socket
-import struct
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -30,7 +29,6 @@ from kite.locale import _
 
 WAIT_SECONDS = 75.0
 """The Launcher answers within 60 s that nothing was settled (CONTRACT, section 7)."""
-_AT_ONCE = struct.pack("ii", 1, 0)
 
 
 @click.command(
@@ -118,16 +116,7 @@ def _lease(
     """The Launcher watches for as long as this connection is open."""
     body = {"dependents": True} if dependents else {}
     asked = control.begin("POST", module_path(name, "/watch"), body, timeout=WAIT_SECONDS)
-    lease = asked.opened()
-
-    def let_go() -> None:
-        with contextlib.suppress(OSError):
-            # A plain end would be taken for a client that goes on listening.
-            lease.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-        lease.close()
-
-    undone.callback(let_go)
-    return lease
+    return undone.enter_context(asked.opened())
 
 
 def _start(control: Control, record: Mapping[str, Any], undone: contextlib.ExitStack) -> None:

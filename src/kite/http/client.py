@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -79,26 +79,10 @@ async def call(
         PeerError: `bad_response` when what comes back is no HTTP or too large.
         ValueError: the URL is no http URL.
     """
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
-        raise ValueError(f"not an http URL: {url!r}")
-    shown = f"http://{parts.netloc}{parts.path}"
-    host, port = parts.hostname, parts.port or 80
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    fields = {"host": f"{_bracketed(host)}:{port}"}
-    if token is not None:
-        fields["authorization"] = f"Bearer {token}"
-    fields |= {name.lower(): value for name, value in (headers or {}).items()}
-    request = _request(method, target, fields, json)
-    try:
+    ask = _ask(method, url, token=token, json=json, headers=headers)
+    with _unreachable(ask.shown, f"no answer within {timeout:g} s"):
         async with asyncio.timeout(timeout):
-            return await _exchange(host, port, request, shown, bodiless=method == "HEAD")
-    except TimeoutError:
-        detail = f"no answer within {timeout:g} s"
-        raise Unavailable("unreachable", url=shown, detail=detail) from None
-    except OSError as failed:
-        detail = failed.strerror or str(failed)
-        raise Unavailable("unreachable", url=shown, detail=detail) from None
+            return await _exchange(ask, bodiless=method == "HEAD")
 
 
 @contextlib.asynccontextmanager
@@ -114,31 +98,19 @@ async def stream(
         Unavailable: `unreachable`; from the body too, where the connection ends before it does.
         KiteError: what any answer but a success means, as `raise_for`.
     """
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or 80
-    target = parts.path + (f"?{parts.query}" if parts.query else "")
-    fields = {"host": parts.netloc, "accept": "*/*"}
-    if token is not None:
-        fields["authorization"] = f"Bearer {token}"
-    request = _request("GET", target, fields, msgspec.UNSET)
-    reception: _Reception | None = None
-    try:
-        async with asyncio.timeout(timeout):
-            dialled = await _dial(host, port)
-            reception = _Reception(dialled, url)
-            await asyncio.get_running_loop().sock_sendall(dialled, request)
-            while not reception.answer.status:
-                await reception.more()
-            if reception.answer.status >= _FIRST_FAILURE:
-                raise_for(await reception.whole(), url=url)
+    ask = _ask("GET", url, token=token, headers={"accept": "*/*"})
+    late = f"no answer within {timeout:g} s"
+    with contextlib.ExitStack() as opened:
+        with _unreachable(ask.shown, late):
+            async with asyncio.timeout(timeout):
+                dialled = opened.enter_context(await _dial(ask.host, ask.port))
+                await asyncio.get_running_loop().sock_sendall(dialled, ask.request)
+                reception = _Reception(dialled, ask.shown)
+                while not reception.answer.status:
+                    await reception.more()
+                if reception.answer.status >= _FIRST_FAILURE:
+                    raise_for(await reception.whole(), url=url)
         yield reception.body()
-    except TimeoutError:
-        raise Unavailable("unreachable", url=url, detail="no answer in time") from None
-    except OSError as failed:
-        raise Unavailable("unreachable", url=url, detail=str(failed)) from None
-    finally:
-        if reception is not None:
-            reception.close()
 
 
 def raise_for(response: Response, *, url: str = "") -> Response:
@@ -209,13 +181,58 @@ def _request(method: str, target: str, given: dict[str, str], json: Any) -> byte
     return head.encode("latin-1") + b"\r\n\r\n" + body
 
 
-async def _exchange(host: str, port: int, request: bytes, url: str, *, bodiless: bool) -> Response:
-    loop = asyncio.get_running_loop()
-    with await _dial(host, port) as dialled:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ask:
+    """A request, and where it goes; `shown` is the URL without its query, for errors."""
+
+    host: str
+    port: int
+    request: bytes
+    shown: str
+
+
+def _ask(
+    method: str,
+    url: str,
+    *,
+    token: str | None,
+    json: Any = msgspec.UNSET,
+    headers: dict[str, str] | None = None,
+) -> _Ask:
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ValueError(f"not an http URL: {url!r}")
+    host, port = parts.hostname, parts.port or 80
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    fields = {"host": f"{_bracketed(host)}:{port}"}
+    if token is not None:
+        fields["authorization"] = f"Bearer {token}"
+    fields |= {name.lower(): value for name, value in (headers or {}).items()}
+    request = _request(method, target, fields, json)
+    return _Ask(host=host, port=port, request=request, shown=f"http://{parts.netloc}{parts.path}")
+
+
+@contextlib.contextmanager
+def _unreachable(url: str, late: str) -> Iterator[None]:
+    """Whoever does not answer is `unreachable`; `late` says so of who takes too long."""
+    try:
+        yield
+    except TimeoutError:
+        raise Unavailable("unreachable", url=url, detail=late) from None
+    except OSError as failed:
+        detail = failed.strerror or str(failed)
+        raise Unavailable("unreachable", url=url, detail=detail) from None
+
+
+async def _exchange(ask: _Ask, *, bodiless: bool) -> Response:
+    with await _dial(ask.host, ask.port) as dialled:
         # The server may have answered (413) and closed before it read everything.
         with contextlib.suppress(ConnectionError):
-            await loop.sock_sendall(dialled, request)
-        return await _receive(dialled, url, bodiless=bodiless)
+            await asyncio.get_running_loop().sock_sendall(dialled, ask.request)
+        reception = _Reception(dialled, ask.shown)
+        while bodiless and not reception.answer.status:
+            await reception.more()
+        return reception.response() if bodiless else await reception.whole()
 
 
 async def _dial(host: str, port: int) -> socket.socket:
@@ -252,13 +269,6 @@ async def _addresses(host: str, port: int) -> list[tuple[int, Any]]:
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [(family, address) for family, _, _, _, address in found]
-
-
-async def _receive(dialled: socket.socket, url: str, *, bodiless: bool) -> Response:
-    reception = _Reception(dialled, url)
-    while bodiless and not reception.answer.status:
-        await reception.more()
-    return reception.response() if bodiless else await reception.whole()
 
 
 class _Reception:
@@ -316,10 +326,8 @@ class _Reception:
             elif answer.complete:
                 return
             else:
-                await self.more()
-
-    def close(self) -> None:
-        self._dialled.close()
+                with _unreachable(self._url, "the connection timed out"):
+                    await self.more()
 
 
 @dataclass(slots=True)

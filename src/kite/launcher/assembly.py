@@ -238,6 +238,8 @@ class Assembly:
     def _start_task(self, work: Any, *, name: str) -> asyncio.Task[Any]:
         task = self._group.create_task(self._guarded(work), name=name)
         self._tasks.add(task)
+        # One that is cancelled before its first step has not awaited its coroutine.
+        task.add_done_callback(lambda _: work.close())
         task.add_done_callback(self._tasks.discard)
         return task
 

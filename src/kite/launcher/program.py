@@ -22,7 +22,7 @@ def resolve(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Path:
     Raises:
         ModuleError: `folder_not_found`, `program_not_found`, `not_executable`, `bad_interpreter`.
     """
-    if not os.path.isdir(cwd):  # noqa: PTH112  (likewise)
+    if not os.path.isdir(cwd):  # noqa: PTH112  (pathlib raises where it may not look)
         raise ModuleError("folder_not_found", path=str(cwd))
     word = argv[0] if argv else ""
     path = _beside(word, cwd) if "/" in word else _on_path(word, cwd, env)
@@ -32,7 +32,7 @@ def resolve(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Path:
 
 def _beside(word: str, cwd: Path) -> Path:
     path = cwd / word
-    if not os.path.exists(path):  # noqa: PTH110  (false where it may not be looked at)
+    if not os.path.exists(path):  # noqa: PTH110  (likewise)
         raise ModuleError("program_not_found", program=word, where=str(cwd))
     if not _is_program(path):
         raise ModuleError("not_executable", path=str(path))

@@ -82,6 +82,7 @@ class Launcher:
         self._is_taking = False
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Future[None] | None = None
+        self._rewriting: asyncio.TimerHandle | None = None
         self.stopping = asyncio.Event()
         self.sentry = Sentry(self)
         self.hearing = Hearing(self)
@@ -319,9 +320,13 @@ class Launcher:
     def _write_wishes(self) -> None:
         """One write for all requests of a turn of the loop: it waits for the disk, twice."""
         writing, self._writing = self._writing, None
+        if self._rewriting is not None:
+            self._rewriting.cancel()
+            self._rewriting = None
         if not self.wishes.retry() and not self.stopping.is_set():
             # Nobody may ask for anything for days, and then the machine stops.
-            asyncio.get_running_loop().call_later(_DISK_AGAIN, self._write_wishes)
+            loop = asyncio.get_running_loop()
+            self._rewriting = loop.call_later(_DISK_AGAIN, self._write_wishes)
         if writing is not None:
             writing.set_result(None)
 

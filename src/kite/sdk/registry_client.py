@@ -63,7 +63,7 @@ class RegistryClient:
         `await module.registry.lookup(module_type="agent", events_publish="docs.*")`. Write a dotted
         field with two underscores, `metadata__language="de"`, or give it with `**{...}`.
         """
-        query = urlencode({name.replace("__", "."): text for name, text in fields.items()})
+        query = urlencode(dotted(fields))
         answer = await self._call("GET", f"/lookup?{query}" if query else "/modules")
         return _records(answer)
 
@@ -136,6 +136,11 @@ class RegistryClient:
         url = self._url + path
         response = await call(method, url, token=self._token, json=body, timeout=_TIMEOUT)
         return raise_for(response, url=url).json()
+
+
+def dotted(fields: Mapping[str, str]) -> dict[str, str]:
+    """Fields as a look-up names them, from keyword arguments: `metadata__language`."""
+    return {name.replace("__", "."): text for name, text in fields.items()}
 
 
 _DEFAULT_TTL = 30.0

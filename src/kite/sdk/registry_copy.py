@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kite.errors import KiteError, PeerError
 from kite.sdk.core.backoff import Backoff
-from kite.sdk.registry_client import RegistryClient, SessionToken
+from kite.sdk.registry_client import RegistryClient, SessionToken, dotted
 
 if TYPE_CHECKING:
     from kite.sdk.core.mirror import Mirror
@@ -43,7 +43,7 @@ class RegistryCopy:
             RequestError: `not_found`.
         """
         # Whether the Hub is only not there yet, the Registry alone can tell.
-        if (copy := self._copy()) is not None and not path.startswith("event_hub"):
+        if (copy := self._copy()) is not None and path.partition(".")[0] != "event_hub":
             return copy.get(path)
         return await self._client.get(path)
 
@@ -54,7 +54,7 @@ class RegistryCopy:
         field with two underscores, `metadata__language="de"`, or give it with `**{...}`.
         """
         if (copy := self._copy()) is not None:
-            return copy.lookup({name.replace("__", "."): text for name, text in fields.items()})
+            return copy.lookup(dotted(fields))
         return await self._client.lookup(**fields)
 
     async def modules(self) -> list[dict[str, Any]]:

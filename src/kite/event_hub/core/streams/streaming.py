@@ -118,7 +118,7 @@ class Streaming:
         return (
             isinstance(event_id, str)
             and event_id in session.recent
-            and not self.is_unkept(session.name, event_id)
+            and (session.name, event_id) not in self._unkept
         )
 
     def kept(self, source: str, event_id: str) -> None:
@@ -132,10 +132,6 @@ class Streaming:
         if len(self._unkept) >= _MOST_UNKEPT:
             del self._unkept[next(iter(self._unkept))]
         self._unkept[source, event_id] = None
-
-    def is_unkept(self, source: str, event_id: str) -> bool:
-        """Whether an event was refused by the disk, and has not been sent again."""
-        return (source, event_id) in self._unkept
 
     def repeats_kept(self, source: str, event_id: str) -> bool:
         """Whether what is answered now repeats an event that is kept: not one that the disk refused
