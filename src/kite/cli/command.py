@@ -49,6 +49,8 @@ def sections() -> list[tuple[str, dict[str, str]]]:
                 "events": _("watch events as they happen"),
                 "pub": _("publish an event"),
                 "request": _("publish a request and print the reply"),
+                "tools": _("list what the modules offer to be called"),
+                "call": _("call a tool and print what it answers"),
                 "top": _("show the busiest subjects and clients"),
                 "registry": _("ask the Registry"),
             },

@@ -72,7 +72,7 @@ def request(session: Session, /, *, subject: str, data: str | None, **options: A
     printer = Printer(subject, wants_json=session.wants_json, raw=options["raw"], is_one=is_one)
     control = session.control()
     try:
-        run(_ask(control, writer, printer, options))
+        run(ask(control, writer, printer, options))
     except RequestError as late:
         names = _answering(control, late) if late.code == "request_timeout" else ""
         if not names:
@@ -84,7 +84,8 @@ def request(session: Session, /, *, subject: str, data: str | None, **options: A
     return printer.status
 
 
-async def _ask(control: Control, writer: Writer, printer: Printer, options: dict[str, Any]) -> None:
+async def ask(control: Control, writer: Writer, printer: Printer, options: dict[str, Any]) -> None:
+    """Ask as `timeout`, `replies` and `count` of the options have it, and print what comes."""
     from kite.cli.hub.asking import Asker
 
     timeout = options["timeout"]
@@ -117,6 +118,7 @@ class Printer:
 
     Attributes:
         status: the exit status so far.
+        answer: the data of the last reply that was no error, as it came.
     """
 
     def __init__(self, subject: str, *, wants_json: bool, raw: bool, is_one: bool) -> None:
@@ -126,6 +128,7 @@ class Printer:
         self._is_one = is_one
         self._times: list[float] = []
         self.status = 0
+        self.answer = "null"
 
     def show(self, reply: Reply) -> None:
         """Print one, or say that it is an error."""
@@ -136,6 +139,7 @@ class Printer:
             report.error(problem, wants_json=self._wants_json)
             self.status = self.status or report.exit_status(problem)
             return
+        self.answer = bytes(reply.event.data).decode() or "null"
         report.data(self._text(reply))
 
     def _text(self, reply: Reply) -> str:

@@ -91,6 +91,7 @@ class _Routes:
             Route("/modules", self.modules),
             Route("/modules/{module_id}", self.module),
             Route("/lookup", self.lookup),
+            Route("/tools", self.tools),
             Route("/get/{path:path}", self.get),
             Route("/watch", self.watch),
             Route("/tokens", self.tokens, methods=["POST"]),
@@ -116,11 +117,10 @@ class _Routes:
         return self._read(self._registry.record(request.path_params["module_id"]))
 
     async def lookup(self, request: Request) -> Response:
-        query = request.query_params.multi_items()
-        if len(query) > MAX_FIELDS:
-            detail = f"expected at most {MAX_FIELDS} fields, got {len(query)}"
-            raise RequestError("bad_query", name=query[MAX_FIELDS][0], detail=detail)
-        return self._read({"modules": self._registry.records(query)})
+        return self._read({"modules": self._registry.records(_fields(request))})
+
+    async def tools(self, request: Request) -> Response:
+        return self._read({"tools": self._registry.tools(_fields(request))})
 
     async def get(self, request: Request) -> Response:
         return self._read(self._registry.get(request.path_params["path"]))
@@ -215,6 +215,15 @@ class _Routes:
         """Where the Hub is and who the Registry is there may be different now."""
         token, life = self._registry.own_token or (None, None)
         self._announcer.set_hub(self._registry.hub_endpoint(), token, life or self._life)
+
+
+def _fields(request: Request) -> list[tuple[str, str]]:
+    """The fields of a look-up, each with its glob."""
+    query = request.query_params.multi_items()
+    if len(query) > MAX_FIELDS:
+        detail = f"expected at most {MAX_FIELDS} fields, got {len(query)}"
+        raise RequestError("bad_query", name=query[MAX_FIELDS][0], detail=detail)
+    return query
 
 
 def _position(request: Request, epoch: str) -> tuple[str, int | None]:

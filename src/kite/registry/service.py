@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec import structs
+
 from kite.clock import Clock
 from kite.errors import KiteError, PeerError, RequestError, Unavailable
 from kite.registry.config import RegistryConfig
@@ -25,8 +27,9 @@ from kite.registry.revision import Revision
 from kite.registry.shown import listed_grant, told_entry
 from kite.registry.speaker import Kind, Speaker
 from kite.registry.store import Store, content_of, entry_of
-from kite.wire.lookup import compile_glob, field_matches, resolve
+from kite.wire.lookup import matching, resolve
 from kite.wire.token import digest
+from kite.wire.tool import offered
 
 STALL_SECONDS: Final = 2.0
 """A deadline noticed this late means that the Registry itself could not run meanwhile."""
@@ -263,12 +266,12 @@ class Registry:
     def records(self, query: list[tuple[str, str]] | None = None) -> list[dict[str, Any]]:
         """The records that match every field and glob of the query."""
         self._expire()
-        wanted = [(field, compile_glob(glob)) for field, glob in query or ()]
-        return [
-            record
-            for record in self.catalog.records(**self._instant())
-            if all(field_matches(record, field, glob) for field, glob in wanted)
-        ]
+        return matching(self.catalog.records(**self._instant()), query or ())
+
+    def tools(self, query: list[tuple[str, str]]) -> list[dict[str, Any]]:
+        """The tools of all modules that match every field and glob of the query."""
+        every = (tool for record in self.records() for tool in offered(record))
+        return matching(map(structs.asdict, every), query)
 
     def get(self, path: str) -> Any:
         """What stands at a dotted path.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,6 +14,10 @@ from kite.sdk.event import Event, Request
 from kite.sdk.gaps import OnGap
 from kite.wire import frame
 from kite.wire.frame import Overflow
+from kite.wire.subject import check_subject
+
+if TYPE_CHECKING:
+    from kite.sdk.tool import Tool
 
 Nothing = Awaitable[None] | None
 EventHandler = Callable[[Event], Nothing]
@@ -71,6 +75,25 @@ class StopHandler(msgspec.Struct, frozen=True, kw_only=True):
     estimated_cleanup: float
 
 
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool and how it is listened for; the fields are `Listener`'s."""
+
+    tool: Tool
+    queue: str | None
+    concurrency: int
+
+    def listener(self, module: str) -> Listener:
+        """What hears its calls in a module of this name."""
+        return Listener(
+            pattern=check_subject(self.tool.subject(module)),
+            function=self.tool,
+            queue=self.queue,
+            echo=True,
+            concurrency=self.concurrency,
+            is_request=True,
+        )
+
+
 class Declaration(msgspec.Struct):
     """Everything that has been said so far.
 
@@ -83,13 +106,15 @@ class Declaration(msgspec.Struct):
     start_handlers: list[LifeHandler] = msgspec.field(default_factory=list)
     stop_handlers: list[StopHandler] = msgspec.field(default_factory=list)
     missed_handlers: list[LifeHandler] = msgspec.field(default_factory=list)
+    tools: list[Offer] = msgspec.field(default_factory=list)
     registered: dict[str, Any] | None = None
     lived_by: str | None = None
 
     @property
     def offers_something(self) -> bool:
         """Whether there is something to register: the author said so, or it answers requests."""
-        return self.registered is not None or any(one.is_request for one in self.listeners)
+        said = self.registered is not None or bool(self.tools)
+        return said or any(one.is_request for one in self.listeners)
 
     def check_open(self, what: str) -> None:
         """Whether handlers may still be declared.
@@ -121,6 +146,27 @@ class Declaration(msgspec.Struct):
                     )
         self.listeners.append(listener)
 
+    def offer(self, offer: Offer) -> None:
+        """Add a tool.
+
+        Raises:
+            ModuleError: `module_already_running`.
+            ValueError: a second one of the same name, a concurrency below 1.
+        """
+        name = offer.tool.name
+        self.check_open(f"the tool '{name}'")
+        if any(name == other.tool.name for other in self.tools):
+            raise ValueError(f"there are two tools '{name}': give one of them another name")
+        if offer.concurrency < 1:
+            raise ValueError(f"concurrency must be at least 1, not {offer.concurrency}")
+        self.tools.append(offer)
+
+    def begin(self, module: str) -> None:
+        """A module of this name lives by it from now on: where its tools are called is known."""
+        for offer in self.tools:
+            self.listen(offer.listener(module))
+        self.lived_by = module
+
     def register(self, fields: Mapping[str, Any]) -> None:
         """Add to what is registered; the `metadata` of several calls are merged."""
         said = self.registered if self.registered is not None else {}
@@ -134,6 +180,9 @@ class Declaration(msgspec.Struct):
         """The registration: what was said, and what the handlers show."""
         record = dict(self.registered or {})
         record.setdefault("events_subscribe", self._patterns())
+        if self.tools:
+            mine = [offer.tool.record(self.lived_by or "") for offer in self.tools]
+            record["tools"] = [*record.get("tools", ()), *mine]
         return record
 
     def _patterns(self) -> Sequence[str]:

@@ -12,16 +12,18 @@ from kite.sdk.declaration import (
     EventHandler,
     LifeHandler,
     Listener,
+    Offer,
     RequestHandler,
     StopHandler,
     check_runs,
 )
 from kite.sdk.gaps import OnGap
 from kite.wire.frame import Overflow
-from kite.wire.subject import check_pattern
+from kite.wire.subject import check_pattern, check_subject
 
 _OnEvent = TypeVar("_OnEvent", bound=EventHandler)
 _OnRequest = TypeVar("_OnRequest", bound=RequestHandler)
+_OnCall = TypeVar("_OnCall", bound=Callable[..., Any])
 _OnLife = TypeVar("_OnLife", bound=LifeHandler)
 
 
@@ -160,6 +162,46 @@ class Decorators:
                     is_request=True,
                 )
             )
+            return function
+
+        return declare
+
+    def tool(
+        self,
+        name: str | None = None,
+        *,
+        description: str | None = None,
+        subject: str | None = None,
+        queue: str | None = OWN_NAME,
+        concurrency: int = 16,
+    ) -> Callable[[_OnCall], _OnCall]:
+        """Offer the decorated function to be called by name: by agents, other modules, `kite call`.
+
+        Its parameters are what it takes: names, and types that JSON has (also msgspec structs and
+        dataclasses); a default makes one optional, and one of type `Request` gets the request.
+        What does not fit is answered with `invalid_input` before the function is called. The types
+        are registered as JSON Schema, the docstring's first paragraph as the description. What it
+        returns or raises is as with `handle`.
+
+        Args:
+            name: default: the function's.
+            description: what it does, where the docstring is not to be used.
+            subject: where it is called; default: `<module>.<name>`.
+            queue, concurrency: as of `handle`.
+
+        Raises:
+            ModuleError: `tool_signature`, `module_already_running`, `handler_is_generator`.
+            RequestError: `invalid_subject`.
+            ValueError: a bad name, one that is taken, a concurrency below 1.
+        """
+        from kite.sdk.tool import Tool  # noqa: PLC0415  (only who offers one pays for it)
+
+        if subject is not None:
+            check_subject(subject)
+
+        def declare(function: _OnCall) -> _OnCall:
+            tool = Tool(function, name=name, description=description, subject=subject)
+            self._declaration.offer(Offer(tool=tool, queue=queue, concurrency=concurrency))
             return function
 
         return declare

@@ -76,7 +76,8 @@ class Module(Decorators, Surroundings):
             health_endpoint: URL, or a path below `api_endpoint`.
             events_publish: subjects with descriptions, or a list.
             events_subscribe: patterns; default: those of the handlers.
-            tools: what agents may call: any JSON values.
+            tools: what can be called, where `tool` is not used: `{name, description, input_schema,
+                output_schema, subject}` each.
             metadata: anything else; several calls are merged.
         """
         self._declaration.register(
@@ -183,6 +184,32 @@ class Module(Decorators, Surroundings):
         """
         return await self._running.questions.ask(subject, data, timeout=timeout, headers=headers)
 
+    async def call(
+        self,
+        tool: str,
+        data: Any = None,
+        timeout: float = 30.0,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Call a tool that some module offers, and return what it answers.
+
+        Args:
+            tool: its name, or `module/name` where several modules have one of that name.
+            data: what it takes: an object, mostly.
+            timeout: seconds, outages included.
+
+        Raises:
+            RequestError: `tool_unknown`, `tool_ambiguous`, `tool_not_callable`, `invalid_input`, and
+                what `request` raises.
+            Unavailable, TypeError: as `request`.
+        """
+        from kite.wire.tool import chosen  # noqa: PLC0415  (few modules call tools)
+
+        found = chosen(await self.registry.tools(), tool)
+        assert found.subject is not None
+        return await self.request(found.subject, data, timeout, headers=headers)
+
     @property
     def registry(self) -> RegistryCopy:
         """The Registry: `await module.registry.lookup(module_type="agent")`."""
@@ -278,7 +305,7 @@ class Module(Decorators, Surroundings):
     ) -> Life:
         """Make the life that this module is to live: for `run`, and for tests."""
         self._settings = settings
-        self._declaration.lived_by = settings.module
+        self._declaration.begin(settings.module)
         self._life = Life(
             self._declaration,
             name=settings.module,

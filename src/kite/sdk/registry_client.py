@@ -11,6 +11,7 @@ import msgspec
 
 from kite.errors import PeerError
 from kite.http.client import call, raise_for, stream
+from kite.wire.tool import Tool, offered
 
 if TYPE_CHECKING:
     from kite.sdk.core.mirror import Place
@@ -79,6 +80,10 @@ class RegistryClient:
         """
         answer = await self._call("GET", f"/modules/{quote(module_id, safe='')}")
         return answer if isinstance(answer, dict) else {}
+
+    async def tools(self) -> list[Tool]:
+        """What all modules offer to be called."""
+        return [tool for record in await self.modules() for tool in offered(record)]
 
     @contextlib.asynccontextmanager
     async def watch(self, after: Place | None = None) -> AsyncIterator[AsyncIterator[bytes]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kite.errors import KiteError, PeerError
 from kite.sdk.core.backoff import Backoff
 from kite.sdk.registry_client import RegistryClient, SessionToken, dotted
+from kite.wire.tool import Tool
 
 if TYPE_CHECKING:
     from kite.sdk.core.mirror import Mirror
@@ -71,6 +72,11 @@ class RegistryCopy:
         if (copy := self._copy()) is not None:
             return copy.module(module_id)
         return await self._client.module(module_id)
+
+    async def tools(self) -> list[Tool]:
+        """What all modules offer to be called; see `Module.call`."""
+        copy = self._copy()
+        return copy.tools() if copy is not None else await self._client.tools()
 
     async def session_token(
         self, *, publish: Sequence[str] = (), subscribe: Sequence[str] = (), ttl: float = 600.0

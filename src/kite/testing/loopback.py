@@ -11,7 +11,6 @@ import asyncio
 import itertools
 import random
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -35,6 +34,7 @@ from kite.wire.frame import (
     Unsubscribe,
     encode,
 )
+from kite.wire.lookup import matching
 from kite.wire.subject import matches
 
 ENDPOINT = "ws://loopback/ws"
@@ -265,7 +265,7 @@ class LoopbackRegistry(RegistryClient):
             return ENDPOINT
         if method == "GET" and path.partition("?")[0] in ("/modules", "/lookup"):
             wanted = parse_qsl(urlsplit(path).query)
-            return {"modules": [one for one in self.entries.values() if _fits(one, wanted)]}
+            return {"modules": matching(self.entries.values(), wanted)}
         if (method, path) == ("POST", "/modules"):
             return self._change(body)
         if path == "/tokens/session":
@@ -283,14 +283,3 @@ class LoopbackRegistry(RegistryClient):
         elif name not in self.entries:
             raise RequestError("not_registered", module_id=name)
         return {"ok": True, "module_id": name, "ttl": self.ttl}
-
-
-def _fits(record: dict[str, Any], wanted: list[tuple[str, str]]) -> bool:
-    for path, glob in wanted:
-        value: Any = record
-        for step in path.split("."):
-            value = value.get(step) if isinstance(value, dict) else None
-        values = value if isinstance(value, list) else [value]
-        if not any(one is not None and fnmatchcase(str(one), glob) for one in values):
-            return False
-    return True

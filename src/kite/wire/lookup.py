@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kite.errors import RequestError
@@ -28,6 +28,12 @@ def field_matches(record: Mapping[str, Any], field: str, glob: re.Pattern[str]) 
     key, and on the way to the field any element of a list is looked into."""
     found = _walk(record, field.split("."), every=True)
     return any(_value_matches(value, glob) for value in found)
+
+
+def matching(records: Iterable[Mapping[str, Any]], query: Iterable[tuple[str, str]]) -> list[Any]:
+    """The records that match every (field, glob), in their order."""
+    wanted = [(field, compile_glob(glob)) for field, glob in query]
+    return [record for record in records if all(field_matches(record, *each) for each in wanted)]
 
 
 def compile_glob(glob: str) -> re.Pattern[str]:

@@ -258,37 +258,38 @@ def removed(event: Any) -> None:
     indexer.removed(event.data["path"])
 
 
-@module.handle("docs.search")
-def search(request: Any) -> dict[str, Any]:
-    """`{query, limit?, offset?, kind?, finished?}` → `{total, offset, relaxed, seconds, results}`."""
+@module.tool("search", subject="docs.search")
+def search(
+    query: str = "",
+    limit: int = 20,
+    offset: int = 0,
+    kind: str | None = None,
+    finished: bool = False,
+) -> dict[str, Any]:
+    """Find documents by their words: paths, titles and snippets, the best first."""
     assert indexer.store is not None
-    asked = request.data
-    if not isinstance(asked, dict) or not isinstance(asked.get("query", ""), str):
-        raise RequestError("docs_wrong_query", detail='the data must be {"query": text}')
-    limit, offset, kind = asked.get("limit", 20), asked.get("offset", 0), asked.get("kind")
     return indexer.store.search(
-        asked.get("query", ""),
-        limit=limit if isinstance(limit, int) else 20,
-        offset=offset if isinstance(offset, int) else 0,
+        query,
+        limit=limit,
+        offset=offset,
         kinds=[kind] if kind in KINDS else [],
-        is_finished=asked.get("finished") is True,
+        is_finished=finished,
     )
 
 
-@module.handle("docs.text")
-def text(request: Any) -> dict[str, Any]:
-    """`{path}` → `{path, kind, title, text, truncated}`: a document as it is indexed."""
+@module.tool("text", subject="docs.text")
+def text(path: str) -> dict[str, Any]:
+    """The text of one document, as it is indexed."""
     assert indexer.store is not None
-    path = request.data.get("path") if isinstance(request.data, dict) else None
-    found = indexer.store.text(path) if isinstance(path, str) else None
+    found = indexer.store.text(path)
     if found is None:
         raise RequestError("docs_unknown_path", detail=f"no document is indexed at {path!r}")
     body = found.pop("body")
     return found | {"text": body[:200_000], "truncated": len(body) > 200_000}
 
 
-@module.handle("docs.stats")
-def stats(_: Any) -> dict[str, Any]:
+@module.tool("stats", subject="docs.stats")
+def stats() -> dict[str, Any]:
     """How much is indexed, and how much waits."""
     assert indexer.store is not None
     done, total = indexer.work.progress()

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from kite.errors import RequestError
+from kite.wire.tool import tools_problem
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 """What a module may be called."""
@@ -31,7 +32,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         health_endpoint: a URL, or a path below `api_endpoint`.
         events_publish: subjects, as a list or with a description each.
         events_subscribe: patterns, likewise.
-        tools: what it offers to agents; any values.
+        tools: what it offers to be called (`kite.wire.tool`); other values are information.
         metadata: anything more.
     """
 
@@ -52,6 +53,9 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         """
         if self.api_endpoint is not None and (wrong := _url_problem(self.api_endpoint)):
             raise _wrong("api_endpoint", wrong)
+        if wrong_tool := tools_problem(self.tools or ()):
+            place, detail = wrong_tool
+            raise _wrong(f"tools{place}", detail)
         if self.health_endpoint is None:
             return
         if "://" in self.health_endpoint:

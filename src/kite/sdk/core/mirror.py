@@ -11,7 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from kite.errors import PeerError, RequestError
-from kite.wire.lookup import compile_glob, field_matches, resolve
+from kite.wire.lookup import matching, resolve
+from kite.wire.tool import Tool, offered
 
 _REMEMBERED: Final = 256
 """Look-ups whose answers are kept until something changes."""
@@ -95,13 +96,17 @@ class Mirror:
         query = tuple(fields.items())
         found = self._answers.get(query)
         if found is None:
-            wanted = [(field, compile_glob(glob)) for field, glob in query]
-            found = [
-                self._records[name]
-                for name in sorted(self._records)
-                if all(field_matches(self._records[name], *each) for each in wanted)
-            ]
+            found = matching((self._records[name] for name in sorted(self._records)), query)
             self._remember(query, found)
+        return list(found)
+
+    def tools(self) -> list[Tool]:
+        """What all modules offer to be called."""
+        found = self._answers.get(Tool)
+        if found is None:
+            records = (self._records[name] for name in sorted(self._records))
+            found = [tool for record in records for tool in offered(record)]
+            self._remember(Tool, found)
         return list(found)
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────
