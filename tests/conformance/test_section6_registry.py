@@ -118,6 +118,19 @@ def test_modules_lists_every_record(pair):
     assert {"reg_listed", "event_hub"} <= {each["module_id"] for each in told["modules"]}
 
 
+def test_tools_lists_what_can_be_called(pair):
+    """`GET /tools` answers `{"tools":[…]}`, found by any field; other values stay information."""
+    search = {"name": "search", "subject": "reg_tools.search", "input_schema": {"type": "object"}}
+    assert pair.register("reg_tools", tools=[search, "told", {"any": 1}]).status == 200
+    told = pair.call("GET", "/tools?module_id=reg_tools", token=pair.tokens["operator"]).json()
+    fits("registry-tools", told)
+    assert [(each["name"], each["subject"]) for each in told["tools"]] == [
+        ("search", "reg_tools.search"),
+        ("told", None),
+    ]
+    assert record(pair, "reg_tools").json()["tools"] == [search, "told", {"any": 1}]
+
+
 @pytest.mark.parametrize("query", vectors("globs")["queries"], ids=lambda query: query["query"])
 def test_lookup_globs(pair, query):
     """`GET /lookup?field=glob&…`: dotted fields, any element of a list, `*` and `?`."""

@@ -22,6 +22,20 @@ VERBS: dict[str, dict[str, Any]] = PROMISED["verbs"]
 ALWAYS = {1, 2, 130}
 """Statuses that any verb may leave with: an output that cannot be written, wrong use, Ctrl-C."""
 
+SUMS = """
+from kite import Module
+
+module = Module()
+
+
+@module.tool()
+def twice(number: int) -> int:
+    return 2 * number
+
+
+module.run()
+"""
+
 
 def registry() -> referencing.Registry[Any]:
     found: referencing.Registry[Any] = referencing.Registry()
@@ -103,6 +117,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typed]:
     with System(tmp_path_factory.mktemp("promises"), extensions=False) as system:
         system.configure(max_failed_modules=0)
         system.module("echo", ECHO, runtime="python")
+        system.module("sums", SUMS, runtime="python")
         system.module("late", state="manual", depends_on=["hand"])
         system.module("hand", state="manual", command=["sleep", "1000"], launch={"timeout": 600})
         system.module("off", state="disabled")
@@ -124,6 +139,8 @@ def test_what_was_never_up(typed: Typed) -> None:
     typed("pub", "a.b", "1", status=3)
     typed("request", "a.b", "1", status=3)
     typed("registry", "get", status=3)
+    typed("tools", status=3)
+    typed("call", "echo", status=3)
     typed("logs", status=3)
     typed("analyze", status=3)
     typed("graph")
@@ -196,6 +213,12 @@ def test_events(typed: Typed) -> None:
     typed("top", "--once")
     typed("registry", "get")
     typed("registry", "get", "no.such.thing", status=1)
+    system.wait_state("sums", "running")
+    typed("tools")
+    typed("tools", "nothing", status=1)
+    typed("call", "twice", "number=2")
+    typed("call", "twice", status=1)
+    typed("call", "twice", "{", status=2)
 
 
 def test_what_was_up(typed: Typed) -> None:
