@@ -86,6 +86,14 @@ class Ear:
             return fact(self.events)
         return True
 
+    async def until_or_silence(self, fact: _Fact, seconds: float) -> bool:
+        """Likewise, for as long as something comes: it may be much, on a slow machine."""
+        heard = -1
+        while not fact(self.events) and len(self.events) > heard:
+            heard = len(self.events)
+            await self.until(_more_than(heard), seconds)
+        return fact(self.events)
+
     def _heard(self, event: frame.Event) -> None:
         self.events.append(event)
         self._news.set()
@@ -97,3 +105,7 @@ class Ear:
     def _ended(self, _: Lost) -> None:
         self.is_lost = True
         self._news.set()
+
+
+def _more_than(count: int) -> _Fact:
+    return lambda events: len(events) > count

@@ -31,7 +31,7 @@ class Stage:
 
     Attributes:
         name: the module's; also where a method is given none.
-        declared: what its registration says of it under `metadata.conformance`.
+        declared: what its registration says of it under `metadata.conformance`, once somebody has looked.
     """
 
     def __init__(self, ground: Ground, candidate: Candidate, *, patience: float) -> None:
@@ -39,7 +39,7 @@ class Stage:
         self.candidate = candidate
         self.name = candidate.name
         self.patience = patience
-        self.declared: dict[str, Any] = {}
+        self.declared: dict[str, Any] | None = None
         self._operator: Operator | None = None
 
     # -- the API, the Registry and the files --------------------------------------------------

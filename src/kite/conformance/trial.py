@@ -14,6 +14,9 @@ from kite.errors import KiteError
 FIRST: Final = "start.ready"
 """Without it nothing else can be tried."""
 
+_MISSHAPEN: Final = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What looking at an answer ends with that has another shape: strangers write these modules."""
+
 _LINES: Final = 12
 _CASE_SECONDS: Final = 300.0
 
@@ -50,8 +53,13 @@ async def _try(stage: Stage, case: Case) -> Result:
         module = unmet.module or module
     except KiteError as failed:
         expected, seen, verdict = "an answer", f"{failed.code}: {failed.message}", Verdict.FAILED
+    except _MISSHAPEN as wrong:
+        shown = f"{type(wrong).__name__}: {wrong}"
+        expected, seen, verdict = "data of the shape that is written", shown, Verdict.FAILED
     except TimeoutError:
         expected, seen, verdict = "an end of it", f"none in {_CASE_SECONDS:g} s", Verdict.FAILED
+    except OSError as gone:
+        expected, seen, verdict = "a process that is there", str(gone), Verdict.FAILED
     log: list[str] = []
     if verdict is Verdict.FAILED:
         log = stage.ground.log(module).splitlines()[-_LINES:]
@@ -65,7 +73,7 @@ async def _not_offered(stage: Stage, case: Case) -> str:
     """Why a case is none of this module's; empty where it is one."""
     if not case.feature and not case.vectors:
         return ""
-    if not stage.declared:
+    if stage.declared is None:
         stage.declared = await _declared(stage)
     key, word = ("features", case.feature) if case.feature else ("vectors", case.vectors)
     listed = stage.declared.get(key)

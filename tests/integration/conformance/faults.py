@@ -84,10 +84,10 @@ ALONE = (
 """Those whose case disturbs no other module: they are tried side by side."""
 
 TOGETHER = (
-    _kite("others_too", "return strcmp(name, me.name) == 0 &&", "return me.hub >= 0 || ", "shutdown.of_another", "module.shutdown.ack"),
+    _kite("others_too", "return strcmp(name, me.name) == 0 &&", "return me.hub >= 0 || ", "shutdown.of_another", ""),
     _kite("dies_with_the_hub", "if (got < 0) hang_up();", "if (got < 0) exit(3);", "reconnect.hub_killed", "the same process"),
     _kite("comes_back_deaf", "|| !subscribe())", "|| (me.retry_at == 0 && !subscribe()))", "reconnect.hub_restarted", "an answer after the outage"),
     _kite("comes_back_mute", 'say_of_me("module.ready", "");', 'if (me.retry_at == 0) say_of_me("module.ready", "");', "reconnect.hub_restarted", "module.ready again"),
-    _python("forgets_one", 'in range(event.data["count"]):\n        await', 'in range(event.data["count"]):\n        if number != 250: await', "reconnect.acked", "1 missing: [250]"),
+    _python("forgets_one", 'in range(event.data["count"]):\n        await', 'in range(event.data["count"]):\n        if number != 150: await', "reconnect.acked", "1 missing: [150]"),
 )  # fmt: skip
 """Those whose case concerns all modules: one after the other."""

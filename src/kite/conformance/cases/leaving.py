@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +25,7 @@ _SAID = ("module.shutdown.ack", "module.shutdown.ready")
 @shutdown.case("of_another", "it ignores a shutdown of another module")
 async def of_another(stage: Stage) -> None:
     before = await stage.running()
-    async with stage.ear("module.shutdown", "module.shutdown.>") as ear:
+    async with _ear(stage) as ear:
         for verb in ("start", "stop"):
             answer = await stage.act(verb, BYSTANDER)
             assert answer.status == 200, answer
@@ -35,56 +34,65 @@ async def of_another(stage: Stage) -> None:
 
 
 async def _says_nothing(stage: Stage, ear: Ear, before: dict[str, Any]) -> None:
-    """What it has to say it says before the answer to a question that follows."""
     after = await stage.serves("a module that serves on")
-    said = [event.event for event in ear.events if event.event in _SAID and _is_own(stage, event)]
-    if said:
-        raise Unmet("no word about a shutdown that is not its own", ", ".join(said))
+    await _catch_up(stage, ear)
+    if words := _words(stage, ear):
+        said = ", ".join(event.event for event in words)
+        raise Unmet("no word about a shutdown that is not its own", said)
     if after != before:
         raise Unmet(f"the same process and life, {json.dumps(before)}", json.dumps(after))
+
+
+async def _catch_up(stage: Stage, ear: Ear) -> None:
+    """What it has said by now is heard: it says something that comes behind that."""
+    heard = f"{stage.name}.out"
+    await stage.publish(f"{stage.name}.in", "a mark")
+    if not await ear.until(_has(heard), stage.patience):
+        raise Unmet(f"an event on {heard} for one on {stage.name}.in", "none")
 
 
 @shutdown.case("of_another_life", "it ignores a shutdown of another life of its own name")
 async def of_another_life(stage: Stage) -> None:
     """In a rolling restart two lives are side by side, and the older one is asked to go."""
     before = await stage.running()
-    async with stage.ear("module.shutdown", "module.shutdown.>") as ear:
+    async with _ear(stage) as ear:
         answer = await stage.act("restart", rolling=True)
         if answer.status != 200:
             said = answer.body.decode(errors="replace")
             raise Unmet("a rolling restart, for which it says its life in module.ready", said)
-        asked = [data.get("life") for data in ear.data("module.shutdown")]
+        await ear.until(_has(_SAID[0]), stage.patience)
         after = await stage.serves("an answer of the newer life")
-        words = [event for event in ear.events if event.event in _SAID and _is_own(stage, event)]
-        lives = {event.data.get("life") for event in words}
+        await _catch_up(stage, ear)
+        asked = [data.get("life") for data in ear.data("module.shutdown")]
+        lives = {event.data.get("life") for event in _words(stage, ear)}
         if asked != [before["life"]] or lives != {before["life"]}:
             raise Unmet(
                 f"words of life {before['life']} alone, which was asked, and that it says so",
                 f"words of {sorted(lives, key=str)}; asked: {asked}",
             )
-    if after["life"] <= before["life"] or (await stage.record())["pid"] != after["pid"]:
+    if after["life"] <= before["life"] or (await stage.record())["life"] != after["life"]:
         raise Unmet("the newer life running on", json.dumps(after))
 
 
 @shutdown.case("acknowledged", "it acknowledges its own shutdown within 3 s, then says it is ready")
 async def acknowledged(stage: Stage) -> None:
     before = await stage.running()
-    async with stage.ear("module.shutdown", "module.shutdown.>") as ear:
+    async with _ear(stage) as ear:
         stopping = asyncio.create_task(stage.act("stop"))
         try:
             if not await ear.until(_has("module.shutdown"), stage.patience):
                 raise Unmet("module.shutdown by the launcher", "none")
-            asked_at = time.monotonic()
-            await ear.until(_has(_SAID[0]), ACK_SECONDS)
-            waited = time.monotonic() - asked_at
+            is_in_time = await ear.until(_has(_SAID[0]), ACK_SECONDS)
             await stopping
-            await ear.until(_has(_SAID[1]), 1.0)
+            await ear.until(_has(_SAID[1]), stage.patience)
         finally:
             await stopping
-        words = [event for event in ear.events if event.event in _SAID and _is_own(stage, event)]
+        words = _words(stage, ear)
     if [event.event for event in words] != list(_SAID):
         said = ", ".join(event.event for event in words) or "nothing"
-        raise Unmet(f"{' and '.join(_SAID)} after {waited:.1f} s, once each", said)
+        raise Unmet(f"{' and '.join(_SAID)}, once each", said)
+    if not is_in_time:
+        raise Unmet(f"{_SAID[0]} within {ACK_SECONDS:g} s", "it came later")
     for event in words:
         data = event.data if isinstance(event.data, dict) else {}
         if (
@@ -111,11 +119,11 @@ async def clean(stage: Stage) -> None:
 
 @shutdown.case("sigterm", "it goes on SIGTERM alone", section="README.md 8")
 async def sigterm(stage: Stage) -> None:
-    await stage.running()
-    pid = (await stage.record())["pid"]
+    pid = (await stage.running())["pid"]
     os.kill(pid, signal.SIGTERM)
-    if not await gone(lambda: is_alive(pid), STOP_SECONDS):
-        raise Unmet(f"its end within {STOP_SECONDS:g} s", "it runs on")
+    bound = STOP_SECONDS + stage.patience
+    if not await gone(lambda: is_alive(pid), bound):
+        raise Unmet(f"its end within {bound:g} s", "it runs on")
 
 
 @shutdown.case("without_hub", "it goes while the Event Hub is away", section="README.md 1")
@@ -156,5 +164,10 @@ def _has(subject: str) -> Callable[[list[frame.Event]], bool]:
     return lambda events: any(event.event == subject for event in events)
 
 
-def _is_own(stage: Stage, event: frame.Event) -> bool:
-    return event.source == stage.name
+def _ear(stage: Stage) -> Ear:
+    return stage.ear("module.shutdown", "module.shutdown.>", f"{stage.name}.out")
+
+
+def _words(stage: Stage, ear: Ear) -> list[frame.Event]:
+    """What the module has said about shutdowns."""
+    return [each for each in ear.events if each.event in _SAID and each.source == stage.name]

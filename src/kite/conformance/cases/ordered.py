@@ -19,7 +19,7 @@ async def heard(stage: Stage) -> None:
     async with stage.ear(f"{stage.name}.out") as ear:
         for number in range(COUNT):
             ear.send({"type": "event", "event": f"{stage.name}.in", "data": number})
-        await ear.until(lambda events: len(events) >= COUNT, stage.patience)
+        await ear.until_or_silence(lambda events: len(events) >= COUNT, stage.patience)
         _check(ear.data(f"{stage.name}.out"))
 
 
@@ -29,7 +29,7 @@ async def said(stage: Stage) -> None:
     subject = f"{stage.name}.numbered"
     async with stage.ear(subject) as ear:
         await stage.ask("publish", {"subject": subject, "count": COUNT})
-        await ear.until(lambda events: len(events) >= COUNT, stage.patience)
+        await ear.until_or_silence(lambda events: len(events) >= COUNT, stage.patience)
         _check(ear.data(subject))
 
 
