@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -146,12 +147,20 @@ class Stage:
             await asyncio.sleep(pause(waited))
 
     async def report(self, name: str = "") -> dict[str, Any]:
-        """What the module says of itself (`pid`, `life`); empty where it does not answer."""
+        """What the module says of itself (`pid`, `life`); empty where it does not answer.
+
+        Raises:
+            Unmet: it answers something else.
+        """
         try:
             found = await self.ask("report", name=name, timeout=min(2.0, self.patience))
         except (KiteError, OSError):
             return {}
-        return found if isinstance(found, dict) else {"answer": found}
+        numbers = [found.get(key) for key in ("pid", "life")] if isinstance(found, dict) else [None]
+        if not all(type(number) is int for number in numbers):
+            shown = json.dumps(found, ensure_ascii=False)[:300]
+            raise Unmet(f'{{"pid": …, "life": …}} on {name or self.name}.report', shown)
+        return {"pid": found["pid"], "life": found["life"]}
 
     async def serves(self, expected: str, name: str = "") -> dict[str, Any]:
         """The module's report as soon as it answers.

@@ -12,7 +12,7 @@ from kite.conformance.stage import Stage
 from kite.errors import KiteError
 from kite.wire import frame
 
-request = Family("request", "README.md, 7")
+request = Family("request", "README.md 7")
 
 _CONTENTS: tuple[Any, ...] = (
     None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -10,9 +9,8 @@ from typing import Any
 
 from kite.conformance.case import Family, Unmet
 from kite.conformance.stage import Stage
-from kite.errors import KiteError
 
-crash = Family("crash", "README.md, the shortest module, 1")
+crash = Family("crash", "README.md 1")
 
 _STATUS = 7
 
@@ -47,16 +45,11 @@ async def _exited(stage: Stage, count: int) -> dict[str, Any]:
 
 
 async def _lives_again(stage: Stage, before: dict[str, Any]) -> None:
-    async def look() -> dict[str, Any]:
-        with contextlib.suppress(KiteError, OSError):
-            return await stage.report()
-        return {}
-
     found = await stage.until(
-        look,
+        stage.report,
         "a later life that answers",
-        show=lambda last: json.dumps(last) if last else "no answer on <name>.report",
-        suffices=lambda last: isinstance(last.get("life"), int) and last["life"] > before["life"],
+        show=lambda last: json.dumps(last) if last else f"no answer on {stage.name}.report",
+        suffices=lambda last: bool(last) and last["life"] > before["life"],
     )
     if found["pid"] == before["pid"]:
         raise Unmet("a new process", f"pid {found['pid']} again")

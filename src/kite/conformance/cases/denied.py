@@ -7,7 +7,7 @@ import json
 from kite.conformance.case import Family, Unmet
 from kite.conformance.stage import Stage, gone
 
-denial = Family("denial", "README.md, 7")
+denial = Family("denial", "README.md 7")
 
 _CODE = "permission_denied"
 

@@ -8,7 +8,7 @@ from typing import Any
 from kite.conformance.case import Family, Unmet
 from kite.conformance.stage import Stage
 
-durable = Family("durable", "README.md, 7")
+durable = Family("durable", "README.md 7")
 
 _STATUS = 9
 

@@ -15,6 +15,7 @@ from kite.errors import ERRORS_FILE, KiteError
 FOLDER: Final = ERRORS_FILE.parent / "vectors"
 _TOKEN: Final = "0123456789abcdef" * 4
 _AT_ONCE: Final = 16
+_SHOWN: Final = 300
 
 Row = tuple[dict[str, Any], Any]
 """What is asked, and the answer that is right."""
@@ -148,8 +149,9 @@ class _Attempt:
         wrong = [(row, got) for row, got in pairs if got != row[1] or type(got) is not type(row[1])]
         if wrong:
             (asked, right), got = wrong[0]
-            shown = json.dumps(asked, ensure_ascii=False)[-300:]
+            shown = json.dumps(asked, ensure_ascii=False)
+            shown = shown if len(shown) <= _SHOWN else f"…{shown[-_SHOWN:]}"
             raise Unmet(
                 f"{json.dumps(right, ensure_ascii=False)} for {shown}",
-                f"{json.dumps(got, ensure_ascii=False)[:300]} ({len(wrong)} of {len(answers)} wrong)",
+                f"{json.dumps(got, ensure_ascii=False)[:_SHOWN]} ({len(wrong)} of {len(answers)} wrong)",
             )

@@ -16,7 +16,7 @@ from kite.conformance.stage import Stage, gone
 from kite.testing.census import is_alive
 from kite.wire import frame
 
-shutdown = Family("shutdown", "README.md, the shortest module, 8")
+shutdown = Family("shutdown", "README.md 8")
 
 ACK_SECONDS = 3.0
 _SAID = ("module.shutdown.ack", "module.shutdown.ready")

@@ -12,7 +12,7 @@ from kite.conformance.case import Family, Unmet
 from kite.conformance.ear import Ear
 from kite.conformance.stage import Stage
 
-reconnect = Family("reconnect", "README.md, the shortest module, 9")
+reconnect = Family("reconnect", "README.md 9")
 
 _KEPT = 200
 _KILLED_AFTER = 20
