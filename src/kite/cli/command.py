@@ -65,6 +65,7 @@ def sections() -> list[tuple[str, dict[str, str]]]:
                 "bench": _("measure the Event Hub"),
                 "schema": _("print what scripts may rely on: schemas and statuses"),
                 "chaos": _("break a throw-away Kite and see what it keeps"),
+                "conformance": _("try an SDK against the contract"),
                 "completion": _("print the completion script of a shell"),
             },
         ),

@@ -134,6 +134,7 @@ def test_what_was_never_up(typed: Typed) -> None:
     for verb in ("start", "stop", "restart"):
         typed(verb, "echo", status=3)
     typed("chaos", "--live", "--yes", status=3)
+    typed("conformance", "--list")
     typed("dev", "off", "--nonsense", status=2)
     typed("service", "nonsense", status=2)
     typed("pub", "a.b", "1", status=3)
