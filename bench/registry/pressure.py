@@ -16,7 +16,8 @@ from bench.registry.load import PATIENCE, Lane, closed_loop
 from bench.registry.peers import Peer
 
 _fork = multiprocessing.get_context("fork")
-_CLIENTS = 4
+_CLIENTS = 32
+"""Of the steady rate: many more than those who ask as fast as they can, so that it is kept."""
 
 
 class Pressure:
