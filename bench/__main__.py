@@ -20,9 +20,10 @@ NAMES = (
     "sdk",
     "hub",
     "supervision",
+    "registry",
     "docsearch",
 )
-MODULES = {"hub": "bench.hub.suite", "supervision": "bench.supervision.suite"}
+MODULES = {name: f"bench.{name}.suite" for name in ("hub", "supervision", "registry")}
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ BODY_SECONDS: Final = 30.0
 """A body must be here within this many seconds after its head."""
 
 _MAX_DRAINED: Final = 16 << 20
+_CONTAINERS: Final = (dict, list)  # made once: asked of each value of each body
 _PLACE = re.compile(r"(?P<detail>.*?) - at `(?P<place>.*)`", re.DOTALL)
 _BYTE = re.compile(r"(?P<detail>.*?) \((?P<place>byte \d+)\)", re.DOTALL)
 
@@ -111,7 +112,7 @@ def check_depth(value: Any) -> None:
                 below.extend(each.values())
             elif isinstance(each, list):
                 below.extend(each)
-        level = [each for each in below if isinstance(each, dict | list)]
+        level = [each for each in below if isinstance(each, _CONTAINERS)]
         if not level:
             return
     raise too_deep()

@@ -10,6 +10,8 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from kite.errors import ConfigError, KiteError
 from kite.http.listen import listening_socket, port_of
@@ -62,12 +64,21 @@ def _read_boot_line() -> BootLine | None:
 
 
 def _run(sock: socket.socket, boot: BootLine) -> int:
-    import asyncio  # noqa: PLC0415  (after the port line, as the rest)
+    from kite.registry.run import run  # noqa: PLC0415  (after the port line, as the rest)
 
-    from kite.registry.run import run  # noqa: PLC0415
-
-    asyncio.run(run(sock, boot))
+    _runner()(run(sock, boot))
     return 0
+
+
+def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
+    """uvloop where it is, else asyncio: a question takes two thirds of the time there."""
+    try:
+        from uvloop import run  # noqa: PLC0415  (missing on some platforms)
+    except ImportError:
+        import asyncio  # noqa: PLC0415
+
+        return asyncio.run
+    return run
 
 
 def _say(text: str) -> None:

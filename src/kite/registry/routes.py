@@ -36,6 +36,8 @@ MAX_WAIT: Final = 300.0
 MAX_FIELDS: Final = 32
 """A look-up may name this many fields."""
 
+HUB: Final = "event_hub"
+
 EVENT_STREAM: Final = "text/event-stream"
 
 _DEFAULT_SESSION_TTL: Final = 600.0
@@ -107,7 +109,8 @@ class _Routes:
         body = await read_json(request, ModulesRequest)
         body.check()
         answer = await self._registry.handle(body, _speaker(request))
-        self._tell_announcer()
+        if body.module_id == HUB:
+            self._tell_announcer()
         return reply(answer)
 
     async def modules(self, _request: Request) -> Response:

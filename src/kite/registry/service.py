@@ -23,10 +23,11 @@ from kite.registry.core.registration import ModulesRequest, Registration
 from kite.registry.core.tokens import TokenTable
 from kite.registry.following import Following
 from kite.registry.hearing import Hearing
+from kite.registry.kept import Kept, KeptEntry, Step
 from kite.registry.revision import Revision
 from kite.registry.shown import listed_grant, told_entry
 from kite.registry.speaker import Kind, Speaker
-from kite.registry.store import Store, content_of, entry_of
+from kite.registry.store import Store
 from kite.wire.lookup import matching, resolve
 from kite.wire.token import digest
 from kite.wire.tool import offered
@@ -255,7 +256,7 @@ class Registry:
             is_fixed=is_fixed,
         )
         self._changed("registered", entry)
-        self._store.changed()
+        self._store.note(Step(put=KeptEntry.of(entry)))
         await self._settle()
 
     def record(self, module_id: str) -> dict[str, Any]:
@@ -301,25 +302,29 @@ class Registry:
 
     def restore(self) -> None:
         """Take over what the former life left behind."""
-        kept = self._store.load(self.tokens.kite_digest)
+        kept, steps = self._store.load(self.tokens.kite_digest)
         instant = self._instant()
         try:
-            for entry in kept.entries:
-                said = entry_of(entry)
-                if not entry.is_fixed:
-                    # It may have been heard; until the Hub tells, it is believed.
-                    said["ttl"] = self.config.max_ttl
-                self.catalog.register(**said, now=instant["now"])
+            for step in (*(Step(put=entry) for entry in kept.entries), *steps):
+                self._restore(step, instant["now"])
         except RequestError as full:
             _log.warning("entries.dropped reason=%r", str(full))
         for session in kept.sessions:
             self.tokens.restore(session, **instant)
         self.ports = self.catalog.ports()
-        if kept.entries:
-            _log.info(
-                "entries.restored count=%d sessions=%d", len(kept.entries), len(kept.sessions)
-            )
+        if entries := self.catalog.entries():
+            _log.info("entries.restored count=%d sessions=%d", len(entries), len(kept.sessions))
         self._arm()
+
+    def _restore(self, step: Step, now: float) -> None:
+        if step.out is not None:
+            self.catalog.take_out(*step.out)
+        if (entry := step.put) is not None:
+            said = entry.arguments()
+            if not entry.is_fixed:
+                # It may have been heard; until the Hub tells, it is believed.
+                said["ttl"] = self.config.max_ttl
+            self.catalog.register(**said, now=now)
 
     def stop(self) -> None:
         """Answer everybody who waits, and write what is not written."""
@@ -336,14 +341,13 @@ class Registry:
     def _instant(self) -> dict[str, float]:
         return {"now": self._clock.monotonic(), "wall": self._clock.wall()}
 
-    def _content(self) -> Any:
-        return content_of(self.tokens.kite_digest, self.catalog.entries(), self.tokens.sessions())
+    def _content(self) -> Kept:
+        return Kept.of(self.tokens.kite_digest, self.catalog.entries(), self.tokens.sessions())
 
     def _removed(self, gone: list[Entry], kind: str) -> None:
         for entry in gone:
             self._changed(kind, entry)
-        if gone:
-            self._store.changed()
+            self._store.note(Step(out=entry.key))
 
     def _changed(self, kind: str, entry: Entry) -> None:
         self.counts[kind] += 1
@@ -358,7 +362,7 @@ class Registry:
 
     def _tell_ports(self) -> None:
         ports = self.catalog.ports()
-        if ports != self.ports:
+        if ports is not self.ports and ports != self.ports:
             self.ports = ports
             self.revision.advance()
 

@@ -1,74 +1,41 @@
-"""What survives when the Registry alone is restarted: entries, and digests of session tokens.
+"""The file that keeps what survives when the Registry alone is restarted.
 
-One file in the module's data directory, replaced atomically and readable by its owner only. It is
-bound to the kite token's digest: with another kite token everything begins anew. Nothing is forced
-to the disk: the file is for a process that dies, not for a machine that does.
+Its first line is everything at one moment, each further line one change after that, in order. A
+change is one short write; the file is written anew, and replaced atomically, where changes make up
+more than half of it. It lies in the module's data directory, readable by its owner only, and is bound to the
+kite token's digest: with another kite token everything begins anew. Nothing is forced to the disk:
+the file is for a process that dies, not for a machine that does.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from kite import atomic_file
-from kite.registry.core.catalog import Entry
-from kite.registry.core.posted import Grant
-from kite.registry.core.registration import Registration
+from kite.registry.kept import FORMAT, Kept, Step
 
 FILE_NAME: Final = "registry.json"
-_FORMAT: Final = 1
 _MAX_PAUSE: Final = 0.5
+_LEAST_ROOM: Final = 256 << 10
+"""Bytes of changes for which no file is written anew."""
+
 _log = logging.getLogger("kite.registry")
 
 
-class KeptEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An entry as the file holds it."""
-
-    module_id: str
-    registration: Registration
-    registered_at: float
-    ttl: float
-    life: int | None = None
-    is_own: bool = True
-    is_fixed: bool = True
-
-    @classmethod
-    def of(cls, entry: Entry) -> KeptEntry:
-        return cls(
-            module_id=entry.module_id,
-            registration=entry.registration,
-            registered_at=entry.registered_at,
-            ttl=entry.ttl,
-            life=entry.life,
-            is_own=entry.is_own,
-            is_fixed=entry.is_fixed,
-        )
-
-
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """The file's content.
-
-    Args:
-        kite: digest of the kite token.
-    """
-
-    kite: str
-    format: int = _FORMAT
-    entries: list[KeptEntry] = []
-    sessions: list[Grant] = []
-
-
 class Store:
-    """Writes what `content` returns soon after `changed`, many changes at once.
+    """Notes each change at once, and writes what `content` returns where that is not possible.
 
     Args:
         directory: None keeps nothing.
-        content: asked when it is time to write.
+        content: everything; asked when it is time to write.
     """
 
     def __init__(self, directory: Path | None, content: Callable[[], Kept]) -> None:
@@ -78,26 +45,56 @@ class Store:
         self._pending: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._has_failed = False
+        self._file: int | None = None
+        self._room = 0
 
-    def load(self, kite_digest: str) -> Kept:
-        """What the former life left; empty when there is none, or it cannot be used."""
+    def load(self, kite_digest: str) -> tuple[Kept, list[Step]]:
+        """What the former life left: everything at one moment, and the changes since; empty when
+        there is nothing, or it cannot be used. Of a file that is torn what is whole counts."""
         empty = Kept(kite=kite_digest)
         if self._path is None:
-            return empty
+            return empty, []
         try:
-            kept = msgspec.json.decode(self._path.read_bytes(), type=Kept)
+            first, *lines = self._path.read_bytes().split(b"\n")
+            kept = msgspec.json.decode(first, type=Kept)
         except FileNotFoundError:
-            return empty
+            return empty, []
         except (OSError, ValueError, RecursionError) as wrong:
             _log.warning("store.discarded path=%s reason=%r", self._path, str(wrong))
-            return empty
-        if kept.kite != kite_digest or kept.format != _FORMAT:
+            return empty, []
+        if kept.kite != kite_digest or kept.format != FORMAT:
             _log.info("store.discarded path=%s reason='it belongs to another run'", self._path)
-            return empty
-        return kept
+            return empty, []
+        return kept, self._steps(lines)
+
+    def _steps(self, lines: list[bytes]) -> list[Step]:
+        """What the lines say, up to the first that is torn."""
+        said = [
+            line for line in lines if line
+        ]  # the last line has an end, too, and nothing behind it
+        steps: list[Step] = []
+        try:
+            while len(steps) < len(said):
+                steps.append(msgspec.json.decode(said[len(steps)], type=Step))
+        except (ValueError, RecursionError) as wrong:
+            left = len(said) - len(steps)
+            _log.warning(
+                "store.discarded path=%s changes=%d reason=%r", self._path, left, str(wrong)
+            )
+        return steps
+
+    def note(self, step: Step) -> None:
+        """Keep one change, which `content` has by now as well."""
+        if self._path is None or self._pending is not None:
+            return
+        line = msgspec.json.encode(step) + b"\n"
+        if self._file is None or not self._append(self._file, line):
+            self.changed()
+        elif self._room < 0:
+            self._write()
 
     def changed(self) -> None:
-        """Write soon: in this round of the loop's end, or after a pause when writing is dear."""
+        """Write everything soon: in this round of the loop's end, or after a pause when that is dear."""
         if self._path is not None and self._pending is None:
             loop = asyncio.get_running_loop()
             self._pending = loop.create_future()
@@ -113,18 +110,33 @@ class Store:
         if self._timer is not None:
             self._timer.cancel()
             self._write()
+        self._leave()
+
+    def _append(self, file: int, line: bytes) -> bool:
+        """Whether the line stands in the file."""
+        try:
+            if os.fstat(file).st_nlink == 0:
+                raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+            if os.write(file, line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as failed:
+            self._fail(failed)
+            return False
+        self._room -= len(line)
+        return True
 
     def _write(self) -> None:
         pending, self._pending, self._timer = self._pending, None, None
         began = asyncio.get_running_loop().time()
+        self._leave()
         try:
             assert self._path is not None
-            content = msgspec.json.encode(self._content())
+            content = msgspec.json.encode(self._content()) + b"\n"
             atomic_file.replace(self._path, content, mode=0o600)
+            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            self._room = max(len(content), _LEAST_ROOM)
         except OSError as failed:
-            if not self._has_failed:
-                _log.warning("store.failed path=%s reason=%r", self._path, str(failed))
-            self._has_failed = True
+            self._fail(failed)
         else:
             if self._has_failed:
                 _log.info("store.recovered path=%s", self._path)
@@ -136,22 +148,14 @@ class Store:
         if pending is not None and not pending.done():
             pending.set_result(None)
 
+    def _fail(self, failed: OSError) -> None:
+        """Say so once; the next change writes everything."""
+        if not self._has_failed:
+            _log.warning("store.failed path=%s reason=%r", self._path, str(failed))
+        self._has_failed = True
+        self._leave()
 
-def content_of(kite_digest: str, entries: list[Entry], sessions: list[Grant]) -> Kept:
-    """What there is to keep."""
-    return Kept(
-        kite=kite_digest, entries=[KeptEntry.of(each) for each in entries], sessions=sessions
-    )
-
-
-def entry_of(kept: KeptEntry) -> dict[str, Any]:
-    """The arguments of `Catalog.register` that the kept entry stands for."""
-    return {
-        "module_id": kept.module_id,
-        "life": kept.life,
-        "registration": kept.registration,
-        "ttl": kept.ttl,
-        "wall": kept.registered_at,
-        "is_own": kept.is_own,
-        "is_fixed": kept.is_fixed,
-    }
+    def _leave(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None

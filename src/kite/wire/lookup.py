@@ -18,6 +18,13 @@ def resolve(value: Any, path: Sequence[str]) -> Any:
     Raises:
         RequestError: `not_found`.
     """
+    found = value
+    for key in path:  # as most paths are: objects within objects, and no dots in their keys
+        if not isinstance(found, dict) or key not in found:
+            break
+        found = found[key]
+    else:
+        return found
     for found in _walk(value, list(path), every=False):
         return found
     raise RequestError("not_found", path=".".join(path))

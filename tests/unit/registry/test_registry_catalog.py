@@ -15,6 +15,11 @@ NAMES = st.sampled_from(["alpha", "beta", "event_hub"])
 LIVES = st.none() | st.integers(1, 3)
 
 
+def endpoint(serial):
+    """One of three."""
+    return f"http://127.0.0.1:{1000 + serial % 3}"
+
+
 class CatalogMachine(RuleBasedStateMachine):
     """The model: a list of (name, life, deadline, serial) in the order of registration."""
 
@@ -46,7 +51,7 @@ class CatalogMachine(RuleBasedStateMachine):
         self.serial += 1
         if is_own:
             self.owned.add(self.serial)
-        said = Registration(metadata={"serial": self.serial})
+        said = Registration(metadata={"serial": self.serial}, api_endpoint=endpoint(self.serial))
         self.catalog.register(name, life, said, ttl=TTL, now=self.now, wall=self.now, is_own=is_own)
         self.take(self.mine(name, life))
         core = name in CORE
@@ -74,6 +79,11 @@ class CatalogMachine(RuleBasedStateMachine):
         mine = [] if name in CORE else self.mine(name, life)
         assert {entry.key for entry in gone} == {each[:2] for each in mine}
         self.take(mine)
+
+    @rule(name=NAMES, life=LIVES)
+    def take_out(self, name, life):
+        self.catalog.take_out(name, life)
+        self.take([each for each in self.naive if each[:2] == (name, life) and name not in CORE])
 
     @rule(name=NAMES, lives=st.frozensets(st.integers(1, 3)))
     def keep_lives(self, name, lives):
@@ -108,6 +118,9 @@ class CatalogMachine(RuleBasedStateMachine):
         assert {r["module_id"]: r["metadata"]["serial"] for r in records} == last
         assert [r["module_id"] for r in records] == sorted(last)
         assert self.catalog.size == sum(entry.size for entry in self.catalog.entries())
+        ports = {1000 + each[3] % 3 for each in self.naive}
+        assert self.catalog.ports() == ports
+        assert self.catalog.ports() is self.catalog.ports()
         deadlines = [each[2] for each in self.naive if each[2] is not None]
         assert self.catalog.next_deadline() == (min(deadlines) if deadlines else None)
 

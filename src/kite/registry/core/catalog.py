@@ -9,6 +9,7 @@ whole and replaces all. Entries of core modules never expire and are never remov
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -51,6 +52,7 @@ class Entry:
         size: bytes as JSON.
         is_own: the module registered it, not the Launcher on its behalf.
         is_fixed: its lease is as long as was asked for; else that depends on whether the Hub hears it.
+        ports: on this machine, that it has registered as its endpoints.
     """
 
     module_id: str
@@ -61,17 +63,11 @@ class Entry:
     size: int
     is_own: bool
     is_fixed: bool = True
+    ports: frozenset[int] = frozenset()
 
     @property
     def key(self) -> Key:
         return (self.module_id, self.life)
-
-    def ports(self) -> Iterator[int]:
-        """The ports on this machine that it has registered as its endpoints."""
-        said = self.registration
-        yield from _ports([said.api_endpoint, said.health_endpoint])
-        metadata = said.metadata or {}
-        yield from _ports([value for key, value in metadata.items() if key.endswith("endpoint")])
 
 
 class Catalog:
@@ -85,7 +81,11 @@ class Catalog:
         self._limits = limits or Limits()
         self._entries: dict[str, dict[int | None, Entry]] = {}
         self._leases: Leases[Key] = Leases()
+        self._count = 0
         self._size = 0
+        # Counted as they change: a change would else cost as much as there are entries.
+        self._uses: Counter[int] = Counter()
+        self._ports: frozenset[int] | None = frozenset()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -124,11 +124,14 @@ class Catalog:
             size=size,
             is_own=is_own,
             is_fixed=is_fixed,
+            ports=frozenset(_ports(registration)),
         )
         self._check_limits(entry)
+        self._use(entry.ports)  # first, so that those of one that is replaced are never away
         for former in self._meant(*entry.key):
             self._remove(former)
         self._entries.setdefault(module_id, {})[life] = entry
+        self._count += 1
         self._size += size
         self._leases.grant(entry.key, None if module_id in CORE else now + ttl)
         return entry
@@ -173,6 +176,12 @@ class Catalog:
         for entry in gone:
             self._remove(entry)
         return gone
+
+    def take_out(self, module_id: str, life: int | None) -> None:
+        """Take out this entry and no other; no error when gone."""
+        entry = self._entries.get(module_id, {}).get(life)
+        if entry is not None and module_id not in CORE:
+            self._remove(entry)
 
     def keep_lives(self, module_id: str, lives: frozenset[int]) -> list[Entry]:
         """Take out the entries of lives that are over. What stands for the module as a whole
@@ -250,8 +259,10 @@ class Catalog:
         return [self.record(module_id, now=now, wall=wall) for module_id in self.names()]
 
     def ports(self) -> frozenset[int]:
-        """The ports that live modules have registered."""
-        return frozenset(port for entry in self.entries() for port in entry.ports())
+        """The ports that live modules have registered; the same object until they are others."""
+        if self._ports is None:
+            self._ports = frozenset(self._uses)
+        return self._ports
 
     def _shown(self, module_id: str) -> Entry:
         """Of several lives the one that registered last."""
@@ -271,8 +282,7 @@ class Catalog:
 
     def _check_limits(self, entry: Entry) -> None:
         replaced = self._meant(*entry.key)
-        count = sum(map(len, self._entries.values())) - len(replaced) + 1
-        if count > self._limits.entries:
+        if self._count - len(replaced) + 1 > self._limits.entries:
             raise RequestError("limit_reached", what="entries", limit=self._limits.entries)
         if self._size - sum(each.size for each in replaced) + entry.size > self._limits.size:
             raise RequestError("limit_reached", what="bytes of entries", limit=self._limits.size)
@@ -283,8 +293,24 @@ class Catalog:
         if not lives:
             del self._entries[entry.module_id]
         self._leases.drop(entry.key)
+        self._count -= 1
         self._size -= entry.size
+        for port in entry.ports:
+            self._uses[port] -= 1
+            if not self._uses[port]:
+                del self._uses[port]
+                self._ports = None
+
+    def _use(self, ports: frozenset[int]) -> None:
+        if not self._uses.keys() >= ports:
+            self._ports = None
+        self._uses.update(ports)
 
 
-def _ports(endpoints: list[Any]) -> Iterator[int]:
-    return (port for each in endpoints if (port := loopback_port(each)) is not None)
+def _ports(said: Registration) -> Iterator[int]:
+    """The ports on this machine that are registered as endpoints."""
+    metadata = said.metadata or {}
+    named = [value for key, value in metadata.items() if key.endswith("endpoint")]
+    for each in (said.api_endpoint, said.health_endpoint, *named):
+        if (port := loopback_port(each)) is not None:
+            yield port

@@ -15,7 +15,10 @@ from kite.wire.lookup import matching, resolve
 from kite.wire.tool import Tool, offered
 
 _REMEMBERED: Final = 256
-"""Look-ups whose answers are kept until something changes."""
+"""Look-ups whose answers are kept until something changes: lists, of all records perhaps."""
+
+_REMEMBERED_PATHS: Final = 4096
+"""The same of dotted paths, whose answers are parts of records."""
 
 _MOST_BYTES: Final = 32 << 20
 """Of one event."""
@@ -41,6 +44,7 @@ class Mirror:
         self.place: Place | None = None
         self._records: dict[str, dict[str, Any]] = {}
         self._answers: dict[object, Any] = {}
+        self._found: dict[str, Any] = {}
         self._rest = bytearray()
 
     def begin(self) -> None:
@@ -81,15 +85,18 @@ class Mirror:
 
     def get(self, path: str) -> Any:
         """What stands at a dotted path. Raises `not_found`."""
-        answers = self._answers
-        if path in answers:
-            return answers[path]
+        known = self._found
+        if path in known:
+            return known[path]
         module_id, *rest = path.split(".")
         try:
             found = resolve(self._records[module_id], rest)
         except (KeyError, RequestError):
             raise RequestError("not_found", path=path) from None
-        return self._remember(path, found)
+        if len(known) >= _REMEMBERED_PATHS:
+            known.clear()
+        known[path] = found
+        return found
 
     def lookup(self, fields: Mapping[str, str]) -> list[dict[str, Any]]:
         """The records that match every field and glob, by name."""
@@ -111,15 +118,15 @@ class Mirror:
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────
 
-    def _remember(self, asked: object, found: Any) -> Any:
+    def _remember(self, asked: object, found: Any) -> None:
         if len(self._answers) >= _REMEMBERED:
-            del self._answers[next(iter(self._answers))]
+            self._answers.clear()  # of what is dropped one by one at its front, a dictionary is slow
         self._answers[asked] = found
-        return found
 
     def _forget(self) -> None:
         self._records.clear()
         self._answers.clear()
+        self._found.clear()
 
     def _heard(self, event: bytes) -> None:
         fields = dict(line.split(b": ", 1) for line in event.split(b"\n"))
@@ -139,6 +146,7 @@ class Mirror:
 
     def _changed(self, module_id: str, record: dict[str, Any] | None) -> None:
         self._answers.clear()
+        self._found.clear()
         if record is None:
             self._records.pop(module_id, None)
         else:

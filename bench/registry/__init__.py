@@ -1,0 +1,1 @@
+"""The Registry, and side by side with etcd: register, get, watch."""
