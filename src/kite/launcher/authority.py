@@ -1,6 +1,6 @@
 """Who has which token: the table that the Registry is told. It does no I/O.
 
-Every life gets a token of its own; only a full restart changes the kite token.
+Every life gets a token of its own, and every life of the Registry a kite token of its own, too.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ class Authority:
 
     Attributes:
         kite_token: the Registry's boot token; it stands for the Launcher.
-        operator_token: the person's at the command line; the same for the whole run.
+        epoch: from one full restart to the next.
+        operator_token: the person's at the command line; the same for the whole run, unless it is
+            changed by request.
         version: counts changes of the table.
         issued: by name, the version in which its newest token came.
     """
@@ -46,15 +48,38 @@ class Authority:
     def __init__(self) -> None:
         self.kite_token = new_token()
         self.operator_token = new_token()
+        self.epoch = ""
         self.version = 0
+        self._last_operator = 0
         self.issued: dict[str, int] = {}
         self._grants: dict[str, dict[int, Grant]] = {}
-        self.start_over(self.kite_token)
+        self.start_over()
 
-    def start_over(self, kite_token: str | None = None) -> None:
+    def renew_kite_token(self) -> str:
+        """A fresh one, for a life of the Registry that begins."""
+        self.kite_token = new_token()
+        return self.kite_token
+
+    def offer_operator(self) -> str:
+        """A fresh token for the operator, good beside the present one until `settle_operator`."""
+        token = new_token()
+        self._last_operator += 1
+        self._grants[OPERATOR][self._last_operator] = Grant(token=token)
+        self.version += 1
+        self.issued[OPERATOR] = self.version
+        return token
+
+    def settle_operator(self, token: str) -> None:
+        """From now on the operator has this token alone."""
+        self.operator_token = token
+        self._grants[OPERATOR] = {self._last_operator: Grant(token=token)}
+        self.version += 1
+
+    def start_over(self) -> None:
         """Forget every life's token and take a new kite token; the operator's stays."""
-        self.kite_token = kite_token or new_token()
-        self._grants = {OPERATOR: {0: Grant(token=self.operator_token)}}
+        self.renew_kite_token()
+        self.epoch = secrets.token_hex(8)
+        self._grants = {OPERATOR: {self._last_operator: Grant(token=self.operator_token)}}
         self.version += 1
         self.issued = {OPERATOR: self.version}
 

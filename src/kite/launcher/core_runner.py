@@ -115,9 +115,15 @@ class CoreRunner:
             return
         self._lives[name] = life
         if name == REGISTRY:
-            around.authority.issue(REGISTRY, number)
-            token = around.authority.kite_token
-            life.boot(encode_line(BootLine(token=token, life=number, config=self._settings(name))))
+            authority = around.authority
+            authority.issue(REGISTRY, number)
+            boot = BootLine(
+                token=authority.renew_kite_token(),
+                life=number,
+                config=self._settings(name),
+                epoch=authority.epoch,
+            )
+            life.boot(encode_line(boot))
         else:
             self._hub_token = around.authority.issue(HUB, number)
 

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from kite.errors import KiteError, RequestError, Unavailable
+from kite.errors import KiteError, PeerError, RequestError, Unavailable
 from kite.http.client import Response, call, raise_for
 from kite.launcher.authority import Authority
 
@@ -268,7 +268,7 @@ class RegistryLink:
         if answer.status == 404:
             await self._register(key)
             return
-        self._learn(key, entry, raise_for(answer, url=self._url))
+        self._learn(key, entry, _taken(answer, self._url))
 
     # -- who may look ----------------------------------------------------------------------------
 
@@ -294,7 +294,24 @@ class RegistryLink:
 
     async def _post(self, path: str, body: Any) -> Response:
         url = self._url + path
-        return raise_for(await call("POST", url, token=self._token, json=body), url=url)
+        return _taken(await call("POST", url, token=self._token, json=body), url)
+
+
+def _taken(answer: Response, url: str) -> Response:
+    """The answer, if it is a good one.
+
+    A call that a Registry has left unanswered waits in the socket for its next life, which has
+    another kite token: that refusal means nothing but that it is to be said again.
+
+    Raises:
+        KiteError: as `raise_for`; Unavailable for a token that is not known.
+    """
+    try:
+        return raise_for(answer, url=url)
+    except PeerError as refused:
+        if refused.code != "unauthorized":
+            raise
+        raise Unavailable("not_ready", what="the registry") from None
 
 
 def _without_new(value: Any, accepted: Any) -> Any:

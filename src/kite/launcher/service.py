@@ -30,6 +30,7 @@ from kite.launcher.hearing import Hearing
 from kite.launcher.hub_link import HubLink
 from kite.launcher.module_runner import ModuleRunner, Surroundings
 from kite.launcher.operations import Operations
+from kite.launcher.operator_token import OperatorToken
 from kite.launcher.scheduler import Scheduler
 from kite.launcher.sentry import WATCHDOG, Sentry
 from kite.launcher.watching import Watching
@@ -87,6 +88,7 @@ class Launcher:
         self.sentry = Sentry(self)
         self.hearing = Hearing(self)
         self.ending = Ending(self)
+        self.operator_token: OperatorToken  # from when on the API answers
         self.hub: HubLink
         self.cores: CoreRunner
 

@@ -41,6 +41,7 @@ class Registry:
 
     Args:
         kite_token: the Launcher's.
+        epoch: names the lives that share what is kept.
         config: lease times and origins.
         clock: the time.
         directory: where to keep what survives; None: nowhere.
@@ -51,6 +52,7 @@ class Registry:
         self,
         *,
         kite_token: str,
+        epoch: str,
         config: RegistryConfig,
         clock: Clock,
         directory: Path | None,
@@ -64,6 +66,7 @@ class Registry:
         self.ports: frozenset[int] = frozenset()
         self.counts: Counter[str] = Counter()
         self.own_token: tuple[str, int | None] | None = None
+        self._kept_by = epoch
         self._clock = clock
         self._announce = announce
         self._store = Store(directory, self._content)
@@ -298,7 +301,7 @@ class Registry:
 
     def restore(self) -> None:
         """Take over what the former life left behind."""
-        kept = self._store.load(self.tokens.kite_digest)
+        kept = self._store.load(self._kept_by)
         instant = self._instant()
         try:
             for entry in kept.entries:
@@ -334,7 +337,7 @@ class Registry:
         return {"now": self._clock.monotonic(), "wall": self._clock.wall()}
 
     def _content(self) -> Any:
-        return content_of(self.tokens.kite_digest, self.catalog.entries(), self.tokens.sessions())
+        return content_of(self._kept_by, self.catalog.entries(), self.tokens.sessions())
 
     def _removed(self, gone: list[Entry], kind: str) -> None:
         for entry in gone:

@@ -28,6 +28,11 @@ class Speaker:
     def name(self) -> str:
         return "launcher" if self.grant is None else self.grant.name
 
+    @property
+    def life(self) -> int | None:
+        """Which process of the module it is, where its token says so."""
+        return None if self.grant is None else self.grant.life
+
     def must_be_launcher(self, what: str) -> None:
         """Raise `permission_denied` unless it is the Launcher."""
         if self.kind is not Kind.KITE:

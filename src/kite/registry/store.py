@@ -1,7 +1,7 @@
 """What survives when the Registry alone is restarted: entries, and digests of session tokens.
 
 One file in the module's data directory, replaced atomically and readable by its owner only. It is
-bound to the kite token's digest: with another kite token everything begins anew. Nothing is forced
+bound to an epoch, which ends with a full restart: in another one everything begins anew. Nothing is forced
 to the disk: the file is for a process that dies, not for a machine that does.
 """
 
@@ -21,7 +21,7 @@ from kite.registry.core.posted import Grant
 from kite.registry.core.registration import Registration
 
 FILE_NAME: Final = "registry.json"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _MAX_PAUSE: Final = 0.5
 _log = logging.getLogger("kite.registry")
 
@@ -54,10 +54,10 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """The file's content.
 
     Args:
-        kite: digest of the kite token.
+        epoch: which lives may take it over.
     """
 
-    kite: str
+    epoch: str
     format: int = _FORMAT
     entries: list[KeptEntry] = []
     sessions: list[Grant] = []
@@ -79,9 +79,9 @@ class Store:
         self._timer: asyncio.TimerHandle | None = None
         self._has_failed = False
 
-    def load(self, kite_digest: str) -> Kept:
+    def load(self, epoch: str) -> Kept:
         """What the former life left; empty when there is none, or it cannot be used."""
-        empty = Kept(kite=kite_digest)
+        empty = Kept(epoch=epoch)
         if self._path is None:
             return empty
         try:
@@ -91,7 +91,7 @@ class Store:
         except (OSError, ValueError, RecursionError) as wrong:
             _log.warning("store.discarded path=%s reason=%r", self._path, str(wrong))
             return empty
-        if kept.kite != kite_digest or kept.format != _FORMAT:
+        if kept.epoch != epoch or kept.format != _FORMAT:
             _log.info("store.discarded path=%s reason='it belongs to another run'", self._path)
             return empty
         return kept
@@ -137,10 +137,10 @@ class Store:
             pending.set_result(None)
 
 
-def content_of(kite_digest: str, entries: list[Entry], sessions: list[Grant]) -> Kept:
+def content_of(epoch: str, entries: list[Entry], sessions: list[Grant]) -> Kept:
     """What there is to keep."""
     return Kept(
-        kite=kite_digest, entries=[KeptEntry.of(each) for each in entries], sessions=sessions
+        epoch=epoch, entries=[KeptEntry.of(each) for each in entries], sessions=sessions
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 
 class BootLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +23,7 @@ class BootLine(msgspec.Struct, frozen=True, kw_only=True):
             time), rather than be seen to be at rest.
         ws_endpoint: where the Event Hub listens throughout this run, if the Launcher knows.
         config: for a core module, its section of `kite.yaml` (`registry:`, `hub:`) as JSON.
+        epoch: for the Registry: what its former lives of the same epoch have kept is its own.
     """
 
     token: str
@@ -30,6 +32,7 @@ class BootLine(msgspec.Struct, frozen=True, kw_only=True):
     is_asked: bool = False
     ws_endpoint: str = ""
     config: dict[str, Any] = msgspec.field(default_factory=dict)
+    epoch: str | UnsetType = UNSET
 
 
 class LauncherTokenLine(

@@ -1,4 +1,4 @@
-"""What survives: written atomically, for the owner alone, bound to one kite token."""
+"""What survives: written atomically, for the owner alone, bound to one epoch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kite.registry.store import FILE_NAME, Kept, KeptEntry, Store
 
 KITE = "d" * 64
 KEPT = Kept(
-    kite=KITE,
+    epoch=KITE,
     entries=[
         KeptEntry(
             module_id="alpha",
@@ -61,9 +61,9 @@ async def test_the_owner_alone_may_read_whatever_stood_there(tmp_path):
     assert (tmp_path / FILE_NAME).stat().st_mode & 0o777 == 0o600
 
 
-async def test_another_kite_token_begins_anew(tmp_path):
+async def test_another_epoch_begins_anew(tmp_path):
     await write(tmp_path)
-    assert Store(tmp_path, lambda: KEPT).load("e" * 64) == Kept(kite="e" * 64)
+    assert Store(tmp_path, lambda: KEPT).load("e" * 64) == Kept(epoch="e" * 64)
 
 
 def test_no_file_is_no_complaint(tmp_path, caplog):
@@ -77,19 +77,19 @@ async def test_a_torn_file_begins_anew_and_says_so(tmp_path, caplog):
     whole = (tmp_path / FILE_NAME).read_bytes()
     for length in range(0, len(whole), 7):
         (tmp_path / FILE_NAME).write_bytes(whole[:length])
-        assert Store(tmp_path, lambda: KEPT).load(KITE) == Kept(kite=KITE)
+        assert Store(tmp_path, lambda: KEPT).load(KITE) == Kept(epoch=KITE)
     assert "store.discarded" in caplog.text
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"\0" * 100, b"[]", b"\xff", b"[" * 100_000, b'{"kite":1}',
-     json.dumps({"kite": KITE, "entries": [{"module_id": 1}]}).encode(),
-     json.dumps({"kite": KITE, "format": 99}).encode()],
+    [b"\0" * 100, b"[]", b"\xff", b"[" * 100_000, b'{"epoch":1}',
+     json.dumps({"epoch": KITE, "entries": [{"module_id": 1}]}).encode(),
+     json.dumps({"epoch": KITE, "format": 99}).encode()],
 )  # fmt: skip
 def test_garbage_begins_anew(tmp_path, content):
     (tmp_path / FILE_NAME).write_bytes(content)
-    assert Store(tmp_path, lambda: KEPT).load(KITE) == Kept(kite=KITE)
+    assert Store(tmp_path, lambda: KEPT).load(KITE) == Kept(epoch=KITE)
 
 
 async def test_many_changes_are_one_write(tmp_path):
