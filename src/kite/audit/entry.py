@@ -51,7 +51,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         life: of the module, where its token says so.
         target: the module that it was to be done to.
         code: why not, from `protocol/errors.json`.
-        reason: the words of whoever asked.
+        reason: the words of whoever asked; of a refusal what was wrong (the host, the origin).
         how: by what means, where it was no request (`SIGTERM`, `key q`).
         peer: the port of 127.0.0.1 that it came from.
         suppressed: this line stands for so many refusals of the same sort …
@@ -85,10 +85,16 @@ def encode(line: Line) -> bytes:
 
 def plain(text: str) -> str:
     """A text of a client's as it may stand in a file: without what could be a token, cut, whole."""
-    text = _HEX.sub(_HIDDEN, text[: 4 * _MOST])
+    text = _HEX.sub(_HIDDEN, text)
     if len(text) > _MOST:
         text = text[:_MOST] + "…"
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def why(error: KiteError) -> str | None:
+    """What of a refusal is worth a word: which host it was, which page, what somebody may not do."""
+    found = (error.params.get(name) for name in ("host", "origin", "what"))
+    return next((str(each) for each in found if each), None)
 
 
 def is_refusal(error: KiteError | str) -> bool:

@@ -113,6 +113,7 @@ class _Show:
 
     def __init__(self, *, wants_json: bool) -> None:
         self._wants_json = wants_json
+        self._words = max(terminal.width(word) for word in (_("refused"), _("done")))
         self._color = terminal.wants_color(sys.stdout, os.environ)
 
     def __call__(self, lines: Iterable[Said]) -> None:
@@ -137,8 +138,9 @@ class _Show:
         shown = [
             terminal.paint(str(line["ts"]), "dim", color=self._color),
             terminal.pad(str(line.get("where", "")), 9),
-            terminal.paint(word, *style, color=self._color),
+            terminal.paint(terminal.pad(word, self._words), *style, color=self._color),
             terminal.pad(terminal.clean(who, color=False), 12),
-            terminal.clean(what, color=False) + (f" ({terminal.clean(rest, color=False)})" if rest else ""),
+            terminal.clean(what, color=False)
+            + (f" ({terminal.clean(rest, color=False)})" if rest else ""),
         ]
         return "  ".join(shown)

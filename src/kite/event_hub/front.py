@@ -251,9 +251,7 @@ class Door(asyncio.BufferedProtocol):
             headers = {"content-type": kind, "cache-control": "no-store"}
             self._respond(status, headers, body)
 
-    def _refuse(
-        self, error: KiteError, request: Request | None, *, has_body: bool = False
-    ) -> None:
+    def _refuse(self, error: KiteError, request: Request | None, *, has_body: bool = False) -> None:
         peer = None if self._tcp is None else self._tcp.get_extra_info("peername")
         self._doors.house.turned_away(request, error, peer[1] if peer else None)
         self._respond(error.status, problem_headers(error), problem_bytes(error), drains=has_body)

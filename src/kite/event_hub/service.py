@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from kite.audit.entry import NOBODY, is_refusal
+from kite.audit.entry import NOBODY, is_refusal, why
 from kite.audit.trail import Trail
 from kite.clock import now_rfc3339
 from kite.errors import KiteError, PeerError, RequestError, Unavailable
@@ -232,7 +232,8 @@ class Hub:
         if not is_refusal(error):
             return
         what = "connect" if request is None else f"{request.method} {request.path}"
-        self._trail.refused(error.params.get("who", NOBODY), what, error.code, peer=peer)
+        who = error.params.get("who", NOBODY)
+        self._trail.refused(who, what, error.code, reason=why(error), peer=peer)
 
     def admit(self, request: Request) -> Admission | Awaitable[Admission]:
         """Whose connection it is: at once where the table knows the token."""

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import Scope
 
-from kite.audit.entry import NOBODY, is_refusal
+from kite.audit.entry import NOBODY, is_refusal, why
 from kite.audit.trail import Trail
 from kite.errors import KiteError
 
@@ -37,7 +37,12 @@ class Witness:
             return
         what, target = state.get(_MEANT) or (f"{scope['method']} {scope['path']}", None)
         self._trail.refused(
-            _name(identity), what, error.code, target=target, **_origin(identity, scope)
+            _name(identity),
+            what,
+            error.code,
+            target=target,
+            reason=why(error),
+            **_origin(identity, scope),
         )
 
     def mean(self, request: Request, what: str, target: str | None = None) -> None:

@@ -377,7 +377,9 @@ class Assembly:
     def _tell_closed(self) -> None:
         """What had been open to other users is said, as they may have used it."""
         for each in self._options.closed:
-            words = f"{each.path} was open to others (mode {each.old:04o}); it is {each.new:04o} now"
+            words = (
+                f"{each.path} was open to others (mode {each.old:04o}); it is {each.new:04o} now"
+            )
             _log.warning("instance.closed %s", words)
             self._trail.done("launcher", "mend", target=str(each.path), reason=words)
             if self._console is not None:

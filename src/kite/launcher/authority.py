@@ -6,7 +6,7 @@ Every life gets a token of its own, and every life of the Registry a kite token 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -113,6 +113,15 @@ class Authority:
         if self._grants.get(name, {}).pop(life, None) is not None:
             self.version += 1
 
+    def forget(self, names: Iterable[str]) -> None:
+        """The Registry knows that these have no token: those that still have none need not be told
+        of again. An older table that waited in the socket for its next life is refused there, as
+        each life has a kite token of its own."""
+        for name in names:
+            if not self._grants.get(name, True):
+                del self._grants[name]
+                self.issued.pop(name, None)
+
     def find(self, token: str) -> tuple[str, Grant] | None:
         """Whose living token this is, and what it may do."""
         found = None
@@ -123,7 +132,8 @@ class Authority:
         return found
 
     def everybody(self) -> dict[str, Any]:
-        """The body of a `POST /tokens`: every name that had a token since `start_over`."""
+        """The body of a `POST /tokens`: every name that has a token, and those that have none any
+        more until they are forgotten."""
         return {name: self._value(name) for name in self._grants}
 
     def _value(self, name: str) -> Any:

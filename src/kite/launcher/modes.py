@@ -52,13 +52,13 @@ def close_to_others(instance_dir: Path) -> list[Closed]:
 def _all(instance_dir: Path) -> Iterator[Path]:
     """The directory, the folders in it, and the files that are Kite's."""
     yield instance_dir
-    for entry in sorted(os.scandir(instance_dir), key=lambda entry: entry.name):
-        if entry.is_dir(follow_symlinks=False) or entry.name.startswith("."):
-            yield Path(entry.path)
+    for path in sorted(instance_dir.iterdir()):
+        if path.name.startswith(".") or (path.is_dir() and not path.is_symlink()):
+            yield path
     for name in _OWN:
         folder = instance_dir / name
         if folder.is_dir():
-            yield from (Path(entry.path) for entry in os.scandir(folder))
+            yield from sorted(folder.iterdir())
 
 
 def _close(path: Path) -> Closed | None:
@@ -70,9 +70,7 @@ def _close(path: Path) -> Closed | None:
         return None  # what it leads to is elsewhere, and was meant to be
     user = os.geteuid()
     if seen.st_uid != user:
-        raise ConfigError(
-            "instance_dir_foreign", path=str(path), owner=seen.st_uid, user=user
-        )
+        raise ConfigError("instance_dir_foreign", path=str(path), owner=seen.st_uid, user=user)
     old = stat.S_IMODE(seen.st_mode)
     if not old & _OTHERS:
         return None

@@ -173,6 +173,7 @@ class RegistryLink:
             try:
                 await self._post("/tokens", everybody)
                 self._accepted = everybody
+                self._authority.forget(name for name, value in everybody.items() if value is None)
             except RequestError:
                 await self._name_one_by_one(everybody)
         return version

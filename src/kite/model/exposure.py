@@ -71,6 +71,4 @@ def _exposed(path: Path, bits: int) -> KiteError | None:
     is_open = mode & bits and not is_sticky
     if not is_open and seen.st_uid in (os.geteuid(), 0):
         return None
-    return ConfigError(
-        "open_to_others", path=str(path), mode=f"{mode:04o}", owner=seen.st_uid
-    )
+    return ConfigError("open_to_others", path=str(path), mode=f"{mode:04o}", owner=seen.st_uid)

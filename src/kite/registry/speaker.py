@@ -44,6 +44,12 @@ class Speaker:
         if self.name not in ("launcher", "event_hub"):
             raise self.denied(what)
 
+    def may_see_digests(self) -> None:
+        """Raise `permission_denied` unless it may know which tokens there are (not the tokens): also
+        the operator, who looks for places where one lies open."""
+        if self.kind is not Kind.OPERATOR:
+            self.must_be_launcher_or_hub("read the table of tokens")
+
     def module(self, what: str) -> Grant:
         """The grant of the module that speaks. Raises `permission_denied` for anybody else."""
         if self.kind is not Kind.MODULE or self.grant is None:

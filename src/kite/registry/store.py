@@ -139,9 +139,7 @@ class Store:
 
 def content_of(epoch: str, entries: list[Entry], sessions: list[Grant]) -> Kept:
     """What there is to keep."""
-    return Kept(
-        epoch=epoch, entries=[KeptEntry.of(each) for each in entries], sessions=sessions
-    )
+    return Kept(epoch=epoch, entries=[KeptEntry.of(each) for each in entries], sessions=sessions)
 
 
 def entry_of(kept: KeptEntry) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import msgspec
+from msgspec import UNSET
 
 from kite.http.client import Response, call, raise_for
 from kite.testing.core_process import CoreProcess
@@ -36,6 +37,7 @@ class RegistryProcess:
 
     Attributes:
         kite_token: the Launcher's.
+        epoch: names the lives that take over what another has kept; empty: those with one kite token.
         tokens: token by name, of those that this object has posted.
         port, url: where it listens.
         log: its standard error so far.
@@ -58,6 +60,7 @@ class RegistryProcess:
     ) -> None:
         self.data_dir = data_dir
         self.kite_token = secrets.token_hex(32)
+        self.epoch = ""
         self.tokens: dict[str, str] = {}
         self.port = 0
         self.log: list[str] = []
@@ -112,7 +115,12 @@ class RegistryProcess:
             "KITE_MODULE_DATA": str(self.data_dir),
             "LISTEN_FDS": "1",
         }
-        boot = BootLine(token=self.kite_token, life=self.life, config=self._config)
+        boot = BootLine(
+            token=self.kite_token,
+            life=self.life,
+            config=self._config,
+            epoch=self.epoch or UNSET,
+        )
         self._child = await CoreProcess.start(
             "kite.registry.entry",
             encode_line(boot),

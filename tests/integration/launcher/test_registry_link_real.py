@@ -184,6 +184,28 @@ async def test_who_does_not_register_is_registered_until_it_ends(town: Town) -> 
     await soon(lambda: _is(town.names, {"own"}))
 
 
+async def test_a_word_for_an_earlier_life_of_the_registry_is_said_again(town: Town) -> None:
+    """A call that waits in the socket while the Registry is away has the kite token of the life that
+    has ended: its refusal is not the last word."""
+    await open_up(town)
+    token = town.issue("mute", 1)
+    await town.acknowledged()
+    await town.registry.kill()
+    telling = asyncio.create_task(
+        town.link.register_for("mute", {"name": "Mute", "life": 1}, replace=False)
+    )
+    town.died("other", 1)
+    await asyncio.sleep(0)
+    town.registry.kite_token = town.authority.renew_kite_token()
+    await town.registry.start()
+    await open_up(town)
+    async with asyncio.timeout(20):
+        await telling
+    await town.acknowledged()
+    assert await town.names() == {"mute"}
+    assert await town.status(token) == 200
+
+
 async def test_what_is_registered_for_others_comes_back_with_the_registry(town: Town) -> None:
     await open_up(town)
     town.issue("mute", 1)

@@ -465,6 +465,21 @@ async def test_another_kite_token_is_a_clean_start(registry):
     assert (await registry.call("GET", "/modules/alpha", "alpha")).status == 404
 
 
+async def test_a_fresh_kite_token_of_the_same_epoch_finds_everything(registry):
+    """Each life has a kite token of its own; what ends with a full restart is the epoch."""
+    await registry.kill()
+    for epoch, expected in (("one", 404), ("one", 200), ("two", 404)):
+        old, registry.kite_token = registry.kite_token, secrets.token_hex(32)
+        registry.epoch = epoch
+        await registry.start()
+        assert (await registry.call("GET", "/modules", old)).status in (401, 503)
+        await registry.post(registry.tokens)
+        assert (await registry.call("GET", "/modules/alpha", "alpha")).status == expected
+        await register(registry)
+        await registry.kill()
+    await registry.start()
+
+
 async def test_a_torn_file_is_a_clean_start_and_is_said(registry, tmp_path):
     await register(registry)
     await registry.kill()

@@ -97,3 +97,53 @@ def test_starting_over_forgets_every_life() -> None:
     assert authority.find(token) is None
     assert set(authority.everybody()) == {OPERATOR}
     assert authority.version > version
+
+
+def test_the_operators_token_is_changed_without_locking_anybody_out() -> None:
+    authority = Authority()
+    old = authority.operator_token
+    new = authority.offer_operator()
+    assert authority.find(old) is not None
+    assert authority.find(new) is not None
+    assert authority.operator_token == old, "api.json does not name the new one yet"
+    assert {each["token"] for each in authority.everybody()[OPERATOR]} == {old, new}
+    authority.settle_operator(new)
+    assert authority.find(old) is None
+    assert authority.everybody()[OPERATOR] == {"token": new}
+    authority.start_over()
+    assert authority.operator_token == new
+
+
+def test_an_operators_token_that_was_only_offered_dies_with_the_offer() -> None:
+    authority = Authority()
+    old = authority.operator_token
+    new = authority.offer_operator()
+    authority.settle_operator(old)
+    assert authority.find(new) is None
+    assert authority.find(old) is not None
+    assert authority.everybody()[OPERATOR] == {"token": old}
+
+
+def test_each_life_of_the_registry_has_a_kite_token_of_its_own() -> None:
+    authority = Authority()
+    epoch = authority.epoch
+    tokens = [authority.kite_token, *(authority.renew_kite_token() for _ in range(3))]
+    assert len(set(tokens)) == 4
+    assert authority.kite_token == tokens[-1]
+    assert authority.epoch == epoch
+    authority.start_over()
+    assert authority.epoch != epoch
+    assert authority.kite_token not in tokens
+
+
+def test_names_that_are_gone_are_forgotten_once_the_registry_knows() -> None:
+    """Else a run that sees ten thousand modules come and go would name them all, each time."""
+    authority = Authority()
+    for number in range(1000):
+        authority.issue(f"m{number}", 1)
+        authority.revoke(f"m{number}", 1)
+    authority.issue("m7", 2)
+    assert authority.everybody()["m3"] is None
+    authority.forget(list(authority.everybody()))
+    assert set(authority.everybody()) == {OPERATOR, "m7"}
+    assert set(authority.issued) == {OPERATOR, "m7"}
