@@ -32,7 +32,7 @@ def tables(text: str) -> Iterator[tuple[list[str], list[list[str]]]]:
             head, rows = [], []
 
 
-def tested_rows() -> list[tuple[str, str]]:
+def rows_with_tests() -> list[tuple[str, str]]:
     """What each row is about, and what it names as its tests."""
     return [
         (row[0], row[head.index(_TESTED)])
@@ -45,11 +45,13 @@ def tested_rows() -> list[tuple[str, str]]:
 @cache
 def functions(path: str) -> frozenset[str]:
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    found = [n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    found = [
+        n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
     return frozenset(name for name in found if name.startswith("test_"))
 
 
-ROWS = tested_rows()
+ROWS = rows_with_tests()
 
 
 @pytest.mark.parametrize(("about", "cell"), ROWS, ids=[about[:60] for about, _ in ROWS])

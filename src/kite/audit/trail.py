@@ -19,8 +19,8 @@ from kite.audit.throttle import Summary, Throttle, Verdict
 from kite.clock import now_rfc3339
 from kite.rotated_lines import RotatedLines
 
-_MAX_BYTES: Final = 2 << 20
-_COUNT: Final = 3
+MAX_BYTES: Final = 2 << 20
+OLDER_FILES: Final = 3
 _QUEUE: Final = 2000
 """Lines that wait for the disk; the oldest go, and are counted."""
 
@@ -44,7 +44,7 @@ class Trail:
         self._file = (
             None
             if folder is None
-            else RotatedLines(folder / FILE_NAME, max_bytes=_MAX_BYTES, count=_COUNT)
+            else RotatedLines(folder / FILE_NAME, max_bytes=MAX_BYTES, count=OLDER_FILES)
         )
         # Shared with the thread, under the condition's lock:
         self._turn = threading.Condition()

@@ -33,7 +33,7 @@ def exposed(project_dir: Path, scan: Scan, *, bits: int = WORLD) -> list[KiteErr
     for path in watched(project_dir, scan):
         if path not in seen:
             seen.add(path)
-            if (error := _exposed(path, bits)) is not None:
+            if (error := open_to_others(path, bits)) is not None:
                 found.append(error)
     return found
 
@@ -60,7 +60,8 @@ def _of(found: Found) -> Iterator[Path]:
         yield Path(whole_path(each.path, str(folder)))
 
 
-def _exposed(path: Path, bits: int) -> KiteError | None:
+def open_to_others(path: Path, bits: int = WORLD) -> KiteError | None:
+    """The error for one file or folder that others may write; None where it is well, or not there."""
     try:
         seen = path.stat()
     except OSError:

@@ -121,7 +121,8 @@ async def test_more_connections_than_there_may_be_are_turned_away(
             return (await ask(here.port, "a"))[0] == 200
 
         async with asyncio.timeout(PATIENCE):
-            while not await has_room():  # a closed connection is forgotten in a later turn
+            # A closed connection is forgotten in a later turn, of which nobody tells.
+            while not await has_room():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
 

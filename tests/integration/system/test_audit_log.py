@@ -153,9 +153,7 @@ def test_every_control_action_has_its_line(system: System) -> None:
     found = line(system, what="state nonsense")
     assert (found["code"], found["outcome"]) == ("bad_config_state", "refused")
     keys = ("what", "target", "outcome", "code", "reason")
-    operator = [
-        tuple(each.get(key) for key in keys) for each in lines(system, who="operator")
-    ]
+    operator = [tuple(each.get(key) for key in keys) for each in lines(system, who="operator")]
     expected = [
         ("restart", "echo", "done", None, None),
         ("stop", "echo", "done", None, "lunch"),
@@ -168,6 +166,17 @@ def test_every_control_action_has_its_line(system: System) -> None:
         ("state nonsense", "off", "refused", "bad_config_state", None),
     ]
     assert operator[-len(expected) :] == expected
+
+
+def test_a_reason_has_an_end(system: System) -> None:
+    """What is too long for events is refused; of what is not, the audit log has the beginning."""
+    path = "/launcher/modules/echo/restart?wait=1"
+    assert system.call("POST", path, {"reason": "x" * 1001}).status == 422
+    assert system.call("POST", path, {"reason": "y" * 1000}).status == 200
+    found = system.wait(
+        lambda: [each["reason"] for each in lines(system, target="echo") if "yyy" in str(each)]
+    )
+    assert [len(reason) for reason in found] == [301]
 
 
 def test_a_watch_is_an_action_too(system: System) -> None:

@@ -79,5 +79,9 @@ def test_a_program_that_anybody_may_write_is_a_problem_in_sight(system: System) 
     doctor = json.loads(system.kite("doctor", "--json", status=None).out)
     assert any("kite ps" in each["advice"] for each in doctor["findings"])
     (folder / "main.py").chmod(0o644)
+    system.workspace.chmod(0o777)
     system.kite("rescan")
+    [problem] = system.call("GET", "/launcher").body["problems"]
+    assert problem["params"]["path"] == str(system.workspace)
+    system.workspace.chmod(0o700)
     assert system.call("GET", "/launcher").body["problems"] == []

@@ -183,12 +183,13 @@ def test_the_operators_is_changed_under_whoever_watches(system: System) -> None:
     assert system.api["token"] != old
     assert statuses(system, old) == {401}
 
-    line = ""
-    while '"news.b"' not in line:
+    def is_shown() -> bool:
         # What is published before it is back is not shown, which it says.
         system.kite("pub", "news.b", "1")
-        if select.select([watching.stdout], [], [], 0.2)[0]:
-            line = watching.stdout.readline()
+        ready = select.select([watching.stdout], [], [], 0.2)[0]
+        return bool(ready) and '"news.b"' in str(watching.stdout and watching.stdout.readline())
+
+    system.wait(is_shown, timeout=60.0)
     watching.terminate()
     watching.communicate(timeout=20)
     [line] = [each for each in audit(system) if each["what"] == "operator token"]
