@@ -252,7 +252,11 @@ def test_the_search_finds_what_was_planted(
             file.write(f"\n{{'token': '{token}'}}\n")
         where = str(path)
     leaks: list[Leak] = search(system, digests)[0]
-    assert {(leak.where, leak.digest) for leak in leaks} == {(where, digest(token))}
+    assert {leak.digest for leak in leaks} == {digest(token)}
+    found = {leak.where for leak in leaks}
+    assert where in found
+    # A document is indexed as soon as it is there, with whatever stands in it.
+    assert found == {where} or place == "document"
 
 
 def test_the_doctor_finds_it_too(system: System) -> None:
