@@ -11,7 +11,7 @@ import os
 import socket
 import stat
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
@@ -131,14 +131,19 @@ class Control:
         """PUT, raising what the answer says went wrong."""
         return self.begin("PUT", path, body, timeout=timeout).finish()
 
+    def again(self) -> Self:
+        """The same Launcher by what api.json says now: its token may have been changed meanwhile."""
+        api = ApiFile.read(self.instance_dir / "launcher" / "api.json")
+        return self if api is None or api.pid != self.api.pid else replace(self, api=api)
+
     def begin(self, method: str, path: str, body: Any = None, *, timeout: float) -> Exchange:
         """Send the request and return without the answer, so that several may be under way."""
-        return Exchange(self, self.api.url, method, path, body=body, timeout=timeout)
+        return Exchange(self.again(), self.api.url, method, path, body=body, timeout=timeout)
 
     def registry(self, path: str, *, timeout: float = TIMEOUT) -> Answer:
         """GET from the Registry, with the operator's token."""
         url = f"http://127.0.0.1:{self.api.registry_port}"
-        return Exchange(self, url, "GET", path, body=None, timeout=timeout).finish()
+        return Exchange(self.again(), url, "GET", path, body=None, timeout=timeout).finish()
 
     def away(self, url: str, detail: str) -> Unavailable:
         """Why nobody answers: Kite has ended, or it is there and silent."""

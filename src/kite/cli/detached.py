@@ -15,7 +15,7 @@ from kite.cli.inotify import Inotify
 from kite.cli.occupied import refuse_second
 from kite.errors import KiteError, Unavailable, error_kinds
 from kite.launcher import platform_linux
-from kite.launcher.instance import prepare_directories
+from kite.launcher.instance import make_directories
 from kite.model.instance_lock import holder
 from kite.model.workspace import unusable
 
@@ -47,7 +47,7 @@ class Detached:
         self._project = project
         self._api = instance / "launcher" / "api.json"
         self.log = instance / "logs" / "launcher.log"
-        prepare_directories(instance)
+        make_directories(instance)  # the Launcher says what it had to close
         self._watch = Inotify([self._api.parent])
         with _opened(self.log) as log:
             self._log_start = log.tell()

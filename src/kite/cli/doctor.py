@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 import click
@@ -43,9 +43,14 @@ class Finding:
         " about what is amiss. Status 1 when something fails. Nothing is changed."
     ),
 )
+@click.option(
+    "--security",
+    is_flag=True,
+    help=_("look at what is weaker than it should be instead: modes, tokens, rights, ports"),
+)
 @click.pass_obj
-def doctor(session: Session) -> int:
-    found = list(examine(session))
+def doctor(session: Session, *, security: bool) -> int:
+    found = list(examine_security(session) if security else examine(session))
     failed = any(each.verdict == FAIL for each in found)
     if session.wants_json:
         report.document({"findings": [asdict(each) for each in found], "healthy": not failed})
@@ -94,10 +99,25 @@ def examine(session: Session) -> Iterator[Finding]:
         lambda: premises.instance(session),
         lambda: premises.manifests(session),
     ]
+    yield from _found(_one(check) for check in checks)
+
+
+def examine_security(session: Session) -> Iterator[Finding]:
+    """Everything that is weaker than it should be, and what is as it should be."""
+    from kite.cli.weaknesses import checks
+
+    yield from _found(checks(session))
+
+
+def _one(check: Callable[[], Finding]) -> Callable[[], Iterator[Finding]]:
+    return lambda: iter((check(),))
+
+
+def _found(checks: Iterable[Callable[[], Iterator[Finding]]]) -> Iterator[Finding]:
     told: set[str] = set()
     for check in checks:
         try:
-            yield check()
+            yield from check()
         except KiteError as error:
             if error.message not in told:  # what keeps one check from working keeps several
                 yield Finding(_("Kite"), FAIL, error.message, error.hint)

@@ -57,6 +57,15 @@ class House(Protocol):
         """Who may come in as a WebSocket: makes the connection, or raises."""
         ...
 
+    def turned_away(self, request: Request | None, error: KiteError, peer: int | None) -> None:
+        """A request was refused.
+
+        Args:
+            request: None where it was not even read.
+            peer: the port that it came from.
+        """
+        ...
+
 
 Answer = tuple[int, str, bytes]
 """Status, content type and body."""
@@ -135,7 +144,7 @@ class Door(asyncio.BufferedProtocol):
         doors.open.add(self)
         self._timer = self._loop.call_later(doors.seconds, self.abort)
         if len(doors.open) > doors.limit:
-            self._refuse(RequestError("too_many_connections", limit=doors.limit))
+            self._refuse(RequestError("too_many_connections", limit=doors.limit), None)
 
     def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002
         return self._buffer
@@ -151,13 +160,13 @@ class Door(asyncio.BufferedProtocol):
             self._rest = data[upgrade.args[0] :]
         except httptools.HttpParserError as wrong:
             if not self._is_whole:
-                self._refuse(RequestError("bad_request", detail=str(wrong)[:200]))
+                self._refuse(RequestError("bad_request", detail=str(wrong)[:200]), None)
                 return
         limit = self._doors.head_bytes
         if self._is_whole and self._head_size <= limit:
             self._decide()
         elif self._is_whole or self._received > limit:
-            self._refuse(RequestError("head_too_large", limit=limit), has_body=True)
+            self._refuse(RequestError("head_too_large", limit=limit), None, has_body=True)
 
     def eof_received(self) -> bool:
         return False
@@ -205,7 +214,7 @@ class Door(asyncio.BufferedProtocol):
                     return
                 waited = found
         except KiteError as error:
-            self._refuse(error, has_body=request.method not in ("GET", "HEAD"))
+            self._refuse(error, request, has_body=request.method not in ("GET", "HEAD"))
             return
         assert self._tcp is not None
         self._tcp.pause_reading()
@@ -229,7 +238,7 @@ class Door(asyncio.BufferedProtocol):
             if self._tcp is not None and not self._tcp.is_closing():
                 self._settle(found, request)
         except KiteError as error:
-            self._refuse(error)
+            self._refuse(error, request)
         except Exception:  # noqa: BLE001 (a connection's edge: nothing a client sends ends the Hub)
             _log.exception("door.failed")
             self.abort()
@@ -242,7 +251,9 @@ class Door(asyncio.BufferedProtocol):
             headers = {"content-type": kind, "cache-control": "no-store"}
             self._respond(status, headers, body)
 
-    def _refuse(self, error: KiteError, *, has_body: bool = False) -> None:
+    def _refuse(self, error: KiteError, request: Request | None, *, has_body: bool = False) -> None:
+        peer = None if self._tcp is None else self._tcp.get_extra_info("peername")
+        self._doors.house.turned_away(request, error, peer[1] if peer else None)
         self._respond(error.status, problem_headers(error), problem_bytes(error), drains=has_body)
 
     def _respond(

@@ -12,6 +12,7 @@ from kite.errors import Unavailable
 from kite.event_hub.client import Client
 from kite.event_hub.core.rights import Identity
 from kite.event_hub.core.tokens import TokenTable
+from kite.wire.token import same
 
 DEAD_TOKEN = 4401
 
@@ -89,7 +90,7 @@ class Roster:
             digest: token for digest, token in self._unlisted.items() if digest in self._by_digest
         }
         for digest, clients in list(self._by_digest.items()):
-            if but is not None and digest == but.digest:
+            if but is not None and same(digest, but.digest):
                 continue
             identity = self._table.find(digest, now)
             if identity is not None:

@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from kite.audit.entry import NOBODY, is_refusal, why
+from kite.audit.trail import Trail
 from kite.clock import now_rfc3339
 from kite.errors import KiteError, PeerError, RequestError, Unavailable
 from kite.event_hub.authority import Authority
@@ -37,7 +39,7 @@ from kite.http.guard import Guard
 from kite.http.listen import port_of
 from kite.version import __version__
 from kite.wire.endpoint import loopback_port
-from kite.wire.token import digest
+from kite.wire.token import digest, same
 
 GOING_AWAY = 1001
 PATHS = {"/ws": ("GET",), "/health": ("GET", "HEAD"), "/metrics": ("GET", "HEAD")}
@@ -120,6 +122,7 @@ class Hub:
         )
         self._roster = Roster(self.table, self._authority.ask)
         self._disk = Disk(self.switch, config, data_dir)
+        self._trail = Trail(data_dir, "event_hub")
         self._server: asyncio.Server | None = None
         self._closed: asyncio.Event | None = None
 
@@ -134,6 +137,11 @@ class Hub:
         self._server = await self._loop.create_server(
             self._doors, sock=self._sock, backlog=_BACKLOG
         )
+
+    def refused(self, session: Session, code: str, what: str) -> None:
+        """A client was refused something."""
+        identity = session.identity
+        self._trail.refused(identity.module, what, code, life=identity.life)
 
     def store(self, job: Job) -> None:
         """Do this on the disk."""
@@ -169,6 +177,7 @@ class Hub:
             client.abort()
         if self._alarm is not None:
             self._alarm.cancel()
+        self._trail.close()
 
     async def _all_closed(self, deadline: float) -> None:
         while len(self._roster) and self._loop.time() < deadline:
@@ -218,6 +227,14 @@ class Hub:
             return 200, "application/json", body
         return self._metrics(request.bearer())
 
+    def turned_away(self, request: Request | None, error: KiteError, peer: int | None) -> None:
+        """A request was refused."""
+        if not is_refusal(error):
+            return
+        what = "connect" if request is None else f"{request.method} {request.path}"
+        who = error.params.get("who", NOBODY)
+        self._trail.refused(who, what, error.code, reason=why(error), peer=peer)
+
     def admit(self, request: Request) -> Admission | Awaitable[Admission]:
         """Whose connection it is: at once where the table knows the token."""
         token = request.token()
@@ -248,7 +265,7 @@ class Hub:
             Unavailable: the Launcher has not come yet, and this is not it.
         """
         found = digest(token)
-        if self._launcher is not None and found == self._launcher.digest:
+        if self._launcher is not None and same(found, self._launcher.digest):
             return self._launcher
         if not self.is_ready:
             raise Unavailable("not_ready", what="the event hub")
@@ -276,9 +293,9 @@ class Hub:
     def _admission(self, identity: Identity) -> Admission:
         limits = self.config.limits
         if len(self._roster) >= limits.connections and not identity.is_core:
-            raise Unavailable("too_many_connections", limit=limits.connections)
+            raise _full(limits.connections, identity)
         if self._roster.of_module(identity.module) >= limits.connections_per_module:
-            raise Unavailable("too_many_connections", limit=limits.connections_per_module)
+            raise _full(limits.connections_per_module, identity)
 
         def make(tcp: asyncio.Transport) -> Connection:
             client = Client(self, identity)
@@ -397,3 +414,7 @@ class Hub:
             },
             "metadata": {"ws_endpoint": self.endpoint, "epoch": self.epoch, "life": self._life},
         }
+
+
+def _full(limit: int, identity: Identity) -> Unavailable:
+    return Unavailable("too_many_connections", limit=limit, who=identity.module)

@@ -23,7 +23,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kite.errors import InternalError, KiteError, PeerError, RequestError, Unavailable
 from kite.http.guard import Guard
+from kite.http.open_requests import OpenRequests
 from kite.http.problem import problem_bytes, problem_headers
+from kite.http.witness import Witness
 
 Authenticate = Callable[[str], Awaitable[Any]]
 """From a token to who speaks, for `request.state.identity`. Raises `PeerError("unauthorized")` for
@@ -40,6 +42,7 @@ def application(
     authenticate: Authenticate,
     guard: Guard,
     open_paths: Collection[str] = ("/health",),
+    witness: Witness | None = None,
 ) -> Starlette:
     """An ASGI application for `kite.http.server.serve`.
 
@@ -49,11 +52,18 @@ def application(
         authenticate: asked at each request that is not to an open path.
         guard: the check of `Host` and `Origin`, on every path.
         open_paths: paths that need no token.
+        witness: told of what is refused.
     """
     app = Starlette(
         routes=list(routes),
         middleware=[
-            Middleware(_Gate, authenticate=authenticate, guard=guard, open_paths=open_paths)
+            Middleware(
+                _Gate,
+                authenticate=authenticate,
+                guard=guard,
+                open_paths=open_paths,
+                witness=witness,
+            )
         ],
         exception_handlers={HTTPException: _refused_by_routing},
     )
@@ -116,11 +126,14 @@ class _Gate:
         authenticate: Authenticate,
         guard: Guard,
         open_paths: Collection[str],
+        witness: Witness | None,
     ) -> None:
         self._app = app
         self._authenticate = authenticate
         self._guard = guard
         self._open_paths = frozenset(open_paths)
+        self._witness = witness
+        self._open = OpenRequests()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -135,6 +148,8 @@ class _Gate:
             await out.refuse(Unavailable("going_away", what="this service"), scope, receive)
             raise
         except KiteError as error:
+            if self._witness is not None:
+                self._witness.refused(scope, error)
             await out.refuse(error, scope, receive)
         except Exception as failed:
             _log.exception("request.failed path=%s", scope["path"][:200])
@@ -157,7 +172,8 @@ class _Gate:
         if scope["path"] not in self._open_paths:
             identity = await self._authenticate(bearer(headers))
         scope.setdefault("state", {})["identity"] = identity
-        await self._app(scope, receive, out)
+        with self._open.one(getattr(identity, "name", None)):
+            await self._app(scope, receive, out)
 
 
 class _Out:

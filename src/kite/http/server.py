@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import socket
+from collections.abc import Callable
 from typing import Any, Final
 
 from starlette.types import ASGIApp
 
-from kite.errors import KiteError, RequestError
+from kite.errors import KiteError, RequestError, Unavailable
 from kite.http import lean_uvicorn
 from kite.http.lean_uvicorn import Config, HttpToolsProtocol, RequestResponseCycle
 from kite.http.problem import problem_bytes, problem_headers, title
@@ -32,13 +34,22 @@ KEEP_ALIVE_SECONDS: Final = 30
 ENDLESS: Final = "kite.endless"
 """Of a request's scope: its answer has no end, so a client that has closed its direction is gone."""
 
+MAX_CONNECTIONS: Final = 2048
+"""Open connections of one port; fewer where the process may not have so many files. An idle one is
+closed before long, so that whoever only holds them open has to come again and again."""
+
 BACKLOG: Final = 1024
 _CANCEL_SECONDS: Final = 0.2
 _LINGER_SECONDS: Final = 0.5
 
 
 async def serve(
-    app: ASGIApp, sock: socket.socket, *, stop: asyncio.Event, grace: float = 1.0
+    app: ASGIApp,
+    sock: socket.socket,
+    *,
+    stop: asyncio.Event,
+    grace: float = 1.0,
+    on_full: Callable[[], None] | None = None,
 ) -> None:
     """Serve until `stop` is set, then end: idle connections at once, requests under way within
     `grace` seconds (those that are not done by then are cancelled).
@@ -48,6 +59,7 @@ async def serve(
         sock: bound; it is closed at the end (of a socket that was passed in, this process's copy).
         stop: set it to end.
         grace: seconds for requests under way.
+        on_full: called for each connection that is turned away because there are too many.
     """
     config = Config(
         app,
@@ -65,7 +77,38 @@ async def serve(
     )
     # The application reports what fails in it; what is left for uvicorn to say is about clients.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    config.kite_room = Room(most_connections(), on_full)  # type: ignore[attr-defined]
     await Server(config, stop=stop, grace=grace).serve_on(sock)
+
+
+def most_connections() -> int:
+    """How many connections this process can bear on one port."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MAX_CONNECTIONS if files < 0 else min(MAX_CONNECTIONS, files // 2)
+
+
+class Room:
+    """How many connections there may be.
+
+    Args:
+        limit: the number.
+        on_full: called for each that is one too many.
+    """
+
+    def __init__(self, limit: int, on_full: Callable[[], None] | None = None) -> None:
+        self.limit = limit
+        self._on_full = on_full
+
+    def check(self, count: int) -> None:
+        """Raise `too_many_open` when there are more.
+
+        Raises:
+            Unavailable: `too_many_open`.
+        """
+        if count > self.limit:
+            if self._on_full is not None:
+                self._on_full()
+            raise Unavailable("too_many_open", limit=self.limit)
 
 
 class Server(lean_uvicorn.Server):
@@ -128,7 +171,12 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
-        self._await_head()
+        try:
+            self.config.kite_room.check(len(self.connections))  # type: ignore[attr-defined]
+        except Unavailable as full:
+            self._refuse(full)
+        else:
+            self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""

@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from kite.audit.entry import NOBODY
+from kite.audit.trail import Trail
 from kite.clock import SystemClock
 from kite.errors import InternalError, KiteError
 from kite.http.listen import listening_socket, port_of
@@ -34,8 +36,10 @@ from kite.launcher.journal import Journal
 from kite.launcher.leftovers import end_leftovers
 from kite.launcher.log_writer import LogWriter
 from kite.launcher.logfile import LogLimits
+from kite.launcher.modes import Closed
 from kite.launcher.module_runner import Surroundings
 from kite.launcher.notifier import Notifier
+from kite.launcher.operator_token import OperatorToken
 from kite.launcher.process import prepare_launcher
 from kite.launcher.records import Records
 from kite.launcher.registry_link import RegistryLink
@@ -58,6 +62,7 @@ class Options:
     Args:
         console: where a person watches, or None.
         template: the first one that Python modules are forked from.
+        closed: what others could read or write until now.
         notifier: leads to the service manager that started Kite, if one did.
         ours: the pids of the Launcher, its guard and its template, which may move to a control group.
     """
@@ -70,6 +75,7 @@ class Options:
     template: Template | None = None
     notifier: Notifier = field(default_factory=lambda: Notifier(""))
     ours: tuple[int, ...] = ()
+    closed: tuple[Closed, ...] = ()
 
 
 class Assembly:
@@ -99,6 +105,7 @@ class Assembly:
         self._journal = Journal(
             self.instance.launcher_dir / "lifecycle.jsonl", on_problem=self._disk_problem
         )
+        self._trail = Trail(self.instance.launcher_dir, "launcher")
         limits = LogLimits(**msgspec.structs.asdict(project.logs))
         self.logs = LogWriter(
             self.instance.instance_dir / "logs",
@@ -120,6 +127,7 @@ class Assembly:
             records=self.records,
             start_task=self._start_task,
             show=self._show,
+            trail=self._trail,
             nursery=self._nursery,
             ws_endpoint=self.ws_endpoint,
             groups=cgroup.settle(self.instance.id, self._options.ours)
@@ -169,6 +177,7 @@ class Assembly:
         for name in CORE_NAMES:
             self._record("scanned", name, state="enabled", module_dir=str(PACKAGE / name))
         self._record("starting", "launcher", life=1)
+        self._tell_closed()
         prepare_launcher()
         stop_reaping = reap_orphans()
         asyncio.get_running_loop().set_exception_handler(self._unexpected)
@@ -190,6 +199,7 @@ class Assembly:
             for sock in (*self._sockets.values(), self._api_socket):
                 sock.close()
             self._journal.close()
+            self._trail.close()
             self.logs.close()
         return status
 
@@ -281,18 +291,31 @@ class Assembly:
             unheld=launcher.modules.unheld,
         )
         app = launcher_application(launcher, view, port=port, ws_endpoint=self.ws_endpoint)
+        around = launcher.around
+        launcher.operator_token = OperatorToken(
+            around.authority, around.registry, self._write_api_file
+        )
+        self._write_api_file(around.authority.operator_token)
+        served = serve(
+            app,
+            self._api_socket,
+            stop=self._api_stop,
+            grace=API_GRACE,
+            on_full=lambda: self._trail.refused(NOBODY, "connect", "too_many_open"),
+        )
+        self._api = self._start_task(served, name="api")
+
+    def _write_api_file(self, token: str) -> None:
         self._api_file.write(
             {
                 "url": self.api_url,
-                "token": launcher.around.authority.operator_token,
+                "token": token,
                 "pid": os.getpid(),
                 "instance": self.instance.id,
                 "registry_port": self.instance.registry_port,
                 "ws_endpoint": self.ws_endpoint,
             }
         )
-        served = serve(app, self._api_socket, stop=self._api_stop, grace=API_GRACE)
-        self._api = self._start_task(served, name="api")
 
     async def _close_api(self) -> None:
         self._api_stop.set()
@@ -350,6 +373,17 @@ class Assembly:
         if self._console is not None:
             for line in lines:
                 self._console.output(module, line, is_error)
+
+    def _tell_closed(self) -> None:
+        """What had been open to other users is said, as they may have used it."""
+        for each in self._options.closed:
+            words = (
+                f"{each.path} was open to others (mode {each.old:04o}); it is {each.new:04o} now"
+            )
+            _log.warning("instance.closed %s", words)
+            self._trail.done("launcher", "mend", target=str(each.path), reason=words)
+            if self._console is not None:
+                self._console.message(f"kite: {words}")
 
     def _disk_problem(self, error: OSError, path: Path | None = None) -> None:
         where = path or error.filename or self.instance.instance_dir

@@ -38,7 +38,8 @@ class Authority:
 
     Attributes:
         kite_token: the Registry's boot token; it stands for the Launcher.
-        operator_token: the person's at the command line; the same for the whole run.
+        operator_token: the person's at the command line; the same for the whole run, unless it is
+            changed by request.
         version: counts changes of the table.
         issued: by name, the version in which its newest token came.
     """
@@ -47,14 +48,30 @@ class Authority:
         self.kite_token = new_token()
         self.operator_token = new_token()
         self.version = 0
+        self._last_operator = 0
         self.issued: dict[str, int] = {}
         self._grants: dict[str, dict[int, Grant]] = {}
         self.start_over(self.kite_token)
 
+    def offer_operator(self) -> str:
+        """A fresh token for the operator, good beside the present one until `settle_operator`."""
+        token = new_token()
+        self._last_operator += 1
+        self._grants[OPERATOR][self._last_operator] = Grant(token=token)
+        self.version += 1
+        self.issued[OPERATOR] = self.version
+        return token
+
+    def settle_operator(self, token: str) -> None:
+        """From now on the operator has this token alone."""
+        self.operator_token = token
+        self._grants[OPERATOR] = {self._last_operator: Grant(token=token)}
+        self.version += 1
+
     def start_over(self, kite_token: str | None = None) -> None:
         """Forget every life's token and take a new kite token; the operator's stays."""
         self.kite_token = kite_token or new_token()
-        self._grants = {OPERATOR: {0: Grant(token=self.operator_token)}}
+        self._grants = {OPERATOR: {self._last_operator: Grant(token=self.operator_token)}}
         self.version += 1
         self.issued = {OPERATOR: self.version}
 

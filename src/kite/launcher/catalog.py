@@ -16,6 +16,7 @@ from kite.launcher.core.plan import (
     RestartRule,
 )
 from kite.launcher.discovery import scan as scan_folders
+from kite.model.exposure import exposed
 from kite.model.graph import Graph
 from kite.model.manifest import CORE_NAMES, Manifest, Runtime
 from kite.model.project import Project, read_project
@@ -48,6 +49,7 @@ class Catalog:
         self.scan = Scan()
         self.graph = Graph({})
         self._project_error: KiteError | None = None
+        self._exposed: list[KiteError] = []
 
     def look(self) -> Changes:
         """Search the folders again.
@@ -63,6 +65,7 @@ class Catalog:
             self._project_error = error
         self.scan = scan_folders(self._project_dir, self.project, known=known)
         self.graph = self.scan.graph()
+        self._exposed = exposed(self._project_dir, self.scan)
         return self._compare(before)
 
     def _compare(self, before: Scan) -> Changes:
@@ -86,7 +89,7 @@ class Catalog:
 
     def unlisted_errors(self) -> list[KiteError]:
         """The mistakes that concern no listed module, and stand in no record."""
-        found: list[KiteError] = list(self.scan.problems)
+        found: list[KiteError] = [*self.scan.problems, *self._exposed]
         if self._project_error is not None:
             found.append(self._project_error)
         return found

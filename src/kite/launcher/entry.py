@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from kite.launcher.modes import Closed
     from kite.launcher.notifier import Notifier
     from kite.launcher.warm.template import Template
 
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     given = _given(sys.argv[1:] if arguments is None else arguments)
     try:
-        prepare_directories(given.instance_dir)
+        closed = prepare_directories(given.instance_dir)
         lock = InstanceLock.acquire(given.instance_dir)
     except KiteError as error:
         _say(f"kite: {error}")
@@ -48,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     if isinstance(template, Newborn):
         return template.live()
     with lock:
-        return _launch(given, guard, template, notifier)
+        return _launch(given, guard, template, notifier, closed)
 
 
 def _end_on_ctrl_c() -> None:
@@ -74,7 +75,11 @@ def _given(words: list[str]) -> argparse.Namespace:
 
 
 def _launch(
-    given: argparse.Namespace, guard: int, template: Template | None, notifier: Notifier
+    given: argparse.Namespace,
+    guard: int,
+    template: Template | None,
+    notifier: Notifier,
+    closed: list[Closed],
 ) -> int:
     import asyncio  # noqa: PLC0415
 
@@ -99,6 +104,7 @@ def _launch(
             verbose=given.verbose,
             template=template,
             notifier=notifier,
+            closed=tuple(closed),
             ours=(os.getpid(), guard, *([template.pid] if template is not None else [])),
         )
         status, failure = asyncio.run(run(options))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from kite import atomic_file
 from kite.clock import rfc3339
+from kite.launcher.modes import Closed, close_to_others
 from kite.model.workspace import unusable
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -83,8 +83,24 @@ def inherited_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {n: value for n, value in environ.items() if not n.startswith(("KITE_", "LISTEN_"))}
 
 
-def prepare_directories(instance_dir: Path) -> None:
-    """Make what must be there, for the owner alone.
+def prepare_directories(instance_dir: Path) -> list[Closed]:
+    """Make what must be there, for the owner alone, and close what is open to others.
+
+    Returns:
+        What had been open.
+
+    Raises:
+        ConfigError: as `make_directories` and `close_to_others`.
+    """
+    make_directories(instance_dir)
+    closed = close_to_others(instance_dir)
+    for name in ("registry", "event_hub"):  # without which nothing starts
+        _made(instance_dir / name)
+    return closed
+
+
+def make_directories(instance_dir: Path) -> None:
+    """Make what must be there before there is a Launcher.
 
     Raises:
         ConfigError: `instance_dir_unusable`, `data_dir_unusable`, `disk_full`.
@@ -92,12 +108,8 @@ def prepare_directories(instance_dir: Path) -> None:
     for path in (instance_dir, instance_dir / "launcher", instance_dir / "logs"):
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if stat.S_IMODE(path.stat().st_mode) & 0o077:
-                path.chmod(0o700)
         except OSError as failure:
             raise unusable(path, failure) from failure
-    for name in ("registry", "event_hub"):  # without which nothing starts
-        _made(instance_dir / name)
 
 
 def _made(data_dir: Path) -> Path:

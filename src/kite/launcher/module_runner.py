@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kite.audit.trail import Trail
 from kite.errors import ConfigError, ModuleError
 from kite.launcher.authority import Authority
 from kite.launcher.ceiling import Ceiling, Ceilings
@@ -65,7 +66,8 @@ class _Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What all lives of an instance share. `nursery` forks Python modules warm, if there is one."""
+    """What all lives of an instance share. `nursery` forks Python modules warm, if there is one;
+    `trail` is the Launcher's audit log."""
 
     instance: Instance
     authority: Authority
@@ -74,6 +76,7 @@ class Surroundings:
     records: Records
     start_task: StartTask
     show: Callable[[str, bool, list[str]], None]
+    trail: Trail
     nursery: Nursery | None = None
     ws_endpoint: str = ""
     usage: Usage = field(default_factory=Usage)

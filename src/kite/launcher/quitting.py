@@ -8,7 +8,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 
+from kite.launcher.authority import OPERATOR
 from kite.launcher.service import Launcher
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -46,23 +48,31 @@ def quitting(launcher: Launcher, *, has_terminal: bool) -> Iterator[None]:
     """Listen for the end while the block runs."""
     loop = asyncio.get_running_loop()
     quitter = Quitter(launcher.stop, launcher.skip_waiting)
+    tell = partial(_tell, launcher)
 
     def heard(number: signal.Signals) -> None:
+        tell(signal.Signals(number).name)
         act = quitter.interrupt if number is signal.SIGINT else quitter.terminate
         act(loop.time())
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, heard, number)
     try:
-        with _keys(quitter) if has_terminal else contextlib.nullcontext():
+        with _keys(quitter, partial(tell, "key q")) if has_terminal else contextlib.nullcontext():
             yield
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
 
 
+def _tell(launcher: Launcher, how: str) -> None:
+    """The audit log has it once, however often it is said."""
+    if not launcher.stopping.is_set():
+        launcher.around.trail.done(OPERATOR, "shutdown", how=how)
+
+
 @contextlib.contextmanager
-def _keys(quitter: Quitter) -> Iterator[None]:
+def _keys(quitter: Quitter, on_quit: Callable[[], None]) -> Iterator[None]:
     """Read single keys where a person can press them; the terminal is put back afterwards."""
     if not _is_ours():
         yield
@@ -82,6 +92,7 @@ def _keys(quitter: Quitter) -> Iterator[None]:
         if not keys:
             loop.remove_reader(descriptor)
         elif b"q" in keys or b"Q" in keys:
+            on_quit()
             quitter.interrupt(loop.time())
 
     tty.setcbreak(descriptor)

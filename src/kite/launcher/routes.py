@@ -20,6 +20,7 @@ from kite.http.application import application, reply
 from kite.http.body import read_json
 from kite.http.guard import Guard, Identity
 from kite.http.problem import problem
+from kite.http.witness import Witness
 from kite.launcher.authority import OPERATOR
 from kite.launcher.cgroup import ways
 from kite.launcher.core import backbone_words as spine
@@ -72,8 +73,11 @@ class WatchBody(msgspec.Struct, frozen=True, kw_only=True):
 class Routes:
     """Answers requests about one Launcher."""
 
-    def __init__(self, launcher: Launcher, view: View, *, ws_endpoint: str) -> None:
+    def __init__(
+        self, launcher: Launcher, view: View, *, ws_endpoint: str, witness: Witness
+    ) -> None:
         self._launcher = launcher
+        self._witness = witness
         self._view = view
         self._ws_endpoint = ws_endpoint
 
@@ -171,6 +175,7 @@ class Routes:
 
     async def _act(self, request: Request, verb: str) -> Response:
         name = request.path_params["name"]
+        self._witness.mean(request, verb, name)
         who = _identity(request)
         if who.name != OPERATOR and CONTROL not in who.scopes:
             raise RequestError("permission_denied", who=who.name, what=f"{verb} modules")
@@ -190,6 +195,9 @@ class Routes:
             self._launcher.feed_core(spine.CoreRestartAsked(name, op))
         else:
             self._launcher.feed(_fact(verb, name, op, asked, is_operator=who.name == OPERATOR))
+        if future.done():
+            future.result().check()
+        self._witness.taken(request, reason=asked.reason)
         await self._launcher.kept()
         if future.done():
             future.result().check()
@@ -203,8 +211,9 @@ class Routes:
         """Watch a module's files for as long as the caller listens."""
         from kite.launcher.watch_stream import watch_stream  # noqa: PLC0415  (few ask)
 
-        _only_operator(request, "watch modules")
         name = request.path_params["name"]
+        self._witness.mean(request, "watch", name)
+        _only_operator(request, "watch modules")
         body = await read_json(request, WatchBody, absent=WatchBody())
         self._record(name)
         if name in CORE_NAMES:
@@ -213,10 +222,14 @@ class Routes:
             paths=body.paths, ignore=body.ignore, delay=body.delay, dependents=body.dependents
         )
         watching = self._launcher.watching
-        return watch_stream(watching, watching.lend(name, watch), self._launcher.stopping)
+        lease = watching.lend(name, watch)
+        self._witness.taken(request)
+        return watch_stream(watching, lease, self._launcher.stopping)
 
     async def rescan(self, request: Request) -> Response:
+        self._witness.mean(request, "rescan")
         _only_operator(request, "rescan")
+        self._witness.taken(request)
         changes = self._launcher.rescan()
         await self._launcher.kept()
         return reply(
@@ -230,13 +243,16 @@ class Routes:
 
     async def put_state(self, request: Request) -> Response:
         """Change a config state where it takes effect."""
-        _only_operator(request, "change states")
         name = request.path_params["name"]
+        self._witness.mean(request, "state", name)
+        _only_operator(request, "change states")
         body = await read_json(request, StateBody)
         self._record(name)
         catalog = self._launcher.catalog
         project_dir = self._launcher.around.instance.project_dir
+        self._witness.mean(request, f"state {body.state}", name)
         change = change_state(catalog.scan, name, body.state, project_dir=project_dir)
+        self._witness.taken(request)
         if change["file"] is not None:
             self._launcher.rescan()
             await self._launcher.kept()
@@ -258,8 +274,18 @@ class Routes:
                 return
         (await outcome_of(future, name)).check()
 
+    async def rotate_token(self, request: Request) -> Response:
+        """A fresh token for the operator, which is found in `api.json` and nowhere else."""
+        self._witness.mean(request, "operator token")
+        _only_operator(request, "change the operator's token")
+        await self._launcher.operator_token.rotate()
+        self._witness.taken(request)
+        return reply({"ok": True})
+
     async def shutdown(self, request: Request) -> Response:
+        self._witness.mean(request, "shutdown")
         _only_operator(request, "shut Kite down")
+        self._witness.taken(request)
         # The answer leaves before anything ends.
         asyncio.get_running_loop().call_soon(self._launcher.stop)
         return reply({"ok": True, "phase": "stopping"}, 202)
@@ -336,7 +362,8 @@ def launcher_application(
         ws_endpoint: where the Hub is.
     """
     authority = launcher.around.authority
-    routes = Routes(launcher, view, ws_endpoint=ws_endpoint)
+    witness = Witness(launcher.around.trail, acts=("POST", "PUT"))
+    routes = Routes(launcher, view, ws_endpoint=ws_endpoint, witness=witness)
 
     async def authenticate(token: str) -> Identity:
         found = authority.find(token)
@@ -367,9 +394,11 @@ def launcher_application(
             ),
             Route(one + "/watch", routes.watch, methods=["POST"]),
             Route("/launcher/rescan", routes.rescan, methods=["POST"]),
+            Route("/launcher/token", routes.rotate_token, methods=["POST"]),
             Route("/launcher/shutdown", routes.shutdown, methods=["POST"]),
         ],
         authenticate=authenticate,
         guard=guard,
         open_paths=("/health",),
+        witness=witness,
     )

@@ -30,9 +30,11 @@ from kite.launcher.hearing import Hearing
 from kite.launcher.hub_link import HubLink
 from kite.launcher.module_runner import ModuleRunner, Surroundings
 from kite.launcher.operations import Operations
+from kite.launcher.operator_token import OperatorToken
 from kite.launcher.scheduler import Scheduler
 from kite.launcher.sentry import WATCHDOG, Sentry
 from kite.launcher.watching import Watching
+from kite.model.exposure import open_to_others
 
 _DISK_AGAIN = 5.0
 """Seconds until what the disk did not take is written again."""
@@ -87,6 +89,7 @@ class Launcher:
         self.sentry = Sentry(self)
         self.hearing = Hearing(self)
         self.ending = Ending(self)
+        self.operator_token: OperatorToken  # from when on the API answers
         self.hub: HubLink
         self.cores: CoreRunner
 
@@ -125,8 +128,10 @@ class Launcher:
 
     def problems(self) -> list[KiteError]:
         """What is wrong and stands in no module's record."""
-        unkept = self.wishes.unkept
-        return [*self.catalog.unlisted_errors(), *([unkept] if unkept is not None else [])]
+        # Who may write the workspace may put another directory in an instance's place.
+        workspace = open_to_others(self.around.instance.workspace)
+        own = [each for each in (self.wishes.unkept, workspace) if each is not None]
+        return [*self.catalog.unlisted_errors(), *own]
 
     def _kept(self, name: str) -> Desired | None:
         wish = self.wishes.get(name)

@@ -21,6 +21,7 @@ from kite.http.body import read_json
 from kite.http.guard import Guard
 from kite.http.metrics import Family, exposition
 from kite.http.stream import Stream
+from kite.http.witness import Witness
 from kite.registry.announcer import Announcer
 from kite.registry.core.posted import Grant, parse_patterns, parse_posted, wrong
 from kite.registry.core.registration import ModulesRequest
@@ -60,7 +61,12 @@ class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def registry_app(
-    registry: Registry, announcer: Announcer, *, port: int, life: int = 1
+    registry: Registry,
+    announcer: Announcer,
+    *,
+    port: int,
+    life: int = 1,
+    witness: Witness | None = None,
 ) -> Starlette:
     """The application.
 
@@ -69,6 +75,7 @@ def registry_app(
         announcer: told where the Hub is whenever that may have changed.
         port: where it listens.
         life: which process of the Registry this is, if its token does not say so.
+        witness: told of what is refused.
     """
     return application(
         _Routes(registry, announcer, life).routes(),
@@ -76,6 +83,7 @@ def registry_app(
         guard=Guard(
             port=port, ports=lambda: registry.ports, origins=tuple(registry.config.origins)
         ),
+        witness=witness,
     )
 
 
@@ -171,7 +179,7 @@ class _Routes:
         return reply({"token": token, "expires_at": rfc3339(session.expires_at)})
 
     async def digests(self, request: Request) -> Response:
-        _speaker(request).must_be_launcher_or_hub("read the table of tokens")
+        _speaker(request).may_see_digests()
         query = request.query_params
         # Who knows nothing yet may say so with a revision that there never is.
         revision = _number(request, "revision", -1, least=-(1 << 53))

@@ -13,9 +13,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from kite.audit.entry import NOBODY
+from kite.audit.trail import Trail
 from kite.clock import SystemClock
 from kite.http.listen import port_of
 from kite.http.server import serve
+from kite.http.witness import Witness
 from kite.registry.announcer import Announcer
 from kite.registry.config import RegistryConfig
 from kite.registry.core.registration import Registration
@@ -45,12 +48,14 @@ async def run(sock: socket.socket, boot: BootLine) -> None:
     clock = SystemClock()
     port = port_of(sock)
     stop = asyncio.Event()
+    directory = _directory()
+    trail = Trail(directory, "registry")
     announcer = Announcer(clock=clock, on_shutdown=lambda: _log.info("shutdown.requested"))
     registry = Registry(
         kite_token=boot.token,
         config=RegistryConfig.of(boot.config),
         clock=clock,
-        directory=_directory(),
+        directory=directory,
         announce=announcer.announce,
     )
     announcer.presences = registry.hearing
@@ -60,11 +65,19 @@ async def run(sock: socket.socket, boot: BootLine) -> None:
         announcer.believe_connected(entry.module_id)
     await registry.register("registry", None, _own(port), ttl=registry.config.ttl)
     _watch_for_the_end(stop)
-    app = registry_app(registry, announcer, port=port, life=boot.life)
+    app = registry_app(registry, announcer, port=port, life=boot.life, witness=Witness(trail))
     _log.info("registry.started port=%d life=%d version=%s", port, boot.life, __version__)
     async with asyncio.TaskGroup() as tasks:
         announcing = tasks.create_task(announcer.run())
-        serving = tasks.create_task(serve(app, sock, stop=stop, grace=GRACE))
+        serving = tasks.create_task(
+            serve(
+                app,
+                sock,
+                stop=stop,
+                grace=GRACE,
+                on_full=lambda: trail.refused(NOBODY, "connect", "too_many_open"),
+            )
+        )
         await stop.wait()
         # The end of the lifeline and SIGTERM come together, and whoever leaves in good order because
         # of the one must not be ended by the other when there is no handler any more.
@@ -73,6 +86,7 @@ async def run(sock: socket.socket, boot: BootLine) -> None:
         announcer.stop()
         await serving
         announcing.cancel()  # what is not out by now waits for a Hub that does not answer
+    trail.close()
     _log.info("registry.stopped")
 
 

@@ -28,6 +28,11 @@ class Speaker:
     def name(self) -> str:
         return "launcher" if self.grant is None else self.grant.name
 
+    @property
+    def life(self) -> int | None:
+        """Which process of the module it is, where its token says so."""
+        return None if self.grant is None else self.grant.life
+
     def must_be_launcher(self, what: str) -> None:
         """Raise `permission_denied` unless it is the Launcher."""
         if self.kind is not Kind.KITE:
@@ -38,6 +43,12 @@ class Speaker:
         `POST /tokens` names `launcher`) or the Event Hub."""
         if self.name not in ("launcher", "event_hub"):
             raise self.denied(what)
+
+    def may_see_digests(self) -> None:
+        """Raise `permission_denied` unless it may know which tokens there are (not the tokens): also
+        the operator, who looks for places where one lies open."""
+        if self.kind is not Kind.OPERATOR:
+            self.must_be_launcher_or_hub("read the table of tokens")
 
     def module(self, what: str) -> Grant:
         """The grant of the module that speaks. Raises `permission_denied` for anybody else."""

@@ -143,6 +143,9 @@ def test_what_was_never_up(typed: Typed) -> None:
     typed("tools", status=3)
     typed("call", "echo", status=3)
     typed("logs", status=3)
+    typed("audit", status=3)
+    typed("token", "rotate", status=3)
+    typed("token", "nonsense", status=2)
     typed("analyze", status=3)
     typed("graph")
     typed("explain", "echo")
@@ -196,6 +199,12 @@ def test_what_runs(typed: Typed) -> None:
     typed("start", "crash", status=1)
     typed("start", "nobody", status=1)
     typed("stop", "registry", status=6)
+    typed("token", "rotate", "echo", "operator")
+    typed("token", "rotate", "nobody", status=1)
+    typed("token", "rotate", "launcher", status=6)
+    assert json.loads(typed("doctor", "--security").out)["healthy"]
+    assert len(typed("audit", "-n", "3").out.splitlines()) == 3
+    typed.stream("audit", "-f", "-n", "2", count=2)
     typed("disable", "off")
     typed("disable", "event_hub", status=6)
 
@@ -232,6 +241,7 @@ def test_what_was_up(typed: Typed) -> None:
     typed("graph")
     typed("analyze")
     typed("logs")
+    typed("audit", "--refused")
     typed("ps", status=3)
 
 

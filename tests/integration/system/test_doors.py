@@ -38,7 +38,7 @@ class Door:
 def doors() -> list[Door]:
     """All there are. A new route is in it without anybody's doing."""
     nothing: Any = SimpleNamespace()
-    around = SimpleNamespace(authority=None, registry=SimpleNamespace(ports=()))
+    around = SimpleNamespace(authority=None, registry=SimpleNamespace(ports=()), trail=None)
     project = SimpleNamespace(hub={})
     launcher = SimpleNamespace(around=around, catalog=SimpleNamespace(project=project))
     registry = SimpleNamespace(

@@ -95,6 +95,7 @@ class FakeShell:
         self.woken = 0
         self.granted: list[Session] = []
         self.jobs: list[Job] = []
+        self.refusals: list[tuple[str, str, str]] = []
 
     def wake(self) -> None:
         self.woken += 1
@@ -104,6 +105,9 @@ class FakeShell:
 
     def subscribed(self, session: Session) -> None:
         self.granted.append(session)
+
+    def refused(self, session: Session, code: str, what: str) -> None:
+        self.refusals.append((session.name, code, what))
 
     def store(self, job: Job) -> None:
         self.jobs.append(job)

@@ -97,3 +97,28 @@ def test_starting_over_forgets_every_life() -> None:
     assert authority.find(token) is None
     assert set(authority.everybody()) == {OPERATOR}
     assert authority.version > version
+
+
+def test_the_operators_token_is_changed_without_locking_anybody_out() -> None:
+    authority = Authority()
+    old = authority.operator_token
+    new = authority.offer_operator()
+    assert authority.find(old) is not None
+    assert authority.find(new) is not None
+    assert authority.operator_token == old, "api.json does not name the new one yet"
+    assert {each["token"] for each in authority.everybody()[OPERATOR]} == {old, new}
+    authority.settle_operator(new)
+    assert authority.find(old) is None
+    assert authority.everybody()[OPERATOR] == {"token": new}
+    authority.start_over()
+    assert authority.operator_token == new
+
+
+def test_an_operators_token_that_was_only_offered_dies_with_the_offer() -> None:
+    authority = Authority()
+    old = authority.operator_token
+    new = authority.offer_operator()
+    authority.settle_operator(old)
+    assert authority.find(new) is None
+    assert authority.find(old) is not None
+    assert authority.everybody()[OPERATOR] == {"token": old}

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from kite.cli.control import Control
-from kite.errors import KiteError, Unavailable
+from kite.errors import KiteError, PeerError, Unavailable
 from kite.sdk.connection import HubConnection, Lost
 from kite.sdk.listener import Listener
 from kite.wire.frame import Ack, Error, Event, Gap, Replay, Subscribe, encode
@@ -131,14 +131,19 @@ async def connect(
     try:
         async with asyncio.timeout(HUB_SECONDS):
             while True:
+                token = control.again().api.token
                 try:
                     return await OperatorConnection.open(
                         endpoint,
-                        control.api.token,
+                        token,
                         on_event=_nothing,
                         on_lost=lost,
                         timeout=HUB_SECONDS,
                     )
+                except PeerError:
+                    if control.again().api.token == token:
+                        raise
+                    # It was changed between the look and the knock.
                 except Unavailable as later:
                     if later.code != "not_ready":
                         raise control.away(endpoint, str(later)) from None

@@ -32,6 +32,10 @@ class Effects(Protocol):
         """A subscription was granted, and its ack is on its way."""
         ...
 
+    def refused(self, session: Session, code: str, what: str) -> None:
+        """A client was refused something that may be in the audit log."""
+        ...
+
     def store(self, job: Job) -> None:
         """Do this on the disk, and call `stored` with what came of it."""
         ...

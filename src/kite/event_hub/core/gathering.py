@@ -6,7 +6,10 @@ piece of bytes. Answers follow the events they are about.
 
 from __future__ import annotations
 
-from kite.event_hub.core.delivery import Delivery
+from typing import Any
+
+from kite.audit.entry import REFUSALS
+from kite.event_hub.core.delivery import Delivery, Effects
 from kite.event_hub.core.envelope import Refused
 from kite.event_hub.core.lane import Run
 from kite.event_hub.core.refusal import error
@@ -24,9 +27,11 @@ class Gathering:
         delivery: where everything goes.
         run: where events are gathered; the sessions' lanes append to it too.
         tally: counts refusals.
+        effects: told of those that say that somebody may not do something.
     """
 
-    def __init__(self, delivery: Delivery, run: Run, tally: Tally) -> None:
+    def __init__(self, delivery: Delivery, run: Run, tally: Tally, effects: Effects) -> None:
+        self._effects = effects
         self._delivery = delivery
         self._run = run
         self._tally = tally
@@ -53,8 +58,14 @@ class Gathering:
         """Tell who sent it why a frame was not taken."""
         session.refused += 1
         self._tally.refused[refused.code] = self._tally.refused.get(refused.code, 0) + 1
+        if refused.code in REFUSALS:
+            self.denied(session, refused.code, refused.params)
         frame = error(refused.code, id=refused.id, event_id=refused.event_id, **refused.params)
         self._answers.append(text(encode(frame)))
+
+    def denied(self, session: Session, code: str, params: dict[str, Any]) -> None:
+        """A client may not do something: the audit log may want to know."""
+        self._effects.refused(session, code, str(params.get("what", code)))
 
     def push(self, session: Session) -> None:
         """Push everything that was gathered from the session."""

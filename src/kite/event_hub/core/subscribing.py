@@ -189,4 +189,5 @@ class Subscribing:
 
     def _tell_denied(self, session: Session, pattern: str) -> None:
         what = f"subscribe to '{pattern}'"
+        self._gathering.denied(session, "permission_denied", {"what": what})
         self._gathering.say(session, error("permission_denied", who=session.name, what=what))

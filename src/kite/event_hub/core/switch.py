@@ -89,7 +89,7 @@ class Switch:
         self._parts = parts
         self._run = parts.run()
         self._speaker: Session | None = None
-        self._gathering = Gathering(self._delivery, self._run, self.tally)
+        self._gathering = Gathering(self._delivery, self._run, self.tally, effects)
         self._passing = Passing(
             router=self.router,
             gathering=self._gathering,

@@ -14,6 +14,7 @@ from kite.errors import RequestError
 from kite.registry.core.leases import Leases
 from kite.registry.core.posted import Grant, Patterns, Posted, wrong
 from kite.wire.subject import allows
+from kite.wire.token import same
 
 MAX_SESSIONS: Final = 256
 """Live session tokens of one module."""
@@ -146,7 +147,7 @@ class TokenTable:
 
     def _check_owner(self, name: str, grant: Grant, posted: Posted) -> None:
         owner = self.grant_of(grant.digest)
-        if grant.digest == self.kite_digest:
+        if same(grant.digest, self.kite_digest):
             raise wrong(f"$.{name}", "this token is the Launcher's")
         if owner is None or (owner.name == name and owner.parent is None):
             return
