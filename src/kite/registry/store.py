@@ -21,6 +21,7 @@ import msgspec
 
 from kite import atomic_file
 from kite.registry.kept import FORMAT, Kept, Step
+from kite.wire.token import same
 
 FILE_NAME: Final = "registry.json"
 _MAX_PAUSE: Final = 0.5
@@ -62,7 +63,7 @@ class Store:
         except (OSError, ValueError, RecursionError) as wrong:
             _log.warning("store.discarded path=%s reason=%r", self._path, str(wrong))
             return empty, []
-        if kept.kite != kite_digest or kept.format != FORMAT:
+        if not same(kept.kite, kite_digest) or kept.format != FORMAT:
             _log.info("store.discarded path=%s reason='it belongs to another run'", self._path)
             return empty, []
         return kept, self._steps(lines)
