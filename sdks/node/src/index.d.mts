@@ -19,7 +19,7 @@ export type Entry = Record<string, unknown>;
 
 /** One event as a handler sees it. Do not change `data` if other handlers get it too. */
 export class Event {
-  private constructor();
+  protected constructor();
   /** Its name, `docs.file.changed`. */
   subject: string;
   /** What the publisher sent. */
