@@ -1,10 +1,12 @@
 // The opening of a WebSocket to the Hub: dial, show the token, understand a refusal.
 //
 // Node's own WebSocket is used where there is one (22 and newer), else the package `ws`. Both have the
-// browser's interface and take headers. Neither tells in the same way why it was refused, so that is
-// asked over plain HTTP, which the Hub answers by the same rules.
+// browser's interface and take headers. That interface does not tell why a handshake was refused: the
+// same is then asked once more over plain HTTP.
+import { randomBytes } from "node:crypto";
+import { request } from "node:http";
 import { ConfigError, PeerError, Unavailable } from "./errors.mjs";
-import { call, errorOf } from "./http-client.mjs";
+import { errorOf } from "./http-client.mjs";
 import { milliseconds } from "./limit.mjs";
 import { loopThread } from "./loop-thread.mjs";
 import { MAX_RECEIVED_BYTES } from "./wire/limits.mjs";
@@ -24,6 +26,10 @@ import { isToken } from "./wire/token.mjs";
  */
 
 /** @typedef {new (url: string, options: object) => Socket} Implementation */
+
+/** Seconds, for the question why. */
+const ASK_TIMEOUT = 5;
+const MOST_WORDS = 65_536;
 
 /** @type {Implementation | undefined} */
 let implementation;
@@ -112,11 +118,47 @@ function opening(socket, timeout) {
  * @param {string} detail
  */
 async function refusalOf(endpoint, token, detail) {
-  const answer = await call(endpoint.replace(/^ws/, "http"), { token, timeout: 5 }).catch(() => null);
+  const answer = await askPlainly(endpoint, token);
   if (answer === null) return new Unavailable("unreachable", { url: endpoint, detail });
-  if (answer.status === 401) return new PeerError("unauthorized");
-  if (answer.status === 503) return new Unavailable("not_ready", { what: "the event hub" });
-  if (answer.status === 403) return new PeerError(errorOf(answer, endpoint).code, { url: endpoint, status: 403 });
-  // It is a WebSocket that the Hub misses: the other way it would be granted now.
-  return new Unavailable("unreachable", { url: endpoint, detail });
+  const { status } = answer;
+  if (status === 503) return new Unavailable("not_ready", { what: "the event hub" });
+  const { code, message } = errorOf(answer, endpoint);
+  return new PeerError(code === "bad_status" ? "handshake_failed" : code, { url: endpoint, status, detail: message });
+}
+
+/**
+ * The same handshake by HTTP alone: what it is refused with; null where nobody answers, or it would be
+ * granted now.
+ * @param {string} endpoint
+ * @param {string} token
+ * @returns {Promise<{ status: number, text: string } | null>}
+ */
+function askPlainly(endpoint, token) {
+  const headers = {
+    authorization: `Bearer ${token}`,
+    connection: "Upgrade",
+    upgrade: "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": randomBytes(16).toString("base64"),
+  };
+  return new Promise((resolve) => {
+    const asked = request(endpoint.replace(/^ws/, "http"), { agent: false, headers, timeout: milliseconds(ASK_TIMEOUT) });
+    asked.on("timeout", () => asked.destroy());
+    asked.on("error", () => resolve(null));
+    asked.on("upgrade", (_, socket) => {
+      socket.destroy();
+      resolve(null);
+    });
+    asked.on("response", async (response) => {
+      response.setEncoding("utf8");
+      let text = "";
+      try {
+        for await (const part of response) if (text.length < MOST_WORDS) text += part;
+      } catch {
+        text = ""; // its status says the most
+      }
+      resolve({ status: response.statusCode ?? 0, text });
+    });
+    asked.end();
+  });
 }

@@ -48,6 +48,35 @@ await module.run();`;
     assert.ok(connection.isOpen);
     await connection.close();
   });
+
+  test("who waits until it is drained has been taken by the Hub, whatever piled up", async () => {
+    const { connection, errors } = await listening();
+    const frame = JSON.stringify({ type: "event", event: "large", data: "x".repeat(500_000) });
+    for (let n = 0; n < 100; n += 1) connection.send(frame);
+    await connection.drained();
+    assert.ok(connection.isWritable);
+    assert.deepEqual(errors, []);
+    await connection.close();
+    await connection.drained(); // at once: all is over
+    assert.throws(() => connection.send(frame), { code: "connection_lost" });
+  });
+
+  test("a lost connection tells everybody who waits", async () => {
+    const { connection } = await listening();
+    const asked = connection.unsubscribe({ patterns: ["a"], queue: null, durable: null });
+    connection.abort();
+    await assert.rejects(asked, { code: "connection_lost" });
+    assert.ok(!connection.isOpen);
+  });
+
+  test("whoever is refused the connection is told why", async () => {
+    const open = (endpoint, token) => HubConnection.open(endpoint, token, { onEvent: () => {}, timeout: PATIENCE });
+    const { ws_endpoint: endpoint, token, url } = kite.api;
+    await assert.rejects(open(endpoint, "0".repeat(64)), { code: "unauthorized" });
+    await assert.rejects(open(endpoint, "no token"), { code: "unauthorized" });
+    await assert.rejects(open("ws://127.0.0.1:1/ws", token), { code: "unreachable" });
+    await assert.rejects(open(url.replace("http", "ws"), token), { name: "PeerError" }); // a Launcher is no Hub
+  });
 });
 
 test("what is no frame of the Hub's is none", () => {

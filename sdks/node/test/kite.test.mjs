@@ -53,6 +53,8 @@ const abilities = {
   session: () => module.registry.sessionToken({ publish: [], subscribe: ["news.>"] }),
   seen: () => seen,
   missed: () => missed,
+  openGate: () => openGate(),
+  newest: () => newest,
   cut: () => void setTimeout(() => connections.filter((one) => one.isOpen).forEach((one) => one.abort())),
   cutAndPublish: ({ subject, count }) => {
     connections.filter((one) => one.isOpen).forEach((one) => one.abort());
@@ -80,6 +82,17 @@ module.handle("probe.do", async ({ data }) => {
 module.on("news.>", ({ subject, data }) => void seen.push([subject, data]));
 module.on("own.>", { echo: false }, ({ data }) => void seen.push(["own", data]));
 module.on("slow.>", async ({ data }) => { await new Promise((resolve) => setTimeout(resolve, 10)); seen.push(["slow", data]); });
+const newest = { seen: 0, missed: 0, last: null };
+let openGate;
+const gate = new Promise((resolve) => (openGate = resolve));
+module.on("newest.>", { overflow: "drop_oldest", onGap: ({ missed, since }) => {
+  newest.missed += missed;
+  newest.since = since;
+} }, async ({ data }) => {
+  await gate;
+  newest.seen += 1;
+  newest.last = data.n;
+});
 module.onMissed(() => { missed += 1; });
 module.onStart(async () => { module.log.info("started with %s", await module.request("answerer.whoami", null, { timeout: 60 })); });
 module.onStop({ estimatedCleanup: 1 }, async () => { module.log.info("cleaned up"); });
@@ -107,6 +120,16 @@ module.on("jobs.>", { durable: "work", start: "all", maxDeliver: 2 }, async (eve
 await module.run();
 `;
 
+/** Each of its lives fails in another way. */
+const BROKEN = `
+import { Module } from "${SDK}/index.mjs";
+const module = new Module();
+module.on(module.settings.module === "forbidden" ? "secrets.>" : "allowed.x", () => {});
+module.onStart(async () => { await null; throw new RangeError("cannot start"); });
+module.onStop(() => module.log.info("cleaned up"));
+await module.run();
+`;
+
 for (const { name: form, options, skip } of FORMS) {
   describe(`with ${form}`, { skip: hasKite ? skip : "there is no .venv/bin/kite: ./dev setup", timeout: 10 * PATIENCE * 1000 }, () => {
     const environment = `env:\n  NODE_OPTIONS: "${options}"\n  LOG_LEVEL: debug\n`;
@@ -114,6 +137,8 @@ for (const { name: form, options, skip } of FORMS) {
       probe: { manifest: `depends_on: [answerer]\nscopes: [launcher.control]\npreferred_port: 0\nrestart:\n  max: 20\n${environment}`, program: PROBE },
       answerer: { manifest: `replicas: 2\nrestart:\n  max: 20\n${environment}`, program: ANSWERER },
       worker: { manifest: environment, program: WORKER },
+      forbidden: { manifest: `state: manual\nrestart:\n  policy: never\nevents:\n  subscribe: [allowed.>]\n${environment}`, program: BROKEN },
+      broken: { manifest: `state: manual\nrestart:\n  policy: never\n${environment}`, program: BROKEN },
     }, SETTINGS);
     const doing = (what, given, more) => kite.operator.request("probe.do", { what, with: given }, more);
     const ready = (life) => until("the probe is ready", async () => {
@@ -253,6 +278,31 @@ for (const { name: form, options, skip } of FORMS) {
       kite.operator.publish("jobs.add", { n: 4, fails: 0 });
       await kite.kite("start", "worker");
       assert.equal((await kite.operator.event("done", (data) => data.n === 4)).data.attempt, 1);
+    });
+
+    test("who wants the newest is told how many are missing, and holds nobody", async () => {
+      const text = "x".repeat(10_000);
+      const count = 2000;
+      for (let n = 0; n < count; n += 1) kite.operator.publish("newest.reading", { n, text });
+      await kite.operator.connection.drained();
+      await doing("socket"); // behind them, and answered while the other handler waits
+      await doing("openGate");
+      const newest = await until("all is accounted for", async () => {
+        const { seen, missed, ...more } = await doing("newest");
+        return seen + missed === count && { seen, missed, ...more };
+      });
+      assert.equal(newest.last, count - 1);
+      assert.ok(newest.missed > 0 && newest.seen > 100, JSON.stringify(newest));
+      assert.match(newest.since, /^20.*Z$/);
+    });
+
+    test("a subscription that the manifest forbids is final: status 2; a start handler that fails: 1, after the stop handlers", async () => {
+      assert.notEqual((await kite.kite("start", "forbidden")).status, 0);
+      assert.equal(kite.steps("forbidden").findLast((step) => step.event === "exited").exit_code, 2);
+      assert.match(kite.log("forbidden"), /forbidden may not subscribe/);
+      assert.notEqual((await kite.kite("start", "broken")).status, 0);
+      assert.equal(kite.steps("broken").findLast((step) => step.event === "exited").exit_code, 1);
+      assert.match(kite.log("broken"), /module\.failed\n.*RangeError: cannot start[^]*cleaned up/);
     });
 
     test("after a cut connection everything is there again, what was missed comes whole, and what waited goes out", async () => {
