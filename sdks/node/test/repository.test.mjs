@@ -1,6 +1,6 @@
 // What the package repeats of the repository is the same there.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { KINDS } from "../src/errors.mjs";
 import { MAX_FRAME_BYTES, MAX_SUBJECT_BYTES } from "../src/wire/limits.mjs";
@@ -17,9 +17,11 @@ test("every error of the SDK stands in protocol/errors.json, in the same words",
 
 test("every code that the sources throw has its words", () => {
   const own = new Set(["tool_unknown", "tool_ambiguous"]); // with a detail of their own
-  for (const file of ["boot", "connection", "declaration", "http-client", "launcher-client", "life", "module", "publishing", "requests", "registry-client", "settings", "websocket", "core/envelopes", "core/mirror", "core/outbox", "core/tool-choice", "wire/subject", "awaited"]) {
-    for (const [, code] of read(`../src/${file}.mjs`).matchAll(/new (?:Config|Request|Peer|Module)?(?:Error|Unavailable)\("([a-z_]+)"/g)) {
-      assert.ok(code in KINDS || own.has(code), `${file}: ${code}`);
+  const sources = readdirSync(new URL("../src/", import.meta.url), { recursive: true }).filter((name) => name.endsWith(".mjs"));
+  assert.ok(sources.length > 40);
+  for (const name of sources) {
+    for (const [, code] of read(`../src/${name}`).matchAll(/new (?:(?:Config|Request|Peer|Module)Error|Unavailable)\("([a-z_]+)"/g)) {
+      assert.ok(code in KINDS || own.has(code), `${name}: ${code}`);
     }
   }
 });

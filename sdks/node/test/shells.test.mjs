@@ -1,5 +1,9 @@
 // The thin parts around the cores, without a Kite: handlers, standard input, the log, declarations.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { Lifeline } from "../src/boot.mjs";
@@ -154,6 +158,24 @@ for (const [text, detail] of [["", "it is empty"], ["\n", "it is empty"], ["hell
     await assert.rejects(lifeline.bootLine(), (wrong) => wrong.code === "no_boot_line" && wrong.message.includes(detail) && !wrong.message.includes(TOKEN));
   });
 }
+
+test("without any WebSocket a module says what to type, and leaves with 2", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "kite-node-sdk-"));
+  try {
+    cpSync(new URL("../src", import.meta.url), join(folder, "src"), { recursive: true });
+    writeFileSync(join(folder, "main.mjs"), 'import { Module } from "./src/index.mjs";\nawait new Module().run();\n');
+    const names = ["KITE_MODULE", "KITE_MODULE_DIR", "KITE_MODULE_DATA", "KITE_INSTANCE", "KITE_INSTANCE_DIR", "KITE_CWD", "KITE_WORKSPACE"];
+    const env = { ...Object.fromEntries(names.map((name) => [name, folder])), KITE_REGISTRY_PORT: "1" };
+    const child = spawn(process.execPath, ["--no-experimental-websocket", join(folder, "main.mjs")], { env });
+    let said = "";
+    child.stderr.on("data", (text) => (said += text));
+    child.stdin.write(`${JSON.stringify({ token: TOKEN, life: 1, ws_endpoint: "ws://127.0.0.1:1/ws" })}\n`);
+    assert.equal(await new Promise((resolve) => child.on("exit", resolve)), 2, said);
+    assert.match(said, /no WebSocket of its own, and the package 'ws' is not installed; type npm install ws/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 test("the environment is read whole, or the missing name is said", () => {
   const environment = {
