@@ -44,7 +44,7 @@ export class Declaration {
   missedHandlers = [];
   /** What is registered, by its names on the wire. @type {Record<string, unknown> | null} */
   registered = null;
-  /** A tool's subject is known when the module's name is. @type {((module: string) => ToolEntry)[]} */
+  /** A tool's subject is known when the module's name is. @type {{ name: string, record: (module: string) => ToolEntry }[]} */
   tools = [];
   /**
    * The name of the module that lives by it. From then on only what is registered changes.
@@ -102,7 +102,7 @@ export class Declaration {
    */
   record(module) {
     const said = this.registered ?? {};
-    const tools = [.../** @type {unknown[]} */ (said.tools ?? []), ...this.tools.map((tool) => tool(module))];
+    const tools = [.../** @type {unknown[]} */ (said.tools ?? []), ...this.tools.map((tool) => tool.record(module))];
     const subscribed = this.listeners.map((listener) => patternOf(listener, module));
     return { ...said, ...(tools.length > 0 && { tools }), events_subscribe: said.events_subscribe ?? [...new Set(subscribed)] };
   }

@@ -2,6 +2,7 @@
 import { Declaration, OWN_NAME, checkRuns } from "./declaration.mjs";
 import { Surroundings } from "./surroundings.mjs";
 import { checkPattern, checkSubject } from "./wire/subject.mjs";
+import { NAME } from "./wire/tool.mjs";
 
 /** @import { Durable, Overflow } from "./core/subscriptions.mjs" */
 /** @import { LifeHandler } from "./declaration.mjs" */
@@ -24,7 +25,7 @@ import { checkPattern, checkSubject } from "./wire/subject.mjs";
  */
 
 /** @typedef {{ queue?: string | null, concurrency?: number }} HandleOptions */
-/** @typedef {{ description?: string, inputSchema?: unknown, outputSchema?: unknown, subject?: string, concurrency?: number }} ToolOptions */
+/** @typedef {{ description?: string, inputSchema?: unknown, outputSchema?: unknown, subject?: string } & HandleOptions} ToolOptions */
 
 const OVERFLOWS = ["hold", "drop_oldest"];
 const KNOWN = "queue echo concurrency overflow onGap durable stream start ackWait maxDeliver maxInFlight".split(" ");
@@ -72,18 +73,22 @@ export class Declaring extends Surroundings {
    */
   tool(name, options, handler) {
     const [given, handle] = split(options, handler);
-    check(given, ["description", "inputSchema", "outputSchema", "subject", "concurrency"], `tool('${name}')`);
-    const { description, inputSchema, outputSchema, subject, concurrency } = given;
-    if (typeof name !== "string" || name === "" || name.includes("/")) throw new RangeError(`'${name}' is no name of a tool`);
+    check(given, ["description", "inputSchema", "outputSchema", "subject", "queue", "concurrency"], `tool('${name}')`);
+    const { description, inputSchema, outputSchema, subject, ...how } = given;
+    if (!NAME.test(name)) throw new RangeError(`a tool's name is ${NAME.source}, not '${name}'`);
+    if (this.declaration.tools.some((other) => other.name === name)) {
+      throw new RangeError(`there are two tools '${name}': give one of them another name`);
+    }
     checkSubject(subject ?? `module.${name}`);
-    this.#answer(subject ?? ((module) => `${module}.${name}`), concurrency === undefined ? {} : { concurrency }, handle);
-    this.declaration.tools.push((module) => ({
+    this.#answer(subject ?? ((module) => `${module}.${name}`), how, handle);
+    const record = (/** @type {string} */ module) => ({
       name,
       ...(description !== undefined && { description }),
       ...(inputSchema !== undefined && { input_schema: inputSchema }),
       ...(outputSchema !== undefined && { output_schema: outputSchema }),
       subject: subject ?? `${module}.${name}`,
-    }));
+    });
+    this.declaration.tools.push({ name, record });
     return this;
   }
 

@@ -102,6 +102,21 @@ export const KINDS = {
     hint: "ask again if doing it twice does no harm; see kite logs for why it left",
     exit: 1,
   },
+  tool_ambiguous: {
+    message: "several modules offer a tool '{tool}': {names}",
+    hint: "name one of these",
+    exit: 1,
+  },
+  tool_not_callable: {
+    message: "{module} offers '{tool}', and says no subject on which it could be called",
+    hint: "give it a subject where {module} registers its tools",
+    exit: 1,
+  },
+  tool_unknown: {
+    message: "no module offers a tool '{tool}'",
+    hint: "see kite tools for what is offered now",
+    exit: 1,
+  },
   unauthorized: {
     message: "the token is missing or not known",
     hint: "send Authorization: Bearer TOKEN with the token of your boot line",

@@ -78,15 +78,14 @@ export interface HandleOptions {
   concurrency?: number;
 }
 
-export interface ToolOptions {
+export interface ToolOptions extends HandleOptions {
   description?: string;
   /** JSON Schema of what it takes. */
   inputSchema?: unknown;
   /** JSON Schema of what it gives. */
   outputSchema?: unknown;
-  /** Where it is asked; default `<module>.<name>`. */
+  /** Where it is called; default `<module>.<name>`. */
   subject?: string;
-  concurrency?: number;
 }
 
 export interface Offer {
@@ -149,10 +148,20 @@ export interface Registry {
   modules(): Promise<Entry[]>;
   /** One module's record; `not_found`. */
   module(moduleId: string): Promise<Entry>;
-  /** The tools of this name, or all, as the Registry lists them. */
-  tools(name?: string): Promise<unknown>;
+  /** What all modules offer to be called. */
+  tools(): Promise<Tool[]>;
   /** A narrower token for a web page of this module, which dies with the module's own. */
   sessionToken(options?: { publish?: string[]; subscribe?: string[]; ttl?: number }): Promise<{ token: string; expiresAt: string }>;
+}
+
+/** A tool of a module; `subject` is null where it cannot be called. */
+export interface Tool {
+  moduleId: string;
+  name: string;
+  description: string | null;
+  inputSchema: object | boolean | null;
+  outputSchema: object | boolean | null;
+  subject: string | null;
 }
 
 export interface Wish {
@@ -187,7 +196,11 @@ export class Module {
    */
   handle(subject: string, handler: (request: Request) => unknown): this;
   handle(subject: string, options: HandleOptions, handler: (request: Request) => unknown): this;
-  /** Answer calls of a tool that agents may find: `handle`, and its entry in the registration. */
+  /**
+   * Offer a function to be called by name: by agents, other modules, `kite call`. It is `handle` on the
+   * tool's subject, and an entry in the registration. What does not fit its schema is the function's to
+   * refuse, with the code `invalid_input`.
+   */
   tool(name: string, handler: (request: Request) => unknown): this;
   tool(name: string, options: ToolOptions, handler: (request: Request) => unknown): this;
   /** Run it once, connected and registered, before the module is ready. What it throws ends the module with status 1. */
@@ -208,7 +221,7 @@ export class Module {
   drained(): Promise<void>;
   /** Ask whoever handles the subject; the data of the answer. */
   request(subject: string, data?: unknown, options?: { headers?: Headers; timeout?: number }): Promise<any>;
-  /** Call a tool by its name, `search` or `docs/search`: `tool_unknown`, `tool_ambiguous`, else as `request`. */
+  /** Call a tool by its name, `search` or `docs/search`: `tool_unknown`, `tool_ambiguous`, `tool_not_callable`, else as `request`. */
   call(tool: string, data?: unknown, options?: { headers?: Headers; timeout?: number }): Promise<any>;
   get registry(): Registry;
   get launcher(): Launcher;

@@ -5,13 +5,13 @@
 //     const module = new Module();
 //     module.handle("greet", (request) => ({ text: `hello, ${request.data.name}` }));
 //     await module.run();
-import { chooseTool, toolName } from "./core/tool-choice.mjs";
 import { Declaring } from "./declaring.mjs";
 import { Unavailable } from "./errors.mjs";
 import { Life } from "./life.mjs";
 import { run, serve } from "./process.mjs";
 import { publish, publishAcked } from "./publishing.mjs";
 import { RegistryClient } from "./registry-client.mjs";
+import { subjectOf } from "./wire/tool.mjs";
 
 /** @import { Headers } from "./core/envelopes.mjs" */
 /** @import { Connect } from "./link.mjs" */
@@ -94,9 +94,9 @@ export class Module extends Declaring {
    * @param {{ headers?: Headers, timeout?: number }} [options]
    * @returns {Promise<any>}
    */
-  async call(tool, data, options) {
-    const listed = await this.registry.tools(toolName(tool).tool);
-    return this.request(chooseTool(tool, listed).subject, data, options);
+  async call(tool, data, { headers, timeout = 30 } = {}) {
+    const subject = subjectOf(await this.registry.tools(), tool);
+    return this.request(subject, data, { headers, timeout });
   }
 
   get registry() {

@@ -1,6 +1,7 @@
 // The Registry, asked in a module's name: who is here, where, offering what.
 import { PeerError } from "./errors.mjs";
 import { callJson, stream } from "./http-client.mjs";
+import { offered } from "./wire/tool.mjs";
 
 /** @import { Entry, Place } from "./core/mirror.mjs" */
 /** @typedef {{ token: string, expiresAt: string }} SessionToken - expiresAt: RFC 3339 UTC */
@@ -57,14 +58,9 @@ export class RegistryClient {
     return objectOf(await this.#call(`/modules/${encodeURIComponent(moduleId)}`));
   }
 
-  /**
-   * The tools of this name, or all.
-   * @param {string} [name]
-   * @returns {Promise<unknown>}
-   */
-  async tools(name) {
-    const query = name === undefined ? "" : `?${new URLSearchParams({ name })}`;
-    return objectOf(await this.#call(`/tools${query}`)).tools;
+  /** What all modules offer to be called. */
+  async tools() {
+    return (await this.modules()).flatMap(offered);
   }
 
   /**

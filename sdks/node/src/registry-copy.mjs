@@ -63,9 +63,9 @@ export class RegistryCopy {
     return this.#copy()?.module(moduleId) ?? this.#client.module(moduleId);
   }
 
-  /** The tools of this name, or all. @param {string} [name] */
-  tools(name) {
-    return this.#client.tools(name);
+  /** What all modules offer to be called; see `Module.call`. */
+  async tools() {
+    return this.#copy()?.tools() ?? this.#client.tools();
   }
 
   /**

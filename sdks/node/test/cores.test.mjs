@@ -11,8 +11,8 @@ import { Outbox } from "../src/core/outbox.mjs";
 import { Pending } from "../src/core/pending.mjs";
 import { settlementOf } from "../src/core/settlement.mjs";
 import { PLAIN, arrange, asksOf, subscribeFrame } from "../src/core/subscriptions.mjs";
-import { chooseTool } from "../src/core/tool-choice.mjs";
 import { RequestError, Unavailable } from "../src/errors.mjs";
+import { offered, subjectOf } from "../src/wire/tool.mjs";
 
 // -- how a module leaves ---------------------------------------------------------------------
 
@@ -179,15 +179,17 @@ test("the copy follows changes in pieces, and forgets when it is told that some 
 
 // -- tools -----------------------------------------------------------------------------------
 
-test("a tool is found by its name, with its module where several have one", () => {
+test("a tool is found by its name, with its module where several have another one of that name", () => {
   const tools = [
-    { module_id: "docs", name: "search", subject: "docs.search" },
-    { module_id: "web", name: "search", subject: "web.find" },
-    { module_id: "web", name: "open", subject: "web.open" },
-  ];
-  assert.equal(chooseTool("open", tools).subject, "web.open");
-  assert.equal(chooseTool("web/search", tools).subject, "web.find");
-  assert.throws(() => chooseTool("search", tools), { code: "tool_ambiguous", message: /docs\/search, web\/search/ });
-  assert.throws(() => chooseTool("close", tools), { code: "tool_unknown" });
-  assert.throws(() => chooseTool("x", undefined), { code: "tool_unknown" });
+    { module_id: "docs", tools: [{ name: "search", subject: "docs.search" }, "note", 5, null, { name: "plain" }] },
+    { module_id: "web", tools: [{ name: "search", subject: "web.find" }, { name: "open", subject: "web.open", input_schema: { type: "object" }, description: 5 }] },
+    { module_id: "web2", tools: [{ name: "open", subject: "web.open" }] },
+    { module_id: "none", tools: "text" },
+  ].flatMap(offered);
+  assert.equal(subjectOf(tools, "open"), "web.open");
+  assert.equal(subjectOf(tools, "web/search"), "web.find");
+  assert.throws(() => subjectOf(tools, "search"), { code: "tool_ambiguous", message: /docs\/search, web\/search/ });
+  assert.throws(() => subjectOf(tools, "close"), { code: "tool_unknown" });
+  for (const name of ["note", "docs/plain"]) assert.throws(() => subjectOf(tools, name), { code: "tool_not_callable" });
+  assert.deepEqual(tools.find((tool) => tool.name === "open"), { moduleId: "web", name: "open", description: null, inputSchema: { type: "object" }, outputSchema: null, subject: "web.open" });
 });

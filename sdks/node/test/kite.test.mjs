@@ -27,6 +27,8 @@ const abilities = {
   about: () => ({ name: module.name, life: module.life, token: module.token, environment: process.env, port: module.port }),
   request: ({ subject, data, timeout }) => module.request(subject, data, { timeout }),
   publish: ({ subject, data }) => module.publish(subject, data),
+  call: ({ tool, data }) => module.call(tool, data),
+  tools: () => module.registry.tools(),
   acked: ({ subject, data }) => module.publishAcked(subject, data),
   many: async ({ subject, count }) => {
     for (let n = 0; n < count; n += 1) {
@@ -173,6 +175,16 @@ for (const { name: form, options, skip } of FORMS) {
       const answers = new Set();
       await until("both replicas have answered", async () => answers.add(await doing("request", { subject: "answerer.whoami" })).size === 2);
       assert.deepEqual([...answers].sort(), [0, 1]);
+    });
+
+    test("tools are listed and called by their names, also by the command line", async () => {
+      assert.equal(await doing("call", { tool: "add", data: [20, 3] }), 23);
+      assert.equal(await doing("call", { tool: "answerer/add", data: [1, 2] }), 3);
+      assert.equal((await doing("call", { tool: "subtract" })).code, "tool_unknown");
+      const add = { moduleId: "answerer", name: "add", description: "adds", inputSchema: { type: "array" }, outputSchema: null, subject: "answerer.add" };
+      await until("the copy lists them as the Registry does", async () => !("expires_at" in (await doing("record", "answerer"))));
+      assert.deepEqual(await doing("tools"), [add]);
+      assert.deepEqual([(await doing("call", { tool: "add", data: [20, 4] })), (await kite.kite("call", "add", "[40, 2]")).stdout.trim()], [24, "42"]);
     });
 
     test("what goes wrong with a request has its code", async () => {

@@ -213,6 +213,8 @@ test("what cannot be is refused where it is declared", () => {
   assert.throws(() => module.on("a", function* () {}), { code: "handler_is_generator" });
   assert.throws(() => module.onStart(async function* () {}), { code: "handler_is_generator" });
   assert.throws(() => module.tool("a/b", nothing), RangeError);
+  assert.throws(() => module.tool("a", { subject: "b.*" }, nothing), { code: "invalid_subject" });
+  assert.throws(() => module.tool("twice", nothing).tool("twice", nothing), /two tools 'twice'/);
   module.on("a", { durable: "d" }, nothing);
   assert.throws(() => module.on("b", { durable: "d", ackWait: 5 }, nothing), RangeError);
   assert.throws(() => module.publish("a"), { code: "module_not_running" });

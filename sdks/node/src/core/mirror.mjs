@@ -3,7 +3,9 @@
 // Records are handed out as they are kept: whoever changes one changes it for all who ask later.
 import { PeerError, RequestError } from "../errors.mjs";
 import { fieldMatches, resolve } from "../wire/lookup.mjs";
+import { offered } from "../wire/tool.mjs";
 
+/** @import { Tool } from "../wire/tool.mjs" */
 /** @typedef {{ epoch: string, revision: number }} Place - how far a copy has come */
 /** @typedef {Record<string, unknown>} Entry - one module's entry */
 
@@ -63,7 +65,7 @@ export class Mirror {
    * @param {string} path
    */
   get(path) {
-    return this.#remembered(path, () => {
+    return this.#remembered(`get ${path}`, () => {
       const [moduleId, ...rest] = path.split(".");
       const record = this.#records.get(moduleId);
       const resolved = record && resolve(record, rest);
@@ -86,6 +88,14 @@ export class Mirror {
         .filter((record) => query.every(([field, glob]) => fieldMatches(record, field, glob))),
     );
     return [.../** @type {Entry[]} */ (found)];
+  }
+
+  /**
+   * What all modules offer to be called.
+   * @returns {Tool[]}
+   */
+  tools() {
+    return [.../** @type {Tool[]} */ (this.#remembered("tools", () => this.lookup({}).flatMap(offered)))];
   }
 
   /** @param {string} asked @param {() => unknown} find */
