@@ -28,6 +28,36 @@ export const KINDS = {
     hint: "try again in a moment, or ask less at once",
     exit: 1,
   },
+  cloudevent_attribute_invalid: {
+    message: "the CloudEvent's attribute '{attribute}' is wrong: {detail}",
+    hint: "",
+    exit: 2,
+  },
+  cloudevent_attribute_missing: {
+    message: "the CloudEvent lacks the attribute '{attribute}'",
+    hint: "give id, source, specversion and type to every CloudEvent",
+    exit: 2,
+  },
+  cloudevent_data_invalid: {
+    message: "the CloudEvent's data_base64 is no Base64: {detail}",
+    hint: "",
+    exit: 2,
+  },
+  cloudevent_data_twice: {
+    message: "the CloudEvent has both data and data_base64",
+    hint: "send one of the two",
+    exit: 2,
+  },
+  cloudevent_name_invalid: {
+    message: "'{name}' cannot be the name of a CloudEvent's attribute",
+    hint: "use lower-case letters and digits only",
+    exit: 2,
+  },
+  cloudevent_version: {
+    message: "the CloudEvent's specversion '{version}' is not understood",
+    hint: "send CloudEvents of version 1.0",
+    exit: 2,
+  },
   connection_lost: {
     message: "the connection to the event hub was lost",
     hint: "try again in a moment; kite ps shows whether the hub runs",

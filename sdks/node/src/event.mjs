@@ -8,6 +8,11 @@ const NOTHING = Object.freeze({});
 export class Event {
   #frame;
 
+  /** @param {Event} event */
+  static frameOf(event) {
+    return event.#frame;
+  }
+
   /** @param {EventFrame} frame */
   constructor(frame) {
     this.#frame = frame;
@@ -56,6 +61,9 @@ export class Event {
     return `<${this.constructor.name} ${this.subject} ${this.id} from ${this.source}>`;
   }
 }
+
+/** What has come, as it came. @param {Event} event */
+export const frameOf = (event) => Event.frameOf(event);
 
 /** An event whose publisher waits for the handler's answer. */
 export class Request extends Event {

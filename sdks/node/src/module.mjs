@@ -36,6 +36,11 @@ export class Module extends Declaring {
   /** @type {Life | null} */
   #life = null;
 
+  /** @param {Module} module */
+  static lifeOf(module) {
+    return module.#running;
+  }
+
   // -- declaring -----------------------------------------------------------------------------
 
   /** @param {Offer} offer */
@@ -178,3 +183,6 @@ export class Module extends Declaring {
     return this.#life;
   }
 }
+
+/** The life that a module lives; throws Unavailable `module_not_running`. @param {Module} module */
+export const lifeOf = (module) => Module.lifeOf(module);

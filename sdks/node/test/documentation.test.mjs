@@ -29,6 +29,8 @@ test("the examples of the documentation run", { skip: hasKite ? false : "there i
     assert.deepEqual(await kite.operator.request("greet", { name: "Ada" }), { text: "hello, Ada" });
     const shops = examples.findIndex((program) => program.includes("shop.price"));
     assert.match(kite.log(`example_${shops}`), /apples cost 3[^]*no_such_fruit: no price for 'pear'/);
+    const clouds = examples.findIndex((program) => program.includes("toCloudEvent"));
+    assert.match(kite.log(`example_${clouds}`), /from https:\/\/github\.com\/kite/);
     const stopped = await kite.kite("down");
     assert.equal(stopped.status, 0, stopped.stderr);
     for (const n of examples.keys()) {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Mirror } from "../src/core/mirror.mjs";
+import { fromCloudEvent, toCloudEvent } from "../src/wire/cloudevents.mjs";
 import { decodeBootLine } from "../src/wire/boot.mjs";
 import { covers, matches, patternProblem, subjectProblem } from "../src/wire/subject.mjs";
 
@@ -66,4 +67,14 @@ test("the copy of the Registry has what stands at dotted paths", () => {
     if (found) assert.deepEqual(mirror.get(path), value, path);
     else assert.throws(() => mirror.get(path), { code: "not_found" }, path);
   }
+});
+
+test("CloudEvents become events and events CloudEvents, and what is no CloudEvent is refused", () => {
+  const { sender, in: into, out, invalid } = vectors("cloudevents");
+  for (const { why, cloudevent, event } of into) assert.deepEqual(fromCloudEvent(cloudevent, sender), event, why);
+  for (const { why, event, cloudevent } of out) {
+    assert.deepEqual(toCloudEvent(event), cloudevent, why);
+    assert.deepEqual(fromCloudEvent(cloudevent, event.source), event, why);
+  }
+  for (const { why, cloudevent, code } of invalid) assert.throws(() => fromCloudEvent(cloudevent, sender), { code }, why);
 });

@@ -127,7 +127,7 @@ function written(data) {
  * @param {string} subject
  * @param {string} frame
  */
-function checkSize(subject, frame) {
+export function checkSize(subject, frame) {
   // A UTF-16 unit is at most three bytes.
   if (frame.length * 3 <= MAX_FRAME_BYTES) return frame;
   const size = Buffer.byteLength(frame);
