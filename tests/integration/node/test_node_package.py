@@ -142,7 +142,9 @@ def test_archive_holds_what_is_needed_and_nothing_else(
     """No cache, log, result, test or package of others; all sources, the types, the program, the licence."""
     paths = {file["path"] for file in archive[1]["files"]}
     sources = {str(path.relative_to(SDK)) for path in (SDK / "src").rglob("*.mjs")}
-    others = {"package.json", "README.md", "LICENSE", "bin/kite.mjs", "src/index.d.mts"} | {"src/cloudevents.d.mts"}
+    others = {"package.json", "README.md", "LICENSE", "bin/kite.mjs", "src/index.d.mts"} | {
+        "src/cloudevents.d.mts"
+    }
     assert paths == sources | others
 
 
