@@ -4,6 +4,7 @@
 import { Module, RequestError } from "../../../sdks/node/src/index.mjs";
 import { Mirror } from "../../../sdks/node/src/core/mirror.mjs";
 import { decodeBootLine } from "../../../sdks/node/src/wire/boot.mjs";
+import { fromCloudEvent, toCloudEvent } from "../../../sdks/node/src/wire/cloudevents.mjs";
 import { covers, matches, patternProblem, subjectProblem } from "../../../sdks/node/src/wire/subject.mjs";
 
 const NAME = process.env.KITE_MODULE;
@@ -78,6 +79,15 @@ function bootLine({ line }) {
   return found && { token: found.token, life: found.life, replica: found.replica };
 }
 
+function cloudEvent({ event, cloudevent, sender }) {
+  if (event !== undefined) return toCloudEvent(event);
+  try {
+    return fromCloudEvent(cloudevent, sender);
+  } catch (refused) {
+    return { error: refused.code };
+  }
+}
+
 const VECTORS = {
   subjects: ({ subject }) => subjectProblem(subject) === null,
   patterns: ({ pattern }) => patternProblem(pattern) === null,
@@ -86,6 +96,7 @@ const VECTORS = {
   boot_lines: bootLine,
   globs: ({ records, query }) => copyOf(records).lookup(query).map((record) => record.module_id),
   dotted_paths: atPath,
+  cloudevents: cloudEvent,
 };
 module.handle(`${NAME}.vector`, ({ data: { kind, case: row } }) => VECTORS[kind](row));
 

@@ -4,7 +4,8 @@ import { open, realpath } from "node:fs/promises";
 import { homedir } from "node:os";
 import { resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
-import { Refusal, serve } from "./kite.mjs";
+// In a project of your own, where `npm install kite-runtime` has put it: from "kite-runtime".
+import { Module, RequestError } from "../../../../sdks/node/src/index.mjs";
 import { renderHtml } from "./html.mjs";
 import { renderMarkdown } from "./markdown.mjs";
 import { renderSource } from "./source.mjs";
@@ -19,7 +20,7 @@ function folder() {
 
 /** @param {string} root @param {unknown} path - relative to it */
 export async function preview(root, path) {
-  const unknown = () => new Refusal("docs_unknown_path", `no document can be read at ${JSON.stringify(path)}`);
+  const unknown = () => new RequestError("docs_unknown_path", { detail: `no document can be read at ${JSON.stringify(path)}` });
   if (typeof path !== "string" || !path || path.includes("\0")) throw unknown();
   const parts = path.split("/");
   // Neither out of the folder nor to what the watcher does not show.
@@ -60,5 +61,7 @@ function render(path, text) {
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const root = folder();
-  await serve({ "docs.preview": (data) => preview(root, data?.path) });
+  const module = new Module();
+  module.handle("docs.preview", ({ data }) => preview(root, data?.path));
+  await module.run();
 }
