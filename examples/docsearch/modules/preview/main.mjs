@@ -62,6 +62,14 @@ function render(path, text) {
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const root = folder();
   const module = new Module();
-  module.handle("docs.preview", ({ data }) => preview(root, data?.path));
+  module.tool(
+    "preview",
+    {
+      subject: "docs.preview",
+      description: "A document as safe HTML.",
+      inputSchema: { type: "object", properties: { path: { type: "string" } }, required: ["path"] },
+    },
+    ({ data }) => preview(root, data?.path),
+  );
   await module.run();
 }
