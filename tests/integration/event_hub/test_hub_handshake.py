@@ -169,6 +169,8 @@ async def test_the_life_is_said_and_the_registration_tells_the_endpoint(
         ("GET /metrics HTTP/1.1", "", 401, "unauthorized"),
         ("GET /ws HTTP/1.1", UPGRADE.replace("13", "12"), 426, "upgrade_required"),
         ("GET /ws HTTP/1.1", UPGRADE.replace(KEY, "x"), 400, "bad_request"),
+        ("GET //[ HTTP/1.1", UPGRADE, 404, "not_found"),
+        ("GET //127.0.0.1/ws HTTP/1.1", UPGRADE, 404, "not_found"),
         ("nonsense", "", 400, "bad_request"),
         ("GET /ws HTTP/1.1", "X: " + "y" * 20_000 + "\r\n", 431, "head_too_large"),
     ],
@@ -181,6 +183,10 @@ async def test_what_is_no_websocket(
     document = json.loads(body)
     assert (found, document["code"], document["status"]) == (status, code, status)
     assert headers["content-type"] == "application/problem+json"
+    if status == 426:  # RFC 9110 and RFC 6455: to what, and in which version
+        assert headers["upgrade"] == "websocket"
+        assert headers["sec-websocket-version"] == "13"
+        assert "upgrade" in headers["connection"]
 
 
 async def test_health_is_open_and_metrics_are_not(hub: HubProcess, registry: FakeRegistry) -> None:
@@ -214,13 +220,16 @@ async def test_health_is_open_and_metrics_are_not(hub: HubProcess, registry: Fak
     "hub", [{"limits": {"handshake_seconds": 0.3, "handshakes": 4}}], indirect=True
 )
 async def test_half_open_handshakes_are_few_and_short(hub: HubProcess) -> None:
+    """Who has begun to ask is told that it took too long; who has said nothing is closed."""
     idle = [await asyncio.open_connection("127.0.0.1", hub.port) for _ in range(4)]
     idle[0][1].write(b"GET /ws HT")
     extra, writer = await asyncio.open_connection("127.0.0.1", hub.port)
     async with asyncio.timeout(5):
         status, _, body = await answer(extra)
         assert (status, json.loads(body)["code"]) == (503, "too_many_connections")
-        for reader, _ in idle:
+        status, _, body = await answer(idle[0][0])
+        assert (status, json.loads(body)["code"]) == (408, "request_slow")
+        for reader, _ in idle[1:]:
             with contextlib.suppress(ConnectionError):
                 assert await reader.read() == b""
     for _, each in [*idle, (extra, writer)]:
