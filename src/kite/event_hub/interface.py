@@ -6,10 +6,10 @@ tell that.
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, UnsetType
 
 from kite.http.interface import ANY_TOKEN, ANYBODY, Answer, Interface, Operation
 
@@ -23,8 +23,8 @@ class DoorQuery(msgspec.Struct, frozen=True, kw_only=True):
             times.
     """
 
-    token: str | None = None
-    events: Annotated[list[str], Meta(extra_json_schema={"default": []})] | None = None
+    token: str | UnsetType = UNSET
+    events: list[str] | UnsetType = UNSET
 
 
 INTERFACE: Final = Interface(

@@ -25,7 +25,8 @@ class Answer:
 
     Args:
         what: in words.
-        shape: of its JSON; None: any JSON value, or text of `media_type`.
+        shape: of its JSON, or of each event of a stream; None: any JSON value, or text of
+            `media_type`.
         headers: names of those that it has beside the usual; see `HEADERS` in `openapi`.
     """
 
@@ -100,6 +101,8 @@ class Interface:
         codes = {*self.codes, *operation.codes, "request_slow", "internal_error"}
         if not operation.is_open:
             codes |= set(self.token_codes)
+        if "{" in operation.path:
+            codes.add("not_found")  # of a name with a slash in it there is no such path
         if operation.query is not None or operation.free_query:
             codes.add("bad_query")
         if operation.body is not None:

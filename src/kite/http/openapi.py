@@ -126,25 +126,22 @@ def _in_query(operation: Operation, schemas: _Schemas) -> Iterable[Json]:
             "description": operation.free_query,
             "style": "form",
             "explode": True,
-            "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+            "schema": {"type": "object", "additionalProperties": True},
         }
     if operation.query is None:
         return
     for name, schema in schemas.of_type(operation.query)["properties"].items():
         told = dict(schema)
         about = told.pop("description")
-        # A parameter is left out, not null.
-        if "anyOf" in told and told.pop("default", None) is None:
-            told |= next(each for each in told.pop("anyOf") if each != {"type": "null"})
         yield {"name": name, "in": "query", "description": about, "schema": told}
 
 
 def _answer(answer: Answer, schemas: _Schemas) -> Json:
     content: Json = {}
-    if answer.media_type != "application/json":
-        content = {answer.media_type: {"schema": {"type": "string"}}}
-    elif answer.status != HTTPStatus.SWITCHING_PROTOCOLS:
-        found = {} if answer.shape is None else schemas.reference(answer.shape)
+    if answer.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        found: Json = {} if answer.media_type == "application/json" else {"type": "string"}
+        if answer.shape is not None:
+            found = schemas.reference(answer.shape)
         content = {answer.media_type: {"schema": found}}
     made: Json = {"description": answer.what}
     if answer.headers:

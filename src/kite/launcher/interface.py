@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from kite.http.interface import ANYBODY, OPERATOR, Answer, Interface, Operation
-from kite.launcher.requests import Asked, Ending, SettledQuery, StateBody, WaitQuery, WatchBody
+from kite.launcher.requests import (
+    Asked,
+    Ending,
+    RestartAsked,
+    SettledQuery,
+    StateBody,
+    WaitQuery,
+    WatchBody,
+)
 
 METRICS: Final = "text/plain"
 LINES: Final = "application/x-ndjson"
@@ -27,14 +35,14 @@ _FILES: Final = (
 """What a person may have done to a file that is to be changed."""
 
 
-def _acting(verb: str, summary: str, *codes: str) -> Operation:
+def _acting(verb: str, summary: str, body: type[Asked], *codes: str) -> Operation:
     return Operation(
         method="POST",
         path=f"{_ONE}/{verb}",
         id=verb,
         summary=summary,
         who=_CONTROL,
-        body=Asked,
+        body=body,
         is_body_optional=True,
         query=WaitQuery,
         answers=(
@@ -135,9 +143,16 @@ INTERFACE: Final = Interface(
             ),
             parameters=_NAME,
         ),
-        _acting("start", "Start it, and what it depends on", "module_disabled"),
-        _acting("stop", "Stop it, and it alone"),
-        _acting("restart", "Restart it, and it alone", "life_gone", "module_disabled", "stopped"),
+        _acting("start", "Start it, and what it depends on", Asked, "module_disabled"),
+        _acting("stop", "Stop it, and it alone", Asked),
+        _acting(
+            "restart",
+            "Restart it, and it alone",
+            RestartAsked,
+            "life_gone",
+            "module_disabled",
+            "stopped",
+        ),
         Operation(
             method="POST",
             path=f"{_ONE}/watch",

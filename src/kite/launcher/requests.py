@@ -16,15 +16,25 @@ STATES: Final = tuple(state.value for state in ConfigState)
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of start, stop and restart; it may be absent.
+    """The body of start and stop; it may be absent.
 
     Args:
         reason: for events and logs.
-        rolling: of a restart: each new process is ready before the old one goes.
-        life: of a restart: this life alone is meant, and is to be running still.
+        life: of a restart only.
     """
 
     reason: Annotated[str, Meta(max_length=MAX_REASON)] | None = None
+    life: Annotated[int | None, Meta(extra_json_schema={"type": "null"})] = None
+
+
+class RestartAsked(Asked, frozen=True, kw_only=True):
+    """The body of restart; it may be absent.
+
+    Args:
+        rolling: each new process is ready before the old one goes.
+        life: this life alone is meant, and is to be running still.
+    """
+
     rolling: bool = False
     life: Annotated[int, Meta(ge=1)] | None = None
 

@@ -25,7 +25,15 @@ from kite.launcher.core import backbone_words as spine
 from kite.launcher.core import facts
 from kite.launcher.core.settling import is_settled, settlement
 from kite.launcher.operations import outcome_of
-from kite.launcher.requests import Asked, Ending, SettledQuery, StateBody, WaitQuery, WatchBody
+from kite.launcher.requests import (
+    Asked,
+    Ending,
+    RestartAsked,
+    SettledQuery,
+    StateBody,
+    WaitQuery,
+    WatchBody,
+)
 from kite.launcher.service import Launcher
 from kite.launcher.state_change import change_state
 from kite.launcher.view import View
@@ -145,12 +153,13 @@ class Routes:
         if who.name != OPERATOR and CONTROL not in who.scopes:
             raise RequestError("permission_denied", who=who.name, what=f"{verb} modules")
         query = read_query(request, WaitQuery)
-        asked = await read_json(request, Asked, absent=Asked())
+        kind = RestartAsked if verb == "restart" else Asked
+        asked = await read_json(request, kind, absent=kind())
         self._record(name)
         if name in CORE_NAMES and (verb != "restart" or name == "launcher"):
             raise RequestError("core_module", module=name, what=verb)
         if asked.life is not None and verb != "restart":
-            raise RequestError("malformed_body", place="life", detail="it is for a restart only")
+            raise RequestError("malformed_body", place="$.life", detail="it is for a restart only")
         self._check_core_life(name, asked.life)
         meant = {} if asked.life is None else {"life": asked.life}
         self._launcher.record(
@@ -267,7 +276,7 @@ def _fact(
                 op=op,
                 reason=asked.reason or "restart",
                 revive=is_operator,
-                is_rolling=asked.rolling,
+                is_rolling=isinstance(asked, RestartAsked) and asked.rolling,
                 life=asked.life,
             )
 

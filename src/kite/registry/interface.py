@@ -9,6 +9,7 @@ from kite.registry.core.registration import ModulesRequest
 from kite.registry.requests import (
     DigestsQuery,
     SessionRequest,
+    StreamEvent,
     TokensTold,
     VerifyRequest,
     WatchQuery,
@@ -83,7 +84,6 @@ INTERFACE: Final = Interface(
             summary="One record",
             who=ANY_TOKEN,
             answers=(Answer(what="it", shape="registry-record", headers=_POSITION),),
-            codes=("not_found",),
             parameters={"module_id": "the module's name"},
         ),
         Operation(
@@ -106,7 +106,6 @@ INTERFACE: Final = Interface(
             who=ANY_TOKEN,
             more="Such as `event_hub.metadata.ws_endpoint`; elements of lists by number.",
             answers=(Answer(what="the value itself", headers=_POSITION),),
-            codes=("not_found",),
             parameters={"path": "a module's name, and the way from there"},
         ),
         Operation(
@@ -122,7 +121,9 @@ INTERFACE: Final = Interface(
                 " `epoch` do."
             ),
             query=WatchQuery,
-            answers=(Answer(what="events without an end", media_type=EVENT_STREAM),),
+            answers=(
+                Answer(what="events without an end", media_type=EVENT_STREAM, shape=StreamEvent),
+            ),
             codes=("limit_reached",),
         ),
         Operation(

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from kite.registry.core.posted import Patterns, parse_patterns, wrong
-from kite.wire.limits import MAX_PATTERNS, MAX_SESSION_TTL
+from kite.wire.limits import MAX_PATTERNS, MAX_SESSION_TTL, MAX_SUBJECT_BYTES
 
 DEFAULT_SESSION_TTL: Final = 600.0
 
 _EXACT: Final = 1 << 53
-_Listed = Annotated[list[str], Meta(extra_json_schema={"maxItems": MAX_PATTERNS})]
+_TOKEN: Final = r"(?:[^\s.*>\u0000-\u001f\u007f-\u009f]+|\*)"
+_Pattern = Annotated[
+    str,
+    Meta(
+        extra_json_schema={
+            "maxLength": MAX_SUBJECT_BYTES,
+            "pattern": rf"^{_TOKEN}(?:\.{_TOKEN})*(?:\.>)?$|^>$",
+        }
+    ),
+]
+_Listed = Annotated[list[_Pattern], Meta(extra_json_schema={"maxItems": MAX_PATTERNS})]
 
 
 class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +71,7 @@ class DigestsQuery(msgspec.Struct, frozen=True, kw_only=True):
         wait: seconds to wait for another table, 300 at most.
     """
 
-    epoch: str | None = None
+    epoch: str | UnsetType = UNSET
     revision: Annotated[int, Meta(ge=-_EXACT, le=_EXACT)] = -1
     wait: Annotated[float, Meta(ge=0)] = 0.0
 
@@ -76,8 +86,8 @@ class WatchQuery(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     prefix: str = ""
-    since: Annotated[int, Meta(ge=0, lt=10**15)] | None = None
-    epoch: str | None = None
+    since: Annotated[int, Meta(ge=0, lt=10**15)] | UnsetType = UNSET
+    epoch: str | UnsetType = UNSET
 
 
 class TokensTold(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +100,20 @@ class TokensTold(msgspec.Struct, frozen=True, kw_only=True):
 
     revision: int
     ok: bool = True
+
+
+class StreamEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One server-sent event of `GET /watch`.
+
+    Args:
+        event: what has happened.
+        data: a JSON object in one line; see `protocol/registry.md`.
+        id: `epoch:revision` of a change, and of `synced`.
+    """
+
+    event: Literal["present", "synced", "registered", "deregistered", "expired", "compacted"]
+    data: str
+    id: str | UnsetType = UNSET
 
 
 def _patterns(value: list[str] | UnsetType | None, name: str) -> Patterns:

@@ -6,6 +6,7 @@ import re
 from functools import partial
 from typing import Any, Final
 
+from msgspec import UNSET
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -154,7 +155,7 @@ class _Routes:
         _speaker(request).must_be_launcher_or_hub("read the table of tokens")
         query = read_query(request, DigestsQuery)
         table = await self._registry.digests(
-            epoch=query.epoch, revision=query.revision, wait=min(query.wait, MAX_WAIT)
+            epoch=query.epoch or None, revision=query.revision, wait=min(query.wait, MAX_WAIT)
         )
         return reply(table)
 
@@ -198,8 +199,8 @@ class _Routes:
 def _position(query: WatchQuery, last: str | None, epoch: str) -> tuple[str, int | None]:
     """After which change a stream is to go on: what the query says, or the `Last-Event-ID` of a
     browser that reconnects; (…, None): nothing was said."""
-    if query.since is not None:
-        return (epoch if query.epoch is None else query.epoch), query.since
+    if query.since is not UNSET:
+        return (epoch if query.epoch is UNSET else query.epoch), query.since
     if last is None:
         return epoch, None
     seen, _, revision = last.rpartition(":")
