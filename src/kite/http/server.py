@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
 from starlette.types import ASGIApp
 
@@ -30,7 +31,8 @@ KEEP_ALIVE_SECONDS: Final = 30
 """An idle connection is closed after this."""
 
 ENDLESS: Final = "kite.endless"
-"""Of a request's scope: its answer has no end, so a client that has closed its direction is gone."""
+"""Of a request's scope: what an answer without an end calls before it begins. What the client says from
+then on means nothing, but that it has closed its direction: then it is gone. False: it is already."""
 
 BACKLOG: Final = 1024
 _CANCEL_SECONDS: Final = 0.2
@@ -124,6 +126,8 @@ class Protocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._refusal: KiteError | None = None
         self._deaf = False
+        self._has_ended = False
+        self._is_endless = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
@@ -140,7 +144,8 @@ class Protocol(HttpToolsProtocol):
         """Keep the way out open for the answer to a request that is here whole, if it has an end."""
         if self._is_answering():
             self.cycle.keep_alive = False
-            return ENDLESS not in self.cycle.scope
+            self._has_ended = True
+            return not self._is_endless
         return False
 
     def data_received(self, data: bytes) -> None:
@@ -173,6 +178,19 @@ class Protocol(HttpToolsProtocol):
             self._refusal = RequestError("head_too_large", limit=MAX_HEAD_BYTES)
             raise ValueError("head too large")
         super().on_headers_complete()
+        scope = cast("dict[str, Any]", self.cycle.scope)
+        scope[ENDLESS] = partial(self._begin_endless, self.cycle)
+
+    def _begin_endless(self, cycle: RequestResponseCycle) -> bool:
+        """The answer to this request has no end; whether its client still listens."""
+        # What was asked behind it is never answered; waiting for its turn it would keep the
+        # connection from being read, and nobody would see the client go.
+        self.pipeline.clear()
+        self.cycle = cycle
+        cycle.keep_alive = False
+        self._is_endless = self._deaf = True
+        self.flow.resume_reading()
+        return not self._has_ended
 
     def on_message_complete(self) -> None:
         """The end of a request. An upgrade that it asked for is not made."""

@@ -18,6 +18,7 @@ from kite.http.client import call
 from kite.http.guard import Guard, Identity
 from kite.http.listen import listening_socket, port_of
 from kite.http.server import serve
+from kite.http.stream import Stream
 
 TOKEN = "a" * 64
 PAGE_PORT = 4711
@@ -30,6 +31,7 @@ class Site:
         self.stop = asyncio.Event()
         self.gate = asyncio.Event()
         self.entered = asyncio.Event()
+        self.ended = asyncio.Event()
         self.failures = []
 
     async def __aenter__(self):
@@ -43,6 +45,7 @@ class Site:
                 Route("/who", self.who),
                 Route("/boom", self.boom),
                 Route("/slow", self.slow),
+                Route("/endless", self.endless),
             ],
             authenticate=self.authenticate,
             guard=Guard(port=self.port, ports=lambda: {PAGE_PORT}),
@@ -78,6 +81,13 @@ class Site:
         self.entered.set()
         await self.gate.wait()
         return reply({"slow": True})
+
+    async def endless(self, request):
+        async def parts():
+            yield b"first"
+            await self.gate.wait()
+
+        return Stream(parts(), media_type="text/plain", until=self.stop, at_end=self.ended.set)
 
     async def call(self, method, path, token=TOKEN, **options):
         return await call(method, self.url + path, token=token, **options)
@@ -265,6 +275,24 @@ async def test_who_asks_and_closes_his_side_is_answered(site):
     answer = await site.raw(site.head("GET /who HTTP/1.1"), eof=True)
     assert status_of(answer) == 200
     assert answer.endswith(b'{"name":"alpha"}')
+
+
+@pytest.mark.parametrize(
+    "rest", [b"", b"rubbish\r\n\r\n", b"GET /health HTTP/1.1\r\n\r\n", b"GET /health"]
+)
+@pytest.mark.parametrize("is_begun", [False, True])
+async def test_who_asks_for_a_stream_and_closes_his_side_has_gone(site, rest, is_begun):
+    """Whatever was asked behind it, which is never answered."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(site.head("GET /endless HTTP/1.1") + rest)
+    try:
+        begun = await asyncio.wait_for(reader.readuntil(b"first"), 5) if is_begun else b""
+        writer.write_eof()
+        await asyncio.wait_for(site.ended.wait(), 5)
+        answer = begun + await asyncio.wait_for(reader.read(), 5)
+        assert answer.count(b"HTTP/1.1 ") <= 1
+    finally:
+        writer.transport.abort()
 
 
 async def test_requests_in_one_piece_are_answered_in_order(site):
