@@ -128,6 +128,7 @@ class Protocol(HttpToolsProtocol):
         self._deaf = False
         self._has_ended = False
         self._is_endless = False
+        self._running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
@@ -135,16 +136,18 @@ class Protocol(HttpToolsProtocol):
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Forget the connection, and what was asked on it and has not begun."""
         self._deaf = True
         self._forget_timer()
+        self.pipeline.clear()
+        self.cycle = self._running or self.cycle
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep the way out open for the answer to a request that is here whole, if it has an end."""
-        if self._is_answering():
-            self.cycle.keep_alive = False
-            self._has_ended = True
+        self._has_ended = True
+        if (last := self._last_whole()) is not None:
+            last.keep_alive = False
             return not self._is_endless
         return False
 
@@ -178,8 +181,16 @@ class Protocol(HttpToolsProtocol):
             self._refusal = RequestError("head_too_large", limit=MAX_HEAD_BYTES)
             raise ValueError("head too large")
         super().on_headers_complete()
+        if not self.pipeline:
+            self._running = self.cycle
         scope = cast("dict[str, Any]", self.cycle.scope)
         scope[ENDLESS] = partial(self._begin_endless, self.cycle)
+
+    def on_response_complete(self) -> None:
+        """The end of an answer: the next of the requests that came behind it begins."""
+        if self.pipeline:
+            self._running = self.pipeline[-1][0]
+        super().on_response_complete()
 
     def _begin_endless(self, cycle: RequestResponseCycle) -> bool:
         """The answer to this request has no end; whether its client still listens."""
@@ -206,10 +217,17 @@ class Protocol(HttpToolsProtocol):
         """A request to upgrade is answered as the plain request that it is too."""
         self._deaf = True
 
-    def _is_answering(self) -> bool:
-        """Whether a request that is here whole has no complete answer yet."""
+    def _last_whole(self) -> RequestResponseCycle | None:
+        """The newest request that is here whole and has no complete answer yet. One behind it that
+        is not whole will never be."""
         cycle = self._current
-        return cycle is not None and not cycle.response_complete and not cycle.more_body
+        if cycle is not None and cycle.more_body and self.pipeline:
+            self.pipeline.popleft()
+            cycle = self.pipeline[0][0] if self.pipeline else self._running
+            self.cycle = cast("RequestResponseCycle", cycle)
+        if cycle is None or cycle.response_complete or cycle.more_body:
+            return None
+        return cycle
 
     @property
     def _current(self) -> RequestResponseCycle | None:
@@ -236,9 +254,9 @@ class Protocol(HttpToolsProtocol):
         """Answer in place of the application; then hear no more, and close."""
         self._deaf = True
         self._forget_timer()
-        if self._is_answering():
-            # The bytes came after a request that is being answered: that answer goes first.
-            self.cycle.keep_alive = False
+        if (last := self._last_whole()) is not None:
+            # The bytes came after requests that are being answered: those answers go first.
+            last.keep_alive = False
             return
         cycle = self._current
         if cycle is not None and not cycle.response_complete:

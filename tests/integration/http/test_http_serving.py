@@ -308,6 +308,28 @@ async def test_rubbish_after_a_request_does_not_spoil_its_answer(site):
     assert b"alpha" in answer
 
 
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize(
+    "behind",
+    ["rubbish", "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nz", "POST /echo HTT"],
+)
+@pytest.mark.parametrize("eof", [False, True])
+async def test_what_is_wrong_behind_requests_spoils_none_of_their_answers(
+    site, count, behind, eof, caplog
+):
+    """Nor does it take the place of one, nor is anything written behind the last."""
+    slow = site.head("GET /slow HTTP/1.1")
+    asked = slow + site.head("GET /who HTTP/1.1") * count + behind.encode()
+    answer = asyncio.create_task(site.raw(asked + b"\0\r\n\r\n", eof=eof))
+    await asyncio.wait_for(site.entered.wait(), 5)
+    site.gate.set()
+    parts = (await answer).split(b"HTTP/1.1 ")[1:]
+    assert [part[:3] for part in parts[: count + 1]] == [b"200"] * (count + 1)
+    assert b"slow" in parts[0]
+    assert all(b"alpha" in part for part in parts[1 : count + 1])
+    assert "request.failed" not in caplog.text
+
+
 async def test_an_upgrade_is_not_made(site):
     head = site.head("GET /who HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket")
     answer = await site.raw(head + b"\x81\x05hello")
