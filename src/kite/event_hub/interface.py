@@ -42,6 +42,7 @@ INTERFACE: Final = Interface(
         "too_many_connections",
     ),
     token_codes=("unauthorized", "not_ready"),
+    query_codes=(),
     operations=(
         Operation(
             method="GET",

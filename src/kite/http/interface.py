@@ -87,6 +87,7 @@ class Interface:
         operations: in the order of the document.
         codes: what every operation may be refused with.
         token_codes: what those may be refused with that need a token.
+        query_codes: what those may be refused with that have a query.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Interface:
     operations: tuple[Operation, ...]
     codes: tuple[str, ...] = ("bad_host", "bad_origin", "bad_request", "head_too_large")
     token_codes: tuple[str, ...] = ("unauthorized",)
+    query_codes: tuple[str, ...] = ("bad_query",)
 
     def codes_of(self, operation: Operation) -> tuple[str, ...]:
         """All codes that the operation may be refused with, in the order of the alphabet."""
@@ -104,7 +106,7 @@ class Interface:
         if "{" in operation.path:
             codes.add("not_found")  # of a name with a slash in it there is no such path
         if operation.query is not None or operation.free_query:
-            codes.add("bad_query")
+            codes |= set(self.query_codes)
         if operation.body is not None:
             codes |= {"body_too_large", "malformed_body"}
         return tuple(sorted(codes))

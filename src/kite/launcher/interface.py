@@ -27,8 +27,8 @@ _WAITED_FOR: Final = (
 )  # fmt: skip
 _FILES: Final = (
     "file_changed", "file_missing", "file_not_regular", "file_not_utf8", "file_not_writable",
-    "file_too_large", "file_unreadable", "front_matter_empty", "front_matter_missing",
-    "front_matter_open", "key_not_text", "not_a_mapping", "not_editable", "repeated_key",
+    "file_too_large", "file_unreadable", "front_matter_missing",
+    "front_matter_open", "key_not_text", "not_editable", "repeated_key",
     "several_documents", "yaml_alias", "yaml_colon", "yaml_open", "yaml_syntax", "yaml_tab",
     "yaml_tag", "yaml_too_large",
 )  # fmt: skip
@@ -134,7 +134,6 @@ INTERFACE: Final = Interface(
                 "bad_config_state",
                 "broken_manifest",
                 "core_module",
-                "core_stays_enabled",
                 "module_disabled",
                 "permission_denied",
                 "unknown_module",

@@ -347,7 +347,9 @@ async def test_expect_continue(site):
 async def test_a_slow_head_is_given_up(site, monkeypatch):
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
     began = time.monotonic()
-    assert status_of(await site.raw(b"GET /who HT")) == 408
+    answer = await site.raw(b"GET /who HT")
+    assert status_of(answer) == 408
+    assert b'"code":"request_slow"' in answer
     assert await site.raw(b"") == b""  # nothing said: closed without a word
     assert time.monotonic() - began < 3
 
