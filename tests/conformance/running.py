@@ -231,6 +231,12 @@ class Kite:
             and (event is None or line["event"] == event)
         ]
 
+    def audit(self):
+        """The lines of all three audit logs, whole ones only."""
+        paths = self.instance_dir.glob("*/audit.jsonl")
+        lines = [line for path in paths for line in path.read_text().splitlines(keepends=True)]
+        return [fits("audit-line", json.loads(line)) for line in lines if line.endswith("\n")]
+
     def facts(self, name, what=None):
         """What a Stranger has noted."""
         path = self.instance_dir / name / "facts.jsonl"

@@ -113,8 +113,7 @@ def test_modules_lists_every_record(pair):
     """`GET /modules` answers `{"modules":[record…]}`."""
     pair.register("reg_listed", **FIELDS)
     told = pair.call("GET", "/modules", token=pair.tokens["operator"]).json()
-    for each in told["modules"]:
-        fits("registry-record", each)
+    fits("registry-records", told)
     assert {"reg_listed", "event_hub"} <= {each["module_id"] for each in told["modules"]}
 
 

@@ -103,6 +103,20 @@ def test_foreign_origins_are_refused(running):
     assert running.call("GET", "/launcher").status == 200
 
 
+def test_who_was_refused_is_in_the_audit_log(running):
+    """Each refusal has its line, with where and when, and no token in it."""
+    token = secrets.token_hex(32)
+    refusal(running.call("GET", "/launcher", token=token), 401, "unauthorized")
+    refusal(running.call("GET", "/launcher", host="audit.example"), 403, "bad_host")
+    deadline = time.monotonic() + 20
+    while not any("audit.example" in json.dumps(line) for line in running.audit()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    lines = running.audit()
+    assert "unauthorized" in {line.get("code") for line in lines}
+    assert token not in json.dumps(lines)
+
+
 def test_module_tokens_may_get(running):
     """Module tokens may GET; with scope `launcher.control` also start, stop, restart."""
     assert ask(running, "asker", "GET", "/launcher/modules")["status"] == 200

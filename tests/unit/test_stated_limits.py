@@ -10,7 +10,7 @@ import pytest
 
 from kite.audit import throttle, trail
 from kite.http import body, open_requests, server
-from kite.launcher import routes
+from kite.launcher import requests
 
 LIMITS: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).resolve().parents[2] / "protocol" / "limits.json").read_text()
@@ -32,7 +32,7 @@ LIMITS: dict[str, dict[str, Any]] = json.loads(
         ("audit", "kinds", throttle.MOST_KEYS),
         ("audit", "file_bytes", trail.MAX_BYTES),
         ("audit", "older_files", trail.OLDER_FILES),
-        ("management", "reason_characters", routes.MAX_REASON),
+        ("management", "reason_characters", requests.MAX_REASON),
     ],
 )
 def test_a_number_is_that_of_the_code(section: str, name: str, value: float) -> None:

@@ -1,4 +1,6 @@
-"""`kite spec asyncapi [MODULE…]`: what the project's modules say to each other, for other tools."""
+"""`kite spec`: what others can be told, as documents for other tools: `asyncapi [MODULE…]`, what the
+project's modules say to each other; `openapi INTERFACE`, what Kite's own ports answer.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,17 @@ if TYPE_CHECKING:
     from kite.model.scan import Scan
 
 _WRONG = 2
+_INTERFACES = ("registry", "launcher", "event_hub")
+_format = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["yaml", "json"]),
+    help=_("yaml (default) or json; --json is the same as --format json"),
+)
 
 
 @click.group(
-    help=_("Describe the project for other tools, from its manifests."),
+    help=_("Describe the project and Kite's own interfaces for other tools."),
     context_settings={"help_option_names": ["-h", "--help"]},
     invoke_without_command=True,
 )
@@ -42,12 +51,7 @@ def spec(ctx: click.Context) -> None:
     short_help=_("print an AsyncAPI 3 document of the modules' events"),
 )
 @click.argument("modules", metavar="[MODULE]...", nargs=-1, shell_complete=complete)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["yaml", "json"]),
-    help=_("yaml (default) or json; --json is the same as --format json"),
-)
+@_format
 @click.pass_obj
 def asyncapi(session: Session, modules: tuple[str, ...], form: str | None) -> int:
     from kite.launcher.discovery import scan
@@ -66,14 +70,39 @@ def asyncapi(session: Session, modules: tuple[str, ...], form: str | None) -> in
         version=(one.version if one else "") or UNVERSIONED,
         envelope=_envelope(),
     )
-    if form == "json" or (form is None and session.wants_json):
-        report.document(made)
-    else:
-        report.data(_yaml(made))
+    _print(made, session, form)
     broken = [error for each in found.broken.values() for error in each.errors]
     for error in (*wrong, *found.problems, *broken):
         report.error(error)
     return _WRONG if wrong or found.problems or broken else 0
+
+
+@spec.command(
+    cls=Verb,
+    help=_(
+        "Print the OpenAPI 3.1 document of one of Kite's own HTTP interfaces: what each path takes and"
+        " answers, for whom it is, and every code that it may be refused with. Needs no running Kite"
+        " and no project."
+    ),
+    short_help=_("print an OpenAPI 3.1 document of registry, launcher or event_hub"),
+)
+@click.argument("interface", metavar="INTERFACE", type=click.Choice(_INTERFACES))
+@_format
+@click.pass_obj
+def openapi(session: Session, interface: str, form: str | None) -> int:
+    from importlib import import_module
+
+    from kite.http.openapi import document
+
+    _print(document(import_module(f"kite.{interface}.interface").INTERFACE), session, form)
+    return 0
+
+
+def _print(made: dict[str, Any], session: Session, form: str | None) -> None:
+    if form == "json" or (form is None and session.wants_json):
+        report.document(made)
+    else:
+        report.data(_yaml(made))
 
 
 def _chosen(found: Scan, names: tuple[str, ...]) -> list[Manifest]:

@@ -18,7 +18,7 @@ import httptools
 from picows import WSAutoPingStrategy, WSUpgradeResponse, WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # what its own server makes
 
-from kite.errors import KiteError, RequestError
+from kite.errors import InternalError, KiteError, RequestError, Unavailable
 from kite.event_hub.connection import Connection
 from kite.event_hub.core.admission import Request, switching_protocols
 from kite.event_hub.core.cloudevents import SUBPROTOCOL as CLOUDEVENTS
@@ -142,9 +142,9 @@ class Door(asyncio.BufferedProtocol):
         self._tcp = cast("asyncio.Transport", transport)  # uvloop's derives from nothing
         doors = self._doors
         doors.open.add(self)
-        self._timer = self._loop.call_later(doors.seconds, self.abort)
+        self._timer = self._loop.call_later(doors.seconds, self._is_late)
         if len(doors.open) > doors.limit:
-            self._refuse(RequestError("too_many_connections", limit=doors.limit), None)
+            self._refuse(RequestError("too_many_connections", limit=doors.limit))
 
     def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002
         return self._buffer
@@ -160,13 +160,13 @@ class Door(asyncio.BufferedProtocol):
             self._rest = data[upgrade.args[0] :]
         except httptools.HttpParserError as wrong:
             if not self._is_whole:
-                self._refuse(RequestError("bad_request", detail=str(wrong)[:200]), None)
+                self._refuse(RequestError("bad_request", detail=str(wrong)[:200]))
                 return
         limit = self._doors.head_bytes
         if self._is_whole and self._head_size <= limit:
             self._decide()
         elif self._is_whole or self._received > limit:
-            self._refuse(RequestError("head_too_large", limit=limit), None, has_body=True)
+            self._refuse(RequestError("head_too_large", limit=limit), has_body=True)
 
     def eof_received(self) -> bool:
         return False
@@ -177,9 +177,19 @@ class Door(asyncio.BufferedProtocol):
             self._task.cancel()
 
     def abort(self) -> None:
-        """Time is up, or the Hub ends."""
+        """The Hub ends, or has nobody to answer."""
         if self._tcp is not None:
             self._tcp.abort()
+
+    def _is_late(self) -> None:
+        """Time is up: who has begun to ask is told, who has said nothing is not there."""
+        if self._task is not None:
+            self._refuse(Unavailable("not_ready", what="the event hub"))
+        elif self._received:
+            limit = f"{self._doors.seconds:g}"
+            self._refuse(RequestError("request_slow", limit=limit), has_body=True)
+        else:
+            self.abort()
 
     # ── the parser ──────────────────────────────────────────────────────────────────────────
 
@@ -216,6 +226,9 @@ class Door(asyncio.BufferedProtocol):
         except KiteError as error:
             self._refuse(error, request, has_body=request.method not in ("GET", "HEAD"))
             return
+        except Exception as failed:  # noqa: BLE001 (a connection's edge: nothing ends the Hub)
+            self._fail(failed)
+            return
         assert self._tcp is not None
         self._tcp.pause_reading()
         self._task = self._loop.create_task(self._wait(request, waited))
@@ -239,9 +252,13 @@ class Door(asyncio.BufferedProtocol):
                 self._settle(found, request)
         except KiteError as error:
             self._refuse(error, request)
-        except Exception:  # noqa: BLE001 (a connection's edge: nothing a client sends ends the Hub)
-            _log.exception("door.failed")
-            self.abort()
+        except Exception as failed:  # noqa: BLE001 (a connection's edge: nothing ends the Hub)
+            self._fail(failed)
+
+    def _fail(self, failed: Exception) -> None:
+        """A mistake of the Hub's own."""
+        _log.error("door.failed", exc_info=failed)
+        self._refuse(InternalError("internal_error", detail=type(failed).__name__), has_body=True)
 
     def _settle(self, found: _Verdict, request: Request) -> None:
         if callable(found):
@@ -251,7 +268,9 @@ class Door(asyncio.BufferedProtocol):
             headers = {"content-type": kind, "cache-control": "no-store"}
             self._respond(status, headers, body)
 
-    def _refuse(self, error: KiteError, request: Request | None, *, has_body: bool = False) -> None:
+    def _refuse(
+        self, error: KiteError, request: Request | None = None, *, has_body: bool = False
+    ) -> None:
         peer = None if self._tcp is None else self._tcp.get_extra_info("peername")
         self._doors.house.turned_away(request, error, peer[1] if peer else None)
         self._respond(error.status, problem_headers(error), problem_bytes(error), drains=has_body)
@@ -267,7 +286,8 @@ class Door(asyncio.BufferedProtocol):
         if self._is_done or self._tcp is None:
             return
         self._forget()
-        fields = {**headers, "content-length": str(len(body)), "connection": "close"}
+        ending = "upgrade, close" if "upgrade" in headers else "close"
+        fields = {**headers, "content-length": str(len(body)), "connection": ending}
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
         lines += [f"{name}: {value}" for name, value in fields.items()]
         head = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kite.errors import InternalError, KiteError, PeerError, RequestError, Unavailable
@@ -107,13 +107,24 @@ async def _refused_by_routing(request: Request, raised: Exception) -> Response:
         case 404:
             return refusal(RequestError("not_found", path=path))
         case 405:
-            allow = (raised.headers or {}).get("Allow", "")
+            allow = ", ".join(_methods(request))
             error = RequestError(
                 "method_not_allowed", method=request.method, path=path, allow=allow
             )
             return refusal(error)
         case _:
             return refusal(RequestError("bad_request", detail=str(raised.detail)))
+
+
+def _methods(request: Request) -> list[str]:
+    """What may be done with the path: several routes may share it."""
+    routes: Sequence[BaseRoute] = request.app.routes
+    found = (
+        route.methods or ()
+        for route in routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    )
+    return sorted({method for methods in found for method in methods})
 
 
 class _Gate:

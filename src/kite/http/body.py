@@ -76,6 +76,8 @@ def parse_json(body: bytes, kind: type[T]) -> T:
     Raises:
         RequestError: `malformed_body` with `place` and `detail`.
     """
+    if not body:
+        raise RequestError("malformed_body", place="$", detail="it is empty, expected JSON")
     try:
         value = msgspec.json.decode(body)
         check_depth(value)

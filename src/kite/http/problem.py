@@ -46,10 +46,12 @@ def problem_bytes(error: KiteError) -> bytes:
 
 
 def problem_headers(error: KiteError) -> dict[str, str]:
-    """What goes with it: how to authenticate (401), when to come back (503)."""
+    """What goes with it: how to authenticate (401), what to become (426), when to come back (503)."""
     headers = {"content-type": MEDIA_TYPE, "cache-control": "no-store"}
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
+    if error.status == HTTPStatus.UPGRADE_REQUIRED:
+        headers |= {"upgrade": "websocket", "sec-websocket-version": "13"}
     if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["retry-after"] = str(error.params.get("retry_after", _RETRY_AFTER))
     if isinstance(error, RequestError) and "allow" in error.params:

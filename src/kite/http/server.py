@@ -13,7 +13,8 @@ import logging
 import resource
 import socket
 from collections.abc import Callable
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
 from starlette.types import ASGIApp
 
@@ -32,7 +33,8 @@ KEEP_ALIVE_SECONDS: Final = 30
 """An idle connection is closed after this."""
 
 ENDLESS: Final = "kite.endless"
-"""Of a request's scope: its answer has no end, so a client that has closed its direction is gone."""
+"""Of a request's scope: what an answer without an end calls before it begins. What the client says from
+then on means nothing, but that it has closed its direction: then it is gone. False: it is already."""
 
 MAX_CONNECTIONS: Final = 2048
 """Open connections of one port; fewer where the process may not have so many files. An idle one is
@@ -167,6 +169,9 @@ class Protocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._refusal: KiteError | None = None
         self._deaf = False
+        self._has_ended = False
+        self._is_endless = False
+        self._running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
@@ -179,16 +184,19 @@ class Protocol(HttpToolsProtocol):
             self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Forget the connection, and what was asked on it and has not begun."""
         self._deaf = True
         self._forget_timer()
+        self.pipeline.clear()
+        self.cycle = self._running or self.cycle
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep the way out open for the answer to a request that is here whole, if it has an end."""
-        if self._is_answering():
-            self.cycle.keep_alive = False
-            return ENDLESS not in self.cycle.scope
+        self._has_ended = True
+        if (last := self._last_whole()) is not None:
+            last.keep_alive = False
+            return not self._is_endless
         return False
 
     def data_received(self, data: bytes) -> None:
@@ -221,6 +229,27 @@ class Protocol(HttpToolsProtocol):
             self._refusal = RequestError("head_too_large", limit=MAX_HEAD_BYTES)
             raise ValueError("head too large")
         super().on_headers_complete()
+        if not self.pipeline:
+            self._running = self.cycle
+        scope = cast("dict[str, Any]", self.cycle.scope)
+        scope[ENDLESS] = partial(self._begin_endless, self.cycle)
+
+    def on_response_complete(self) -> None:
+        """The end of an answer: the next of the requests that came behind it begins."""
+        if self.pipeline:
+            self._running = self.pipeline[-1][0]
+        super().on_response_complete()
+
+    def _begin_endless(self, cycle: RequestResponseCycle) -> bool:
+        """The answer to this request has no end; whether its client still listens."""
+        # What was asked behind it is never answered; waiting for its turn it would keep the
+        # connection from being read, and nobody would see the client go.
+        self.pipeline.clear()
+        self.cycle = cycle
+        cycle.keep_alive = False
+        self._is_endless = self._deaf = True
+        self.flow.resume_reading()
+        return not self._has_ended
 
     def on_message_complete(self) -> None:
         """The end of a request. An upgrade that it asked for is not made."""
@@ -236,10 +265,17 @@ class Protocol(HttpToolsProtocol):
         """A request to upgrade is answered as the plain request that it is too."""
         self._deaf = True
 
-    def _is_answering(self) -> bool:
-        """Whether a request that is here whole has no complete answer yet."""
+    def _last_whole(self) -> RequestResponseCycle | None:
+        """The newest request that is here whole and has no complete answer yet. One behind it that
+        is not whole will never be."""
         cycle = self._current
-        return cycle is not None and not cycle.response_complete and not cycle.more_body
+        if cycle is not None and cycle.more_body and self.pipeline:
+            self.pipeline.popleft()
+            cycle = self.pipeline[0][0] if self.pipeline else self._running
+            self.cycle = cast("RequestResponseCycle", cycle)
+        if cycle is None or cycle.response_complete or cycle.more_body:
+            return None
+        return cycle
 
     @property
     def _current(self) -> RequestResponseCycle | None:
@@ -266,9 +302,9 @@ class Protocol(HttpToolsProtocol):
         """Answer in place of the application; then hear no more, and close."""
         self._deaf = True
         self._forget_timer()
-        if self._is_answering():
-            # The bytes came after a request that is being answered: that answer goes first.
-            self.cycle.keep_alive = False
+        if (last := self._last_whole()) is not None:
+            # The bytes came after requests that are being answered: those answers go first.
+            last.keep_alive = False
             return
         cycle = self._current
         if cycle is not None and not cycle.response_complete:

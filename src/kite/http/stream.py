@@ -38,7 +38,7 @@ class Stream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak until nobody listens."""
-        scope[ENDLESS] = True
+        is_heard = scope[ENDLESS]()
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async with asyncio.TaskGroup() as group:
@@ -47,7 +47,8 @@ class Stream(Response):
                     group.create_task(_until_gone(receive)),
                     group.create_task(self._until.wait()),
                 }
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                if is_heard:
+                    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 for task in ends:
                     task.cancel()
         finally:

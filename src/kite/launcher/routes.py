@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,6 +18,7 @@ from kite.http.application import application, reply
 from kite.http.body import read_json
 from kite.http.guard import Guard, Identity
 from kite.http.problem import problem
+from kite.http.query import read_query
 from kite.http.witness import Witness
 from kite.launcher.authority import OPERATOR
 from kite.launcher.cgroup import ways
@@ -27,6 +26,16 @@ from kite.launcher.core import backbone_words as spine
 from kite.launcher.core import facts
 from kite.launcher.core.settling import is_settled, settlement
 from kite.launcher.operations import outcome_of
+from kite.launcher.requests import (
+    Asked,
+    Ending,
+    RestartAsked,
+    Rotated,
+    SettledQuery,
+    StateBody,
+    WaitQuery,
+    WatchBody,
+)
 from kite.launcher.service import Launcher
 from kite.launcher.state_change import change_state
 from kite.launcher.view import View
@@ -36,38 +45,8 @@ from kite.model.watch import Watch
 from kite.version import __version__
 
 SETTLED_WAIT_LIMIT = 600.0
-MAX_REASON = 1000
-"""Characters; it goes into events, logs and every module's ears."""
 CONTROL = "launcher.control"
 _PYTHON = ".".join(map(str, sys.version_info[:3]))
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of start, stop and restart; it may be absent.
-
-    Args:
-        rolling: of a restart: each new process is ready before the old one goes.
-        life: of a restart: this life alone is meant, and is to be running still.
-    """
-
-    reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON)] | None = None
-    rolling: bool = False
-    life: Annotated[int, msgspec.Meta(ge=1)] | None = None
-
-
-class StateBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of `PUT …/state`."""
-
-    state: str
-
-
-class WatchBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of `…/watch`, as `watch:` in a manifest; it may be absent."""
-
-    paths: tuple[str, ...] = ("**",)
-    ignore: tuple[str, ...] = ()
-    delay: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0.3
-    dependents: bool = False
 
 
 class Routes:
@@ -132,7 +111,7 @@ class Routes:
     async def settled(self, request: Request) -> Response:
         """Wait until the system has come up as far as it will by itself."""
         launcher = self._launcher
-        seconds = min(SETTLED_WAIT_LIMIT, _seconds(request.query_params.get("wait", "0")))
+        seconds = min(SETTLED_WAIT_LIMIT, read_query(request, SettledQuery).wait)
 
         def is_over() -> bool:
             if launcher.phase == "stopping":
@@ -179,12 +158,14 @@ class Routes:
         who = _identity(request)
         if who.name != OPERATOR and CONTROL not in who.scopes:
             raise RequestError("permission_denied", who=who.name, what=f"{verb} modules")
-        asked = await read_json(request, Asked, absent=Asked())
+        query = read_query(request, WaitQuery)
+        kind = RestartAsked if verb == "restart" else Asked
+        asked = await read_json(request, kind, absent=kind())
         self._record(name)
         if name in CORE_NAMES and (verb != "restart" or name == "launcher"):
             raise RequestError("core_module", module=name, what=verb)
         if asked.life is not None and verb != "restart":
-            raise RequestError("malformed_body", place="life", detail="it is for a restart only")
+            raise RequestError("malformed_body", place="$.life", detail="it is for a restart only")
         self._check_core_life(name, asked.life)
         meant = {} if asked.life is None else {"life": asked.life}
         self._launcher.record(
@@ -202,7 +183,7 @@ class Routes:
         if future.done():
             future.result().check()
             return reply(self._record(name))
-        if request.query_params.get("wait") not in ("1", "true"):
+        if not query.waits:
             return reply(self._record(name), 202)
         (await outcome_of(future, name)).check()
         return reply(self._record_or_gone(name))
@@ -246,6 +227,7 @@ class Routes:
         name = request.path_params["name"]
         self._witness.mean(request, "state", name)
         _only_operator(request, "change states")
+        query = read_query(request, WaitQuery)
         body = await read_json(request, StateBody)
         self._record(name)
         catalog = self._launcher.catalog
@@ -257,7 +239,7 @@ class Routes:
             self._launcher.rescan()
             await self._launcher.kept()
         has_changed = change["old"] != change["new"]
-        if has_changed and request.query_params.get("wait") in ("1", "true"):
+        if has_changed and query.waits:
             await self._wait_for_state(name, ConfigState(body.state))
         return reply(change)
 
@@ -280,7 +262,7 @@ class Routes:
         _only_operator(request, "change the operator's token")
         await self._launcher.operator_token.rotate()
         self._witness.taken(request)
-        return reply({"ok": True})
+        return reply(Rotated())
 
     async def shutdown(self, request: Request) -> Response:
         self._witness.mean(request, "shutdown")
@@ -288,7 +270,7 @@ class Routes:
         self._witness.taken(request)
         # The answer leaves before anything ends.
         asyncio.get_running_loop().call_soon(self._launcher.stop)
-        return reply({"ok": True, "phase": "stopping"}, 202)
+        return reply(Ending(), 202)
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -321,7 +303,7 @@ def _fact(
                 op=op,
                 reason=asked.reason or "restart",
                 revive=is_operator,
-                is_rolling=asked.rolling,
+                is_rolling=isinstance(asked, RestartAsked) and asked.rolling,
                 life=asked.life,
             )
 
@@ -339,17 +321,6 @@ def _only_operator(request: Request, what: str) -> None:
     who = _identity(request)
     if who.name != OPERATOR:
         raise RequestError("permission_denied", who=who.name, what=what)
-
-
-_NUMBER = re.compile(r"\d{1,6}(\.\d{1,6})?")
-
-
-def _seconds(text: str) -> float:
-    if not _NUMBER.fullmatch(text):
-        raise RequestError(
-            "malformed_body", place="wait", detail=f"'{text[:40]}' is no number of seconds"
-        )
-    return float(text)
 
 
 def launcher_application(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from functools import partial
 from typing import Any, Final
 
-import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,44 +18,31 @@ from kite.http.application import application, reply
 from kite.http.body import read_json
 from kite.http.guard import Guard
 from kite.http.metrics import Family, exposition
+from kite.http.query import read_query
 from kite.http.stream import Stream
 from kite.http.witness import Witness
 from kite.registry.announcer import Announcer
-from kite.registry.core.posted import Grant, parse_patterns, parse_posted, wrong
+from kite.registry.core.posted import Grant, parse_posted
 from kite.registry.core.registration import ModulesRequest
+from kite.registry.interface import EVENT_STREAM, MAX_FIELDS
+from kite.registry.requests import (
+    DigestsQuery,
+    SessionRequest,
+    TokensTold,
+    VerifyRequest,
+    WatchQuery,
+)
 from kite.registry.service import Registry
 from kite.registry.shown import verified_grant
 from kite.registry.speaker import Speaker
 from kite.version import __version__
-from kite.wire.limits import MAX_SESSION_TTL
 
 MAX_WAIT: Final = 300.0
 """Seconds a `GET /tokens/digests` waits at most."""
 
-MAX_FIELDS: Final = 32
-"""A look-up may name this many fields."""
-
 HUB: Final = "event_hub"
 
-EVENT_STREAM: Final = "text/event-stream"
-
-_DEFAULT_SESSION_TTL: Final = 600.0
 _REVISION: Final = re.compile(r"[0-9]{1,15}")
-
-
-class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of `POST /tokens/session`. A list that is left out allows nothing; null is what the
-    module itself may do."""
-
-    publish: list[str] | UnsetType | None = UNSET
-    subscribe: list[str] | UnsetType | None = UNSET
-    ttl: float = _DEFAULT_SESSION_TTL
-
-
-class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of `POST /verify`."""
-
-    token: str
 
 
 def registry_app(
@@ -141,9 +126,9 @@ class _Routes:
         following = self._registry.following
         if request.method == "HEAD":
             return Response(media_type=EVENT_STREAM)
-        epoch, since = _position(request, following.epoch)
-        prefix = request.query_params.get("prefix", "")
-        reader = following.open(prefix, _speaker(request).grant)
+        query = read_query(request, WatchQuery)
+        epoch, since = _position(query, request.headers.get("last-event-id"), following.epoch)
+        reader = following.open(query.prefix, _speaker(request).grant)
         return Stream(
             reader.parts(since=since, is_known=epoch == following.epoch),
             media_type=EVENT_STREAM,
@@ -162,17 +147,16 @@ class _Routes:
         posted = parse_posted(body)
         await self._registry.post_tokens(posted, _token_of(body.get("registry")))
         self._tell_announcer()
-        return reply({"ok": True, "revision": self._registry.revision.number})
+        return reply(TokensTold(revision=self._registry.revision.number))
 
     async def session(self, request: Request) -> Response:
         grant = _speaker(request).module("ask for a session token, being no module")
         body = await read_json(request, SessionRequest)
-        if not 0 < body.ttl <= MAX_SESSION_TTL:
-            raise wrong("$.ttl", f"expected seconds up to {MAX_SESSION_TTL:g}, got {body.ttl:g}")
+        publish, subscribe = body.check()
         token, session = await self._registry.open_session(
             grant,
-            publish=_patterns(body.publish, "publish"),
-            subscribe=_patterns(body.subscribe, "subscribe"),
+            publish=publish,
+            subscribe=subscribe,
             ttl=body.ttl,
         )
         assert session.expires_at is not None
@@ -180,14 +164,9 @@ class _Routes:
 
     async def digests(self, request: Request) -> Response:
         _speaker(request).may_see_digests()
-        query = request.query_params
-        # Who knows nothing yet may say so with a revision that there never is.
-        revision = _number(request, "revision", -1, least=-(1 << 53))
-        wait = _number(request, "wait", 0.0)
+        query = read_query(request, DigestsQuery)
         table = await self._registry.digests(
-            epoch=query.get("epoch"),
-            revision=int(revision),
-            wait=min(wait, MAX_WAIT),
+            epoch=query.epoch or None, revision=query.revision, wait=min(query.wait, MAX_WAIT)
         )
         return reply(table)
 
@@ -237,15 +216,12 @@ def _fields(request: Request) -> list[tuple[str, str]]:
     return query
 
 
-def _position(request: Request, epoch: str) -> tuple[str, int | None]:
-    """After which change a stream is to go on: `since`, in `epoch`, or what a browser that
-    reconnects says by itself; (…, None): nothing was said."""
-    query = request.query_params
-    if (since := query.get("since")) is not None:
-        if not _REVISION.fullmatch(since):
-            raise RequestError("bad_query", name="since", detail=f"'{since[:50]}' is no revision")
-        return query.get("epoch", epoch), int(since)
-    if (last := request.headers.get("last-event-id")) is None:
+def _position(query: WatchQuery, last: str | None, epoch: str) -> tuple[str, int | None]:
+    """After which change a stream is to go on: what the query says, or the `Last-Event-ID` of a
+    browser that reconnects; (…, None): nothing was said."""
+    if query.since is not UNSET:
+        return (epoch if query.epoch is UNSET else query.epoch), query.since
+    if last is None:
         return epoch, None
     seen, _, revision = last.rpartition(":")
     return (seen, int(revision)) if _REVISION.fullmatch(revision) else ("", 0)
@@ -257,10 +233,6 @@ def _speaker(request: Request) -> Speaker:
     return speaker
 
 
-def _patterns(value: list[str] | UnsetType | None, name: str) -> tuple[str, ...] | None:
-    return () if value is UNSET else parse_patterns(value, f"$.{name}")
-
-
 def _token_of(value: Any) -> str | None:
     """The Registry's own token in the body of `POST /tokens`: of several the last."""
     if isinstance(value, list):
@@ -268,19 +240,6 @@ def _token_of(value: Any) -> str | None:
     if isinstance(value, dict):
         value = value.get("token")
     return value if isinstance(value, str) else None
-
-
-def _number(request: Request, name: str, default: float, *, least: float = 0.0) -> float:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not least <= number < 1 << 53:
-        raise RequestError("bad_query", name=name, detail=f"'{text[:50]}' is no such number")
-    return number
 
 
 def _one(name: str, text: str, value: float) -> Family:

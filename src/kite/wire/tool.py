@@ -13,10 +13,35 @@ from typing import Any, Final
 import msgspec
 
 from kite.errors import RequestError
+from kite.wire.limits import MAX_SUBJECT_BYTES
 from kite.wire.subject import subject_problem
 
 NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 """What a tool that can be called may be named."""
+
+_SCHEMA: Final = {"type": ["object", "boolean", "null"]}
+TOOL_SCHEMA: Final[dict[str, Any]] = {
+    "if": {
+        "type": "object",
+        "required": ["subject"],
+        "properties": {"subject": {"not": {"type": "null"}}},
+    },
+    "then": {
+        "required": ["name"],
+        "properties": {
+            "name": {"type": "string", "pattern": f"^{NAME.pattern}$"},
+            "subject": {
+                "type": "string",
+                "maxLength": MAX_SUBJECT_BYTES,
+                "pattern": r"^[^\s.*>\u0000-\u001f\u007f-\u009f]+(?:\.[^\s.*>\u0000-\u001f\u007f-\u009f]+)*$",
+            },
+            "description": {"type": ["string", "null"]},
+            "input_schema": _SCHEMA,
+            "output_schema": _SCHEMA,
+        },
+    },
+}
+"""What `tools_problem` looks at, as a JSON Schema of one element; but for names that stand twice."""
 
 _SHOWN: Final = 100
 _TEXTS: Final = ("description",)

@@ -90,3 +90,21 @@ def test_an_empty_project_and_help(instance_dir: Path, kite: Kite) -> None:
     status, out, _ = told(kite("spec", "asyncapi"))
     assert (status, yaml.safe_load(out)["operations"]) == (0, {})
     assert "asyncapi" in kite("spec").out
+
+
+def test_openapi_of_each_interface_as_yaml_and_as_json(instance_dir: Path, kite: Kite) -> None:
+    """Without a running Kite, and the same as is kept."""
+    kept = Path(__file__).parents[3] / "protocol" / "openapi"
+    for name in ("registry", "launcher", "event_hub"):
+        status, out, err = told(kite("spec", "openapi", name))
+        assert (status, err) == (0, "")
+        assert "&" not in out
+        found = yaml.safe_load(out)
+        assert found == json.loads((kept / f"{name}.json").read_text("utf-8"))
+        assert json.loads(kite("spec", "openapi", name, "--json").out) == found
+    status, out, err = told(kite("spec", "openapi", "gateway"))
+    assert (status, out) == (2, "")
+    assert "registry, launcher, event_hub" in err
+    status, out, err = told(kite("spec", "openapi"))
+    assert (status, out) == (2, "")
+    assert "openapi" in kite("spec").out

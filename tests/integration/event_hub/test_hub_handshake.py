@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from typing import Any
 
 import pytest
 import websockets
 from fake_registry import FakeRegistry
 from hub_socket import KEY, HubSocket, Refusal, answer, http
 
+from kite.event_hub.core.admission import Request
+from kite.event_hub.front import Answer, Doors
 from kite.testing.hub import HubProcess
 
 UPGRADE = f"Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n"
@@ -169,6 +172,8 @@ async def test_the_life_is_said_and_the_registration_tells_the_endpoint(
         ("GET /metrics HTTP/1.1", "", 401, "unauthorized"),
         ("GET /ws HTTP/1.1", UPGRADE.replace("13", "12"), 426, "upgrade_required"),
         ("GET /ws HTTP/1.1", UPGRADE.replace(KEY, "x"), 400, "bad_request"),
+        ("GET //[ HTTP/1.1", UPGRADE, 404, "not_found"),
+        ("GET //127.0.0.1/ws HTTP/1.1", UPGRADE, 404, "not_found"),
         ("nonsense", "", 400, "bad_request"),
         ("GET /ws HTTP/1.1", "X: " + "y" * 20_000 + "\r\n", 431, "head_too_large"),
     ],
@@ -181,6 +186,10 @@ async def test_what_is_no_websocket(
     document = json.loads(body)
     assert (found, document["code"], document["status"]) == (status, code, status)
     assert headers["content-type"] == "application/problem+json"
+    if status == 426:  # RFC 9110 and RFC 6455: to what, and in which version
+        assert headers["upgrade"] == "websocket"
+        assert headers["sec-websocket-version"] == "13"
+        assert "upgrade" in headers["connection"]
 
 
 async def test_health_is_open_and_metrics_are_not(hub: HubProcess, registry: FakeRegistry) -> None:
@@ -214,13 +223,16 @@ async def test_health_is_open_and_metrics_are_not(hub: HubProcess, registry: Fak
     "hub", [{"limits": {"handshake_seconds": 0.3, "handshakes": 4}}], indirect=True
 )
 async def test_half_open_handshakes_are_few_and_short(hub: HubProcess) -> None:
+    """Who has begun to ask is told (`request_slow`); who has said nothing is closed."""
     idle = [await asyncio.open_connection("127.0.0.1", hub.port) for _ in range(4)]
     idle[0][1].write(b"GET /ws HT")
     extra, writer = await asyncio.open_connection("127.0.0.1", hub.port)
     async with asyncio.timeout(5):
         status, _, body = await answer(extra)
         assert (status, json.loads(body)["code"]) == (503, "too_many_connections")
-        for reader, _ in idle:
+        status, _, body = await answer(idle[0][0])
+        assert (status, json.loads(body)["code"]) == (408, "request_slow")
+        for reader, _ in idle[1:]:
             with contextlib.suppress(ConnectionError):
                 assert await reader.read() == b""
     for _, each in [*idle, (extra, writer)]:
@@ -277,3 +289,42 @@ async def test_head_is_answered_without_a_body(hub: HubProcess, path: str) -> No
     writer.close()
     assert b"content-length" in head
     assert body == b""
+
+
+@pytest.mark.parametrize("is_waited_for", [False, True])
+async def test_a_mistake_of_the_hub_is_said_and_ends_nothing(
+    is_waited_for: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`internal_error`, nothing of the inside in it, and a traceback in the log."""
+
+    class House:
+        def check(self, request: Request) -> None:
+            return None
+
+        def answer(self, request: Request) -> Any:
+            if is_waited_for:
+                return self.later()
+            raise ZeroDivisionError("the secret of the inside")
+
+        async def later(self) -> Answer:
+            raise ZeroDivisionError("the secret of the inside")
+
+        def turned_away(self, *_: object) -> None:
+            pass
+
+        def admit(self, request: Request) -> Any:
+            raise AssertionError
+
+    doors = Doors(House(), limit=4, seconds=5, head_bytes=4096, frame_bytes=4096)
+    server = await asyncio.get_running_loop().create_server(doors, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    for _ in range(2):
+        status, headers, body = await http(port, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        document = json.loads(body)
+        assert (status, document["code"]) == (500, "internal_error")
+        assert headers["content-type"] == "application/problem+json"
+        assert b"secret" not in body
+    assert "ZeroDivisionError" in caplog.text
+    doors.close()
+    server.close()
+    await server.wait_closed()

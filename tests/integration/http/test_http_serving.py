@@ -18,6 +18,7 @@ from kite.http.client import call
 from kite.http.guard import Guard, Identity
 from kite.http.listen import listening_socket, port_of
 from kite.http.server import serve
+from kite.http.stream import Stream
 
 TOKEN = "a" * 64
 PAGE_PORT = 4711
@@ -30,6 +31,7 @@ class Site:
         self.stop = asyncio.Event()
         self.gate = asyncio.Event()
         self.entered = asyncio.Event()
+        self.ended = asyncio.Event()
         self.failures = []
 
     async def __aenter__(self):
@@ -43,6 +45,7 @@ class Site:
                 Route("/who", self.who),
                 Route("/boom", self.boom),
                 Route("/slow", self.slow),
+                Route("/endless", self.endless),
             ],
             authenticate=self.authenticate,
             guard=Guard(port=self.port, ports=lambda: {PAGE_PORT}),
@@ -78,6 +81,13 @@ class Site:
         self.entered.set()
         await self.gate.wait()
         return reply({"slow": True})
+
+    async def endless(self, request):
+        async def parts():
+            yield b"first"
+            await self.gate.wait()
+
+        return Stream(parts(), media_type="text/plain", until=self.stop, at_end=self.ended.set)
 
     async def call(self, method, path, token=TOKEN, **options):
         return await call(method, self.url + path, token=token, **options)
@@ -267,6 +277,24 @@ async def test_who_asks_and_closes_his_side_is_answered(site):
     assert answer.endswith(b'{"name":"alpha"}')
 
 
+@pytest.mark.parametrize(
+    "rest", [b"", b"rubbish\r\n\r\n", b"GET /health HTTP/1.1\r\n\r\n", b"GET /health"]
+)
+@pytest.mark.parametrize("is_begun", [False, True])
+async def test_who_asks_for_a_stream_and_closes_his_side_has_gone(site, rest, is_begun):
+    """Whatever was asked behind it, which is never answered."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(site.head("GET /endless HTTP/1.1") + rest)
+    try:
+        begun = await asyncio.wait_for(reader.readuntil(b"first"), 5) if is_begun else b""
+        writer.write_eof()
+        await asyncio.wait_for(site.ended.wait(), 5)
+        answer = begun + await asyncio.wait_for(reader.read(), 5)
+        assert answer.count(b"HTTP/1.1 ") <= 1
+    finally:
+        writer.transport.abort()
+
+
 async def test_requests_in_one_piece_are_answered_in_order(site):
     data = site.head("GET /who HTTP/1.1") + site.head("GET /health HTTP/1.1", "Connection: close")
     answer = await site.raw(data)
@@ -278,6 +306,28 @@ async def test_rubbish_after_a_request_does_not_spoil_its_answer(site):
     answer = await site.raw(site.head("GET /who HTTP/1.1") + b"rubbish\r\n\r\n")
     assert status_of(answer) == 200
     assert b"alpha" in answer
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize(
+    "behind",
+    ["rubbish", "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nz", "POST /echo HTT"],
+)
+@pytest.mark.parametrize("eof", [False, True])
+async def test_what_is_wrong_behind_requests_spoils_none_of_their_answers(
+    site, count, behind, eof, caplog
+):
+    """Nor does it take the place of one, nor is anything written behind the last."""
+    slow = site.head("GET /slow HTTP/1.1")
+    asked = slow + site.head("GET /who HTTP/1.1") * count + behind.encode()
+    answer = asyncio.create_task(site.raw(asked + b"\0\r\n\r\n", eof=eof))
+    await asyncio.wait_for(site.entered.wait(), 5)
+    site.gate.set()
+    parts = (await answer).split(b"HTTP/1.1 ")[1:]
+    assert [part[:3] for part in parts[: count + 1]] == [b"200"] * (count + 1)
+    assert b"slow" in parts[0]
+    assert all(b"alpha" in part for part in parts[1 : count + 1])
+    assert "request.failed" not in caplog.text
 
 
 async def test_an_upgrade_is_not_made(site):
@@ -297,7 +347,9 @@ async def test_expect_continue(site):
 async def test_a_slow_head_is_given_up(site, monkeypatch):
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
     began = time.monotonic()
-    assert status_of(await site.raw(b"GET /who HT")) == 408
+    answer = await site.raw(b"GET /who HT")
+    assert status_of(answer) == 408
+    assert b'"code":"request_slow"' in answer
     assert await site.raw(b"") == b""  # nothing said: closed without a word
     assert time.monotonic() - began < 3
 

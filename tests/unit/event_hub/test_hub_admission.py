@@ -59,6 +59,9 @@ def test_the_thread_that_reads(said: str, thread: LoopThread | None) -> None:
 def test_the_path_is_without_the_query_that_may_hold_a_token() -> None:
     assert request("/ws?token=secret").path == "/ws"
     assert request("http://evil/ws").path == "http://evil/ws"
+    assert request("//evil/ws?token=secret").path == "//evil/ws"
+    assert request("//[").path == "//["  # no URL, and still a path that is not there
+    assert request("/ws?token=a?b").query == "token=a?b"
 
 
 def test_kite_v1_is_selected_where_it_is_offered() -> None:

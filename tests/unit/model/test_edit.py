@@ -301,3 +301,22 @@ def test_a_full_disk_is_said_and_leaves_the_file(
 
 def refuse(descriptor: int) -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_what_somebody_writes_at_the_same_moment_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`file_changed`: nothing is written over it."""
+    file = tmp_path / "kite.yaml"
+    file.write_text("state: manual\n")
+
+    def meanwhile(*given: Any, **more: Any) -> str:
+        file.write_text("state: disabled  # by hand\n")
+        return set_word(*given, **more)
+
+    monkeypatch.setattr("kite.model.edit.set_word", meanwhile)
+    with pytest.raises(ConfigError) as raised:
+        set_in_file(file, ("state",), "enabled")
+    assert raised.value.code == "file_changed"
+    assert file.read_text() == "state: disabled  # by hand\n"
+    assert list(tmp_path.iterdir()) == [file]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from hashlib import sha1
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from kite.errors import RequestError
 from kite.event_hub.core import cloudevents
@@ -18,6 +18,7 @@ _TOKEN_PROTOCOL = "kite.token."
 _VERSION = "13"
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY_BYTES = 16
+_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,12 @@ class Request:
     @property
     def path(self) -> str:
         """The target without its query."""
-        return urlsplit(self.target).path if self.target.startswith("/") else self.target[:200]
+        return self.target.partition("?")[0][:_SHOWN]
+
+    @property
+    def query(self) -> str:
+        """What follows the first question mark."""
+        return self.target.partition("?")[2]
 
     def all(self, name: str) -> list[str]:
         """All values of a header."""
@@ -86,7 +92,7 @@ class Request:
         """The token as any client may show it: header, query parameter, subprotocol."""
         if (token := self.bearer()) is not None:
             return token
-        for token in parse_qs(urlsplit(self.target).query).get("token", []):
+        for token in parse_qs(self.query).get("token", []):
             return token
         for word in self.words("sec-websocket-protocol"):
             if word.startswith(_TOKEN_PROTOCOL):
@@ -108,8 +114,7 @@ class Request:
 
     def patterns(self) -> list[str]:
         """What the query asks to be subscribed to: `events`, any number of times."""
-        query = urlsplit(self.target).query
-        return parse_qs(query, keep_blank_values=True).get("events", [])
+        return parse_qs(self.query, keep_blank_values=True).get("events", [])
 
 
 def switching_protocols(request: Request) -> bytes:

@@ -6,20 +6,25 @@ It is information: nothing in it widens what the module may do.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from kite.errors import RequestError
-from kite.wire.tool import tools_problem
+from kite.wire.tool import TOOL_SCHEMA, tools_problem
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 """What a module may be called."""
 
+ACTIONS: Final = ("register", "heartbeat", "deregister")
+
 _BAD_IN_URL = re.compile(r"[\s\x00-\x1f\x7f]")
 _SHOWN: Final = 100
+
+
+_Tools = Annotated[list[Any], Meta(extra_json_schema={"items": TOOL_SCHEMA})]
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -42,7 +47,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     health_endpoint: str | None = None
     events_publish: dict[str, Any] | list[str] | None = None
     events_subscribe: dict[str, Any] | list[str] | None = None
-    tools: list[Any] | None = None
+    tools: _Tools | None = None
     metadata: dict[str, Any] | None = None
 
     def check(self) -> None:
@@ -84,15 +89,17 @@ class ModulesRequest(Registration, frozen=True, kw_only=True, omit_defaults=True
         unless_own: with `register` and the kite token: leave what the module itself registered.
     """
 
-    action: str
-    module_id: str
-    life: int | UnsetType | None = UNSET
-    ttl: float | UnsetType | None = UNSET
+    action: Annotated[str, Meta(extra_json_schema={"enum": list(ACTIONS)})]
+    module_id: Annotated[str, Meta(extra_json_schema={"pattern": f"^{NAME.pattern}$"})]
+    life: Annotated[int, Meta(extra_json_schema={"minimum": 1})] | UnsetType | None = UNSET
+    ttl: Annotated[float, Meta(extra_json_schema={"exclusiveMinimum": 0})] | UnsetType | None = (
+        UNSET
+    )
     unless_own: bool = False
 
     def check(self) -> None:
         """Look at what the types do not say. Raises `malformed_body` with the place."""
-        if self.action not in ("register", "heartbeat", "deregister"):
+        if self.action not in ACTIONS:
             found = self.action[:_SHOWN]
             raise _wrong("action", f"expected register, heartbeat or deregister, got '{found}'")
         if not NAME.fullmatch(self.module_id):
