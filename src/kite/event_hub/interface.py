@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from kite.http.interface import ANY_TOKEN, ANYBODY, Answer, Interface, Operation
+from kite.http.interface import ANY_TOKEN, HEALTH, Answer, Interface, Operation, metrics
 
 
 class DoorQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,21 +58,7 @@ INTERFACE: Final = Interface(
             answers=(Answer(what="frames from here on", status=101, headers=("Upgrade",)),),
             codes=("upgrade_required",),
         ),
-        Operation(
-            method="GET",
-            path="/health",
-            id="health",
-            summary="Whether it is there",
-            who=ANYBODY,
-            answers=(Answer(what="it is", shape="health"),),
-        ),
-        Operation(
-            method="GET",
-            path="/metrics",
-            id="metrics",
-            summary="Numbers for Prometheus",
-            who=ANY_TOKEN,
-            answers=(Answer(what="Prometheus' text format", media_type="text/plain"),),
-        ),
+        HEALTH,
+        metrics(),
     ),
 )

@@ -77,6 +77,29 @@ class Operation:
         return self.who == ANYBODY
 
 
+HEALTH: Final = Operation(
+    method="GET",
+    path="/health",
+    id="health",
+    summary="Whether it is there",
+    who=ANYBODY,
+    answers=(Answer(what="it is", shape="health"),),
+)
+"""Open on every port."""
+
+
+def metrics(who: tuple[str, ...] = ANY_TOKEN) -> Operation:
+    """The numbers of a port, for those with a token of these kinds."""
+    return Operation(
+        method="GET",
+        path="/metrics",
+        id="metrics",
+        summary="Numbers for Prometheus",
+        who=who,
+        answers=(Answer(what="Prometheus' text format", media_type="text/plain"),),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interface:
     """All that one port offers.

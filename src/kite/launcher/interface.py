@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kite.http.interface import ANYBODY, OPERATOR, Answer, Interface, Operation
+from kite.http.interface import HEALTH, OPERATOR, Answer, Interface, Operation, metrics
 from kite.launcher.requests import (
     Asked,
     Ending,
@@ -16,7 +16,6 @@ from kite.launcher.requests import (
     WatchBody,
 )
 
-METRICS: Final = "text/plain"
 LINES: Final = "application/x-ndjson"
 
 _READERS: Final = ("operator", "module")
@@ -79,22 +78,8 @@ INTERFACE: Final = Interface(
     ),
     token_codes=("unauthorized", "going_away", "limit_reached"),
     operations=(
-        Operation(
-            method="GET",
-            path="/health",
-            id="health",
-            summary="Whether it is there",
-            who=ANYBODY,
-            answers=(Answer(what="it is", shape="health"),),
-        ),
-        Operation(
-            method="GET",
-            path="/metrics",
-            id="metrics",
-            summary="Numbers for Prometheus",
-            who=_READERS,
-            answers=(Answer(what="Prometheus' text format", media_type=METRICS),),
-        ),
+        HEALTH,
+        metrics(_READERS),
         Operation(
             method="GET",
             path="/launcher",

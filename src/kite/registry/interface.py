@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kite.http.interface import ANY_TOKEN, ANYBODY, Answer, Interface, Operation
+from kite.http.interface import ANY_TOKEN, HEALTH, Answer, Interface, Operation, metrics
 from kite.registry.core.registration import ModulesRequest
 from kite.registry.requests import (
     DigestsQuery,
@@ -16,7 +16,6 @@ from kite.registry.requests import (
 )
 
 EVENT_STREAM: Final = "text/event-stream"
-METRICS: Final = "text/plain"
 MAX_FIELDS: Final = 32
 """A look-up may name this many fields."""
 
@@ -39,22 +38,8 @@ INTERFACE: Final = Interface(
     ),
     token_codes=("unauthorized", "not_ready", "session_token", "going_away", "limit_reached"),
     operations=(
-        Operation(
-            method="GET",
-            path="/health",
-            id="health",
-            summary="Whether it is there",
-            who=ANYBODY,
-            answers=(Answer(what="it is", shape="health"),),
-        ),
-        Operation(
-            method="GET",
-            path="/metrics",
-            id="metrics",
-            summary="Numbers for Prometheus",
-            who=ANY_TOKEN,
-            answers=(Answer(what="Prometheus' text format", media_type=METRICS),),
-        ),
+        HEALTH,
+        metrics(),
         Operation(
             method="POST",
             path="/modules",
