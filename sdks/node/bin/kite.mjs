@@ -2,7 +2,8 @@
 // `kite` of the npm package: runs an installed Kite, or puts one into a private Python environment after
 // saying so, or prints the one command to type.
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { advice } from "../src/core/compatibility.mjs";
 import { commandOf, findKite, findPython, onPath } from "../src/installed-kite.mjs";
 import { interpreterOf, makePrivate, placeOf } from "../src/private-python.mjs";
@@ -10,7 +11,8 @@ import { interpreterOf, makePrivate, placeOf } from "../src/private-python.mjs";
 /** @import { Command } from "../src/installed-kite.mjs" */
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
-const source = process.env.KITE_PYTHON_PACKAGE || `kite-runtime==${version}`;
+const carried = fileURLToPath(new URL(`../python/kite_runtime-${version}.tar.gz`, import.meta.url));
+const source = process.env.KITE_PYTHON_PACKAGE || (existsSync(carried) ? carried : `kite-runtime==${version}`);
 const tell = (/** @type {string} */ line) => void process.stderr.write(`kite: ${line}\n`);
 
 /** @param {import("../src/core/compatibility.mjs").Obstacle} obstacle @returns {never} */

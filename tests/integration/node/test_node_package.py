@@ -7,11 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from kite.version import __version__
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SDK = REPOSITORY / "sdks" / "node"
@@ -86,8 +89,17 @@ def archive(npm: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, d
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel of this repository and of everything that it needs: no index is asked afterwards."""
+def carried(archive: tuple[Path, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sources of Kite that the archive carries."""
+    with tarfile.open(archive[0]) as packed:
+        (name,) = [one for one in packed.getnames() if one.startswith("package/python/")]
+        packed.extract(name, folder := tmp_path_factory.mktemp("carried"), filter="data")
+    return folder / name
+
+
+@pytest.fixture(scope="module")
+def wheels(carried: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel of what the archive carries and of all that it needs: no index is asked afterwards."""
     folder = tmp_path_factory.mktemp("wheels")
     words = (
         "-m",
@@ -97,7 +109,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--disable-pip-version-check",
         "--wheel-dir",
         folder,
-        REPOSITORY,
+        carried,
     )
     made = run(
         sys.executable, *words, cwd=folder, env=os.environ | {"KITE_BUILD_PURE": "1"}, check=False
@@ -143,9 +155,30 @@ def test_archive_holds_what_is_needed_and_nothing_else(
     paths = {file["path"] for file in archive[1]["files"]}
     sources = {str(path.relative_to(SDK)) for path in (SDK / "src").rglob("*.mjs")}
     others = {"package.json", "README.md", "LICENSE", "bin/kite.mjs", "src/index.d.mts"} | {
-        "src/cloudevents.d.mts"
+        "src/cloudevents.d.mts",
+        f"python/kite_runtime-{__version__}.tar.gz",
     }
     assert paths == sources | others
+    assert not (SDK / "python").exists(), "what was made for it is gone"
+
+
+def test_the_kite_that_it_carries_is_what_git_knows(carried: Path) -> None:
+    """All of Kite's sources, and no file that lies about in a checkout."""
+    with tarfile.open(carried) as packed:
+        files = {one.name.partition("/")[2] for one in packed.getmembers() if one.isfile()}
+    words = (
+        "git",
+        "ls-files",
+        "LICENSE",
+        "README.md",
+        "hatch_build.py",
+        "pyproject.toml",
+        "protocol",
+    )
+    known = set(run(*words, "src/kite", cwd=REPOSITORY, env=dict(os.environ)).stdout.split("\n"))
+    links = {"src/kite/protocol"}
+    within = {f"src/kite/{one}" for one in known if one.startswith("protocol/")}
+    assert files == (known | within) - links - {""}
 
 
 def test_a_module_is_typed_against_the_installed_package(project: Path) -> None:
