@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import json
@@ -19,7 +20,12 @@ from typing import Any
 
 import pytest
 
+from kite.cli.control import Control
+from kite.cli.hub.top_feed import Feed
+from kite.errors import Unavailable
 from kite.testing.system import PATIENCE, System
+
+from .conftest import FakeLauncher, problem
 
 COMMAND = [sys.executable, "-P", "-m", "kite.cli.entry"]
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?25h\x1b[?1049l"
@@ -52,7 +58,10 @@ class Terminal:
             left = deadline - time.monotonic()
             assert left > 0, self.text
             assert select.select([self.fd], [], [], left)[0], self.text
-            self.text += os.read(self.fd, 65536).decode("utf-8", "replace")
+            try:
+                self.text += os.read(self.fd, 65536).decode("utf-8", "replace")
+            except OSError:  # the program has ended
+                raise AssertionError(self.text) from None
         before, self.text = self.text[: found.end()], self.text[found.end() :]
         return before
 
@@ -150,6 +159,17 @@ def test_it_goes_on_when_the_hub_is_restarted(system: System) -> None:
     terminal.until(r"CLIENT.*launcher.*\x1b\[J.*CLIENT.*launcher.*\x1b\[J")
     terminal.type("q")
     assert terminal.end()[0] == 0
+
+
+async def test_a_hub_that_does_not_let_anybody_in_yet_is_one_that_restarts(
+    launcher: FakeLauncher,
+) -> None:
+    """Asked while the old connection is not known to be lost: it is no reason to end."""
+    launcher.answers["GET /metrics"] = (503, problem("not_ready", 503, what="the event hub"))
+    feed = Feed(Control.find(launcher.instance_dir, project="here"), smoothed=1)
+    with pytest.raises(Unavailable) as lost:
+        await asyncio.wait_for(feed.sample(), PATIENCE)
+    assert lost.value.code == "connection_lost"
 
 
 def test_a_reader_that_leaves_ends_it(system: System) -> None:

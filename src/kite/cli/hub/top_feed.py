@@ -115,16 +115,18 @@ class Feed:
         self._look.missed += count
 
     async def _modules(self) -> list[ModuleUse]:
-        url = f"{self._control.api.url}/launcher/modules"
-        answer = await call("GET", url, token=self._control.api.token, timeout=METRICS_SECONDS)
-        return top_modules.read(json.loads(raise_for(answer, url=url).body)["modules"])
+        body = await self._get(f"{self._control.api.url}/launcher/modules")
+        return top_modules.read(json.loads(body)["modules"])
 
     async def _counters(self) -> Counters:
         endpoint = urlsplit(self._control.api.ws_endpoint or "")
-        url = f"http://{endpoint.netloc}/metrics"
         try:
-            answer = await call("GET", url, token=self._control.api.token, timeout=METRICS_SECONDS)
-        except Unavailable:
+            body = await self._get(f"http://{endpoint.netloc}/metrics")
+        except Unavailable:  # it is not there, or the next one that is does not let anybody in yet
             raise Unavailable("connection_lost") from None
-        text = raise_for(answer, url=url).body.decode()
-        return top_rates.read(text, time.monotonic())
+        return top_rates.read(body.decode(), time.monotonic())
+
+    async def _get(self, url: str) -> bytes:
+        token = self._control.again().api.token
+        answer = await call("GET", url, token=token, timeout=METRICS_SECONDS)
+        return raise_for(answer, url=url).body
