@@ -155,7 +155,7 @@ INTERFACE: Final = Interface(
             path="/tokens/digests",
             id="digests",
             summary="The table of tokens, by their digests",
-            who=_CORE,
+            who=(*_CORE, "operator"),
             more="At once where it is another than the one that is known, else when it changes.",
             query=DigestsQuery,
             answers=(Answer(what="the whole table", shape="registry-digests"),),
