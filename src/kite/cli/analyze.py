@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -48,9 +46,7 @@ def _shown(line: Timeline, links: list[Link], view: str) -> list[str]:
     from kite.cli.startup import drawing
 
     color = report.stdout_color()
-    columns = None
-    if sys.stdout.isatty():
-        columns = os.get_terminal_size(sys.stdout.fileno()).columns or None
+    columns = report.stdout_columns()
     match view:
         case "blame":
             return drawing.blame_lines(line, color=color, columns=columns)

@@ -16,18 +16,10 @@ from kite.cli import report
 from kite.cli.audit_book import WRITERS, AuditTail, Choice, Said, merged
 from kite.cli.command import Verb
 from kite.cli.session import Session
-from kite.cli.usage import bad_value, instant
+from kite.cli.usage import instant, number_or_all
 from kite.locale import _
 
 _FOLLOWED = 20
-
-
-def _number(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
-    if value is None or value == "all":
-        return None
-    if not value.isdecimal():
-        raise bad_value(ctx, parameter, value, _("a number or 'all'"))
-    return int(value)
 
 
 @click.command(
@@ -43,7 +35,7 @@ def _number(ctx: click.Context, parameter: click.Parameter, value: str | None) -
     "--lines",
     "count",
     metavar="N",
-    callback=_number,
+    callback=number_or_all,
     help=_("the last N lines, or 'all' (default: all; with -f 20)"),
 )
 @click.option(

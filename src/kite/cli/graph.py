@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -56,9 +54,7 @@ def _drawn(drawn: Map, form: str) -> list[str]:
         return drawings.dot(drawn)
     if form == "mermaid":
         return drawings.mermaid(drawn)
-    columns = None
-    if sys.stdout.isatty():
-        columns = os.get_terminal_size(sys.stdout.fileno()).columns or None
+    columns = report.stdout_columns()
     return drawings.text(drawn, color=report.stdout_color(), columns=columns)
 
 

@@ -23,7 +23,7 @@ from kite.cli.log_level import LEVELS, Level
 from kite.cli.logbook import LogTail, known_modules
 from kite.cli.names import complete
 from kite.cli.session import Session
-from kite.cli.usage import bad_value, exclusive, instant, needs, unknown
+from kite.cli.usage import bad_value, exclusive, instant, needs, number_or_all, unknown
 from kite.errors import KiteError, RequestError
 from kite.locale import _
 
@@ -31,14 +31,6 @@ FOLLOWED_LINES = 20
 _EARLIER_NAMES = "kite.cli.logs.names"
 
 Opened = Callable[[str], LogTail]
-
-
-def _count(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
-    if value is None or value == "all":
-        return None
-    if not value.isdecimal():
-        raise bad_value(ctx, parameter, value, _("a number or 'all'"))
-    return int(value)
 
 
 def _lives_back(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int:
@@ -83,7 +75,7 @@ def _regex(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     "--lines",
     "count",
     metavar="N",
-    callback=_count,
+    callback=number_or_all,
     help=_("the last N lines of all together, or 'all' (default: all; with -f 20)"),
 )
 @click.option(

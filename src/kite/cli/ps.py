@@ -57,9 +57,7 @@ def ps(session: Session) -> None:
         return
     import time
 
-    columns = None
-    if sys.stdout.isatty():
-        columns = os.get_terminal_size(sys.stdout.fileno()).columns or None
+    columns = report.stdout_columns()
     color = terminal.wants_color(sys.stdout, os.environ)
     for line in lines(answer.json()["modules"], time.time(), color=color, columns=columns):
         print(line)

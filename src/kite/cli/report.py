@@ -81,3 +81,10 @@ def bug(problem: Exception) -> int:
 def stdout_color() -> bool:
     """Whether standard output gets colours."""
     return terminal.wants_color(sys.stdout, os.environ)
+
+
+def stdout_columns() -> int | None:
+    """How wide standard output is; None where it is no terminal, or one that does not say."""
+    return (
+        os.get_terminal_size(sys.stdout.fileno()).columns or None if sys.stdout.isatty() else None
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Any
 from urllib.parse import urlencode
 
@@ -71,9 +69,7 @@ def _print_table(found: list[dict[str, Any]]) -> None:
         ]
         for tool in found
     ]
-    columns = None
-    if sys.stdout.isatty():
-        columns = os.get_terminal_size(sys.stdout.fileno()).columns or None
+    columns = report.stdout_columns()
     heads = [_("TOOL"), _("MODULE"), _("TAKES"), _("DESCRIPTION")]
     for line in table(heads, rows, color=report.stdout_color(), columns=columns):
         print(line)

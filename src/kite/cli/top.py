@@ -111,7 +111,7 @@ def _print(sample: Sample, style: Style, control: Control) -> None:
     from kite.cli.hub.top_view import picture
 
     if sys.stdout.isatty():
-        style = replace(style, columns=os.get_terminal_size(sys.stdout.fileno()).columns or None)
+        style = replace(style, columns=report.stdout_columns())
     report.data("\n".join(picture(sample, style, title=_title(control))))
 
 

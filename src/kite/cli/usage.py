@@ -75,6 +75,15 @@ def positive_count(ctx: click.Context, parameter: click.Parameter, value: str | 
     return int(value)
 
 
+def number_or_all(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """An option's value as a number; None for `all`. A callback of click's."""
+    if value is None or value == "all":
+        return None
+    if not value.isdecimal():
+        raise bad_value(ctx, parameter, value, _("a number or 'all'"))
+    return int(value)
+
+
 def positive_number(
     ctx: click.Context, parameter: click.Parameter, value: str | None
 ) -> float | None:

@@ -44,7 +44,6 @@ TOOL_SCHEMA: Final[dict[str, Any]] = {
 """What `tools_problem` looks at, as a JSON Schema of one element; but for names that stand twice."""
 
 _SHOWN: Final = 100
-_TEXTS: Final = ("description",)
 _SCHEMAS: Final = ("input_schema", "output_schema")
 
 
@@ -131,9 +130,8 @@ def _problems(tool: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield ".subject", f"expected a subject, got {_shown(subject)}"
     elif problem := subject_problem(subject):
         yield ".subject", f"subject '{subject[:_SHOWN]}' is invalid: {problem}"
-    for key in _TEXTS:
-        if not isinstance(tool.get(key), str | None):
-            yield f".{key}", f"expected a string, got {_shown(tool[key])}"
+    if not isinstance(tool.get("description"), str | None):
+        yield ".description", f"expected a string, got {_shown(tool['description'])}"
     for key in _SCHEMAS:
         if not isinstance(tool.get(key), dict | bool | None):
             yield f".{key}", f"expected a JSON Schema (an object), got {_shown(tool[key])}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kite.audit.entry import REFUSALS
+from kite.audit.entry import is_refusal
 from kite.event_hub.core.delivery import Delivery, Effects
 from kite.event_hub.core.envelope import Refused
 from kite.event_hub.core.lane import Run
@@ -58,14 +58,14 @@ class Gathering:
         """Tell who sent it why a frame was not taken."""
         session.refused += 1
         self._tally.refused[refused.code] = self._tally.refused.get(refused.code, 0) + 1
-        if refused.code in REFUSALS:
-            self.denied(session, refused.code, refused.params)
+        self.denied(session, refused.code, refused.params)
         frame = error(refused.code, id=refused.id, event_id=refused.event_id, **refused.params)
         self._answers.append(text(encode(frame)))
 
     def denied(self, session: Session, code: str, params: dict[str, Any]) -> None:
-        """A client may not do something: the audit log may want to know."""
-        self._effects.refused(session, code, str(params.get("what", code)))
+        """Something was not taken: where that is because the client may not, the audit log knows."""
+        if is_refusal(code):
+            self._effects.refused(session, code, str(params.get("what", code)))
 
     def push(self, session: Session) -> None:
         """Push everything that was gathered from the session."""

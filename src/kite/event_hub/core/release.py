@@ -10,7 +10,6 @@ from typing import Any
 
 from msgspec import UNSET
 
-from kite.audit.entry import REFUSALS
 from kite.event_hub.core.announcer import Announcer
 from kite.event_hub.core.delivery import Delivery, Effects
 from kite.event_hub.core.envelope import Refused
@@ -146,8 +145,7 @@ class Release:
 
     def refuse(self, session: Session, refused: Refused) -> None:
         """Tell a connection what cannot be, after all."""
-        if refused.code in REFUSALS:
-            self._gathering.denied(session, refused.code, refused.params)
+        self._gathering.denied(session, refused.code, refused.params)
         self._gathering.say(session, error(refused.code, id=refused.id, **refused.params))
 
     def bury(self, name: str, data: dict[str, Any]) -> None:
